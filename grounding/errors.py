@@ -1,0 +1,21 @@
+"""What can go wrong with a user's input. Every message says what is wrong, where, and what to do."""
+
+
+class GroundingError(ValueError):
+    """Base of all errors that the user can mend; the command line and the app show its message as it is."""
+
+
+class VideoError(GroundingError):
+    """The file cannot be read as a video."""
+
+
+class QueryError(GroundingError):
+    """The query is empty, blank or too long."""
+
+
+class CheckpointError(GroundingError):
+    """The checkpoint is missing, damaged, or does not fit the features it is given."""
+
+
+class EncoderError(GroundingError):
+    """An encoder's weights are missing, damaged or out of reach."""
