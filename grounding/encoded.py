@@ -1,0 +1,46 @@
+"""What is kept of a video once its frames are encoded: enough to ground any number of queries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grounding.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """The features of a video's sampled frames.
+
+    Attributes:
+        timestamps: (T,) seconds, increasing.
+        features: (T, D), a row per sampled frame.
+        duration: length of the video in seconds.
+        encoder: name of the frame encoder that made the features.
+
+    Raises:
+        CheckpointError: shapes disagree, no frame at all, or a value that is not finite.
+    """
+
+    timestamps: np.ndarray
+    features: np.ndarray
+    duration: float
+    encoder: str
+
+    def __post_init__(self) -> None:
+        timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)
+        features = np.asarray(self.features)  # (T, D)
+        object.__setattr__(self, "timestamps", timestamps)
+        object.__setattr__(self, "features", features)
+        if timestamps.ndim != 1 or features.ndim != 2 or len(timestamps) != len(features) or not len(timestamps):
+            raise CheckpointError(
+                f"timestamps {timestamps.shape} and features {features.shape} do not fit: "
+                "give (T,) seconds and (T, D) features of the same T frames, at least one."
+            )
+        if not (np.isfinite(timestamps).all() and np.isfinite(features).all()):
+            raise CheckpointError("The features or timestamps hold NaN or infinity: encode this video again.")
+        if (np.diff(timestamps) <= 0).any() or timestamps[0] < 0:
+            raise CheckpointError("The timestamps must be seconds from 0 on, each later than the one before.")
+        if not (np.isfinite(self.duration) and self.duration > timestamps[-1]):
+            raise CheckpointError(
+                f"The duration {self.duration} s must be later than the last frame, {timestamps[-1]:.3f} s."
+            )
