@@ -1,0 +1,86 @@
+"""A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from grounding.errors import CheckpointError
+from grounding.model import Grounder, GrounderConfig
+from grounding.segments import SegmentConfig
+
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        name: under which it is listed.
+        summary: one line on what it is good at.
+        frame_encoder: which features it reads, a name that `grounding.encoders` knows.
+        query_encoder: which tokens it reads.
+        rate: frames sampled a second.
+        model: sizes of the grounder.
+        segments: how segments are read off its curves.
+        data: the training data.
+        scores: what was measured, by name.
+    """
+
+    name: str
+    frame_encoder: str
+    model: GrounderConfig
+    query_encoder: str = "minilm"
+    rate: float = 2.0
+    summary: str = ""
+    segments: SegmentConfig = field(default_factory=SegmentConfig)
+    data: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Reads `folder`/config.json. Raises CheckpointError if it is missing, no JSON, or holds unknown keys."""
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        segments = values.pop("segments", {})
+        if "thresholds" in segments:
+            segments["thresholds"] = tuple(segments["thresholds"])
+        return CheckpointConfig(
+            model=GrounderConfig(**values.pop("model")), segments=SegmentConfig(**segments), **values
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint's config ({error}): fetch the checkpoint again.") from error
+
+
+def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
+    """The trained grounder of a checkpoint, ready to score. Raises CheckpointError if the weights do not fit."""
+    path = folder / "model.safetensors"
+    grounder = Grounder(config.model)
+    try:
+        grounder.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    except Exception as error:  # safetensors raises its own type, torch RuntimeError, the system OSError
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} does not hold the weights that config.json describes ({reason}): fetch the checkpoint again."
+        ) from error
+    return grounder.eval()
+
+
+def list_checkpoints(root: Path = CHECKPOINTS) -> list[str]:
+    """Names of the checkpoints under `root`, sorted."""
+    return sorted(path.parent.name for path in root.glob("*/config.json"))
+
+
+def find_checkpoint(name_or_folder: str | Path) -> Path:
+    """The folder of a checkpoint given by name or by path. Raises CheckpointError with the names there are."""
+    for folder in (CHECKPOINTS / name_or_folder, Path(name_or_folder)):
+        if (folder / "config.json").is_file():
+            return folder
+    raise CheckpointError(
+        f"There is no checkpoint {str(name_or_folder)!r}: choose one of {', '.join(list_checkpoints()) or 'none'}, "
+        "or give a folder that holds config.json and model.safetensors."
+    )

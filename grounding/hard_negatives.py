@@ -1,0 +1,130 @@
+"""Hard negatives: frames outside a moment that look almost like it.
+
+Training mines them to push them away; the demo mines them to show what nearly fooled the model. Both use the two
+functions here. The idea, hard negatives at several scales, is that of Mo, Liu, Hu, arXiv 2203.03838; the radii and
+shares are our reading of it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale of mining.
+
+    Attributes:
+        radius: how far from a boundary a frame still counts as a boundary frame, seconds.
+        share: share of the background that is kept, the hardest first.
+    """
+
+    radius: float
+    share: float
+
+    def __post_init__(self) -> None:
+        if self.radius <= 0 or not 0 < self.share <= 1:
+            raise ValueError(f"a scale needs a radius above 0 and a share in (0, 1], not {self}")
+
+
+SCALES = (Scale(1.0, 0.5), Scale(3.0, 0.25), Scale(9.0, 0.125))
+
+
+def prototype(frames: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean direction of `frames` (..., T, D) under non-negative `weights` (..., T): unit length, (..., D)."""
+    mean = torch.einsum("...td,...t->...d", frames, weights)  # (..., D)
+    return torch.nn.functional.normalize(mean, dim=-1)  # (..., D)
+
+
+def boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
+    """Seconds from each frame to the nearest foreground frame: 0 inside, infinity where there is no foreground.
+
+    `foreground` (..., T) bool and `timestamps` (..., T) seconds give (..., T).
+    """
+    apart = (timestamps.unsqueeze(-1) - timestamps.unsqueeze(-2)).abs()  # (..., T, T)
+    return apart.masked_fill(~foreground.unsqueeze(-2), float("inf")).amin(dim=-1)  # (..., T)
+
+
+def mine(
+    similarity: Tensor, candidates: Tensor, distance: Tensor, scale: Scale, near_duplicate: float, bonus: float = 0.1
+) -> Tensor:
+    """The hardest background frames at one scale.
+
+    A frame's hardness is its similarity to the moment, and `bonus` more within the scale's radius of a boundary.
+    Frames at least `near_duplicate` similar are left out: they are probably the moment itself.
+
+    Args:
+        similarity: (B, T) cosine of each frame with the moment's prototype.
+        candidates: (B, T), True at the background frames that may be mined.
+        distance: (B, T) seconds to the nearest foreground frame.
+        scale: radius and share.
+
+    Returns:
+        (B, T) bool; at least one frame of each row that has a candidate left.
+    """
+    allowed = candidates & (similarity < near_duplicate)  # (B, T)
+    hardness = similarity + bonus * (distance <= scale.radius)  # (B, T)
+    hardness = hardness.masked_fill(~allowed, float("-inf"))  # (B, T)
+    rank = hardness.argsort(dim=-1, descending=True).argsort(dim=-1)  # (B, T)
+    keep = (allowed.sum(dim=-1, keepdim=True) * scale.share).ceil()  # (B, 1)
+    return allowed & (rank < keep)  # (B, T)
+
+
+@dataclass(frozen=True)
+class HardNegative:
+    """A frame just outside a segment that looks like it.
+
+    Attributes:
+        timestamp: seconds.
+        score: matching score of the frame, [0, 1].
+        similarity: cosine of the frame with the segment's prototype, as the grounder sees frames.
+        scale: 1 for the nearest ring around the boundary, then 2, 3.
+        segment: index of the segment in the answer.
+        side: "before" or "after".
+    """
+
+    timestamp: float
+    score: float
+    similarity: float
+    scale: int
+    segment: int
+    side: str
+
+
+def inspect_segment(
+    frames: Tensor,
+    timestamps: Tensor,
+    scores: Tensor,
+    bounds: tuple[float, float],
+    segment: int = 0,
+    scales: tuple[Scale, ...] = SCALES,
+) -> list[HardNegative]:
+    """The hardest frame on either side of a segment in each ring, ring k reaching from radius k - 1 to radius k.
+
+    Near-duplicates are shown, unlike in training: a viewer wants to see just those.
+
+    Args:
+        frames: (T, D) unit length, as the grounder embeds them.
+        timestamps: (T,) seconds.
+        scores: (T,) matching scores.
+        bounds: start and end of the segment, seconds.
+        segment: its index in the answer.
+
+    Returns:
+        The hardest first; empty where no frame lies outside or none inside.
+    """
+    start, end = bounds
+    inside = (timestamps >= start) & (timestamps < end)  # (T,)
+    similarity = frames @ prototype(frames, inside * (scores + 1e-3))  # (T,)
+    found = []
+    for side, distance in (("before", start - timestamps), ("after", timestamps - end)):
+        inner = 0.0
+        for number, scale in enumerate(scales, start=1):
+            ring = ~inside & (distance >= inner) & (distance < scale.radius)  # (T,)
+            inner = scale.radius
+            if inside.any() and ring.any():
+                hardest = int(similarity.masked_fill(~ring, -2.0).argmax())
+                values = (float(row[hardest]) for row in (timestamps, scores, similarity))
+                found.append(HardNegative(*values, number, segment, side))
+    return sorted(found, key=lambda frame: -frame.similarity)

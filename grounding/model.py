@@ -1,0 +1,125 @@
+"""The grounder: frame features and query tokens in, a matching score per frame out.
+
+Late fusion: frames and queries meet in one space, so a video is embedded once and any number of queries is answered
+by a matrix product, and in training every query of a batch meets every video of it. The grounding scheme without
+proposals is that of Mo, Liu, Hu, arXiv 2203.03838; the locked towers joined by small projections follow Zhai et al.,
+LiT, CVPR 2022.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GrounderConfig:
+    """Sizes of the grounder.
+
+    Attributes:
+        frame_width: width of the frame features, Dv.
+        query_width: width of the query tokens, Dq.
+        width: width D of the space where frames and queries meet.
+        context: frames that a frame sees around itself, an odd number; 1 is none.
+        dropout: share of features dropped in training.
+    """
+
+    frame_width: int
+    query_width: int = 384
+    width: int = 512
+    context: int = 5
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if min(self.frame_width, self.query_width, self.width, self.context) < 1 or self.context % 2 == 0:
+            raise ValueError(f"widths must be positive and the context odd, not {self}")
+
+
+class FrameTower(nn.Module):
+    """Projects frame features and lets each frame see its neighbours."""
+
+    def __init__(self, config: GrounderConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.projection = nn.Linear(config.frame_width, config.width)
+        self.context = nn.Conv1d(
+            config.width, config.width, config.context, padding="same", groups=config.width, bias=False
+        )
+        with torch.no_grad():  # the identity: training starts from frames that see only themselves
+            self.context.weight.zero_()
+            self.context.weight[:, :, config.context // 2] = 1.0
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""
+        frames = self.projection(self.dropout(features)) * mask.unsqueeze(-1)  # (B, T, D)
+        mixed = self.context(frames.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
+        return F.normalize(mixed, dim=-1) * mask.unsqueeze(-1)  # (B, T, D)
+
+
+class QueryTower(nn.Module):
+    """Pools query tokens by learned attention, then projects. Untrained, the pooling is the mean over the tokens."""
+
+    def __init__(self, config: GrounderConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.attention = nn.Linear(config.query_width, 1, bias=False)
+        self.projection = nn.Linear(config.query_width, config.width)
+        nn.init.zeros_(self.attention.weight)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """`tokens` (Q, N, Dq) and `mask` (Q, N), True at real tokens, give unit-length queries (Q, D)."""
+        logits = self.attention(tokens).squeeze(-1).masked_fill(~mask, float("-inf"))  # (Q, N)
+        sentence = torch.einsum("qn,qnd->qd", logits.softmax(dim=-1), tokens)  # (Q, Dq)
+        sentence = F.normalize(sentence, dim=-1)  # (Q, Dq)
+        return F.normalize(self.projection(self.dropout(sentence)), dim=-1)  # (Q, D)
+
+
+class Grounder(nn.Module):
+    """Matching scores of frames to queries."""
+
+    def __init__(self, config: GrounderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frame_tower = FrameTower(config)
+        self.query_tower = QueryTower(config)
+        self.scale = nn.Parameter(torch.tensor(2.3))  # log of the factor on cosines: exp(2.3) is about 10
+        self.bias = nn.Parameter(torch.tensor(-2.0))
+
+    def logits(self, queries: Tensor, frames: Tensor) -> Tensor:
+        """`queries` (Q, D) against `frames` (..., T, D): logits of the matching scores, (Q, ..., T)."""
+        return torch.einsum("qd,...td->q...t", queries, frames) * self.scale.exp() + self.bias
+
+    def forward(self, features: Tensor, mask: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
+        """Matching scores of every query at every frame.
+
+        Args:
+            features: (B, T, Dv) frame features, zero-padded.
+            mask: (B, T), True at real frames.
+            tokens: (Q, N, Dq) query tokens.
+            token_mask: (Q, N), True at real tokens.
+
+        Returns:
+            (Q, B, T) scores in [0, 1]; those of padded frames mean nothing.
+        """
+        return self.logits(self.query_tower(tokens, token_mask), self.frame_tower(features, mask)).sigmoid()
+
+
+def start_from_bridge(grounder: Grounder, frame_bridge: Tensor, query_bridge: Tensor) -> None:
+    """Start the projections from linear maps that already meet, so that training refines instead of discovering.
+
+    Args:
+        frame_bridge: (K, Dv) map of frame features to a shared space of width K <= D.
+        query_bridge: (K, Dq) map of pooled queries to the same space.
+    """
+    shared = len(frame_bridge)
+    if len(query_bridge) != shared or shared > grounder.config.width:
+        raise ValueError(f"bridges to {shared} and {len(query_bridge)} do not fit a width of {grounder.config.width}")
+    with torch.no_grad():
+        for layer, bridge in (
+            (grounder.frame_tower.projection, frame_bridge),
+            (grounder.query_tower.projection, query_bridge),
+        ):
+            layer.weight[:shared] = bridge
+            layer.weight[shared:] *= 0.1  # dimensions that the bridge leaves free begin small
+            layer.bias.zero_()

@@ -1,0 +1,138 @@
+"""The objectives: video-level matching, coarse contrast and contrast against mined hard negatives.
+
+All read (video, sentence) pairs alone. Shapes: Q queries, V videos, T frames, D the width of the joint space. Inside
+one video the frames are (Q, T, ...): each query with its own video.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from grounding.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
+
+NEVER = -1e4  # stands for minus infinity where a gradient must stay finite
+
+
+def pool_best(logits: Tensor, mask: Tensor, share: float) -> Tensor:
+    """Mean of the best `share` of the real frames, at least one: (..., T) and (..., T) bool give (...).
+
+    A video matches a sentence when some of its frames do: multiple-instance learning, as in Ilse et al., ICML 2018,
+    with top-k pooling in the place of attention.
+    """
+    ranked = logits.masked_fill(~mask, NEVER).sort(dim=-1, descending=True).values  # (..., T)
+    keep = (mask.sum(dim=-1, keepdim=True) * share).ceil().clamp(min=1)  # (..., 1)
+    chosen = torch.arange(logits.shape[-1], device=logits.device) < keep  # (..., T)
+    return (ranked * chosen).sum(dim=-1) / keep.squeeze(-1)  # (...)
+
+
+def video_level_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
+    """InfoNCE both ways between queries and videos (van den Oord et al., arXiv 1807.03748; CLIP's symmetric form).
+
+    Args:
+        pooled: (Q, V) logits of whole videos.
+        positive: (Q, V), True where the sentence was written for the video. Each row and column that has none is
+            left out of the mean.
+        ignored: (Q, V), True where a negative is probably true: it counts on neither side.
+    """
+    both = []
+    for scores, match, skip in ((pooled, positive, ignored), (pooled.T, positive.T, ignored.T)):
+        log_share = scores.masked_fill(skip & ~match, NEVER).log_softmax(dim=-1)
+        rows = match.any(dim=-1)
+        share = torch.logsumexp(log_share.masked_fill(~match, NEVER), dim=-1) - match.sum(dim=-1).clamp(min=1).log()
+        both.append(-share[rows].mean())
+    return (both[0] + both[1]) / 2
+
+
+def presence_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
+    """Binary cross entropy of every pair (Zhai et al., SigLIP, ICCV 2023), positives and negatives weighing the same.
+
+    It gives the scores their scale: 0.5 is the line between a sentence that matches and one that does not.
+    """
+    each = F.binary_cross_entropy_with_logits(pooled, positive.float(), reduction="none")  # (Q, V)
+    negative = ~positive & ~ignored
+    return (each[positive].mean() + each[negative].mean()) / 2
+
+
+@dataclass(frozen=True)
+class ContrastConfig:
+    """The contrast within one video.
+
+    Attributes:
+        temperature: of the softmax over frames.
+        foreground: a frame is foreground above this share of the way from its video's lowest to its highest score.
+        background: and clear background below this one.
+        near_duplicate: cosine to the prototype from which a background frame is taken to be the moment itself.
+        scales: of the hard negatives, mined one after another.
+    """
+
+    temperature: float = 0.1
+    foreground: float = 0.7
+    background: float = 0.4
+    near_duplicate: float = 0.95
+    scales: tuple[Scale, ...] = SCALES
+
+
+def relative(scores: Tensor, mask: Tensor) -> Tensor:
+    """Scores of the real frames mapped so that each video runs from 0 to 1; (Q, T), padding 0."""
+    low = scores.masked_fill(~mask, float("inf")).amin(dim=-1, keepdim=True)  # (Q, 1)
+    high = scores.masked_fill(~mask, float("-inf")).amax(dim=-1, keepdim=True)  # (Q, 1)
+    return ((scores - low) / (high - low).clamp(min=1e-6)).masked_fill(~mask, 0.0)  # (Q, T)
+
+
+def frame_contrast(frames: Tensor, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """InfoNCE over the frames of one video: pull the foreground to the anchor, push the negatives away.
+
+    Each foreground frame stands alone against all negatives of its video (supervised contrast, Khosla et al., NeurIPS
+    2020, with the anchor in the place of the other positives).
+
+    Args:
+        frames: (Q, T, D) unit length.
+        anchor: (Q, D) unit length.
+        foreground: (Q, T) weights, 0 outside.
+        negatives: (Q, T) bool. Rows without one are left out of the mean.
+    """
+    logits = torch.einsum("qtd,qd->qt", frames, anchor) / temperature  # (Q, T)
+    against = torch.logsumexp(logits.masked_fill(~negatives, NEVER), dim=-1, keepdim=True)  # (Q, 1)
+    each = F.softplus(against - logits)  # (Q, T), minus log of the frame's share among itself and the negatives
+    rows = negatives.any(dim=-1) & (foreground.sum(dim=-1) > 0)  # (Q,)
+    per_video = (each * foreground).sum(dim=-1) / foreground.sum(dim=-1).clamp(min=1e-6)  # (Q,)
+    return (per_video * rows).sum() / rows.sum().clamp(min=1)
+
+
+def coarse_contrast(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, config: ContrastConfig) -> Tensor:
+    """Confident foreground against clear background (Mo, Liu, Hu, arXiv 2203.03838, the coarse stage).
+
+    `frames` (Q, T, D), `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
+    """
+    level = relative(scores.detach(), mask)  # (Q, T)
+    foreground = level * (level >= config.foreground) * mask  # (Q, T)
+    background = (level <= config.background) & mask  # (Q, T)
+    anchor = F.normalize(prototype(frames, foreground) + query, dim=-1)  # (Q, D)
+    return frame_contrast(frames, anchor, foreground, background, config.temperature)
+
+
+def hard_negative_contrast(
+    frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
+) -> Tensor:
+    """Foreground against mined hard negatives, scale by scale (Mo, Liu, Hu, arXiv 2203.03838, the fine stage).
+
+    After each scale the foreground is estimated again: frames nearer to the prototype than to the hardest negatives
+    join it, those nearer to the negatives leave.
+
+    Shapes as in `coarse_contrast`; `timestamps` (Q, T) seconds.
+    """
+    level = relative(scores.detach(), mask)  # (Q, T)
+    total = frames.new_zeros(())
+    for scale in config.scales:
+        foreground = level * (level >= config.foreground) * mask  # (Q, T)
+        center = prototype(frames, foreground)  # (Q, D)
+        similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
+        outside = (level < config.foreground) & mask  # (Q, T)
+        distance = boundary_distance(foreground > 0, timestamps)  # (Q, T)
+        negatives = mine(similarity, outside, distance, scale, config.near_duplicate)  # (Q, T)
+        anchor = F.normalize(center + query, dim=-1)  # (Q, D)
+        total = total + frame_contrast(frames, anchor, foreground, negatives, config.temperature)
+        level = (level + relative(similarity, mask)) / 2  # (Q, T)
+    return total / max(len(config.scales), 1)
