@@ -5,9 +5,10 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from grounding.errors import CheckpointError, QueryError
 from grounding.hard_negatives import HardNegative, inspect_segment
 from grounding.model import Grounder
 from grounding.segments import Segment, find_segments
-from grounding.video import FrameReader
+from grounding.video import Frame, FrameReader
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
 CHUNK = 32  # frames held at once between decoding and encoding
@@ -113,24 +114,7 @@ class Predictor:
             VideoError: the file cannot be read as a video.
             EncoderError: the encoder's weights are missing or damaged.
         """
-        report = progress or (lambda fraction, message: None)
-        report(0.0, "Opening the video")
-        reader = FrameReader(path, self.config.rate)
-        encoder = self.frame_encoder
-        timestamps: list[float] = []
-        features, batch = [], []
-        for frame in reader:
-            timestamps.append(frame.timestamp)
-            batch.append(frame.image)
-            if len(batch) == CHUNK:
-                features.append(encoder.encode(batch).numpy())  # (CHUNK, D)
-                batch = []
-                expected = reader.info.duration or 2 * frame.timestamp
-                report(min(frame.timestamp / expected, 0.99), f"Encoded {frame.timestamp:.0f} s of video")
-        if batch:
-            features.append(encoder.encode(batch).numpy())  # (B, D)
-        report(1.0, "Encoded")
-        return EncodedVideo(np.array(timestamps), np.concatenate(features), reader.duration, encoder.name)
+        return encode_frames(path, self.frame_encoder, self.config.rate, progress)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""
@@ -198,3 +182,31 @@ def check_query(query: str) -> str:
             f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
         )
     return query.strip()
+
+
+def encode_frames(
+    path: str | Path, encoder: FrameEncoder, rate: float, progress: Progress | None = None
+) -> EncodedVideo:
+    """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
+
+    Raises VideoError as FrameReader does; see `Predictor.encode_video`.
+    """
+    report = progress or (lambda fraction, message: None)
+    report(0.0, "Opening the video")
+    reader = FrameReader(path, rate)
+    timestamps: list[float] = []
+    features: list[np.ndarray] = []
+    for batch in batched(reader, CHUNK):
+        timestamps += [frame.timestamp for frame in batch]
+        features.append(encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
+        expected = reader.info.duration or 2 * timestamps[-1] + 1
+        report(min(timestamps[-1] / expected, 0.99), f"Encoded {timestamps[-1]:.0f} s of video")
+    report(1.0, "Encoded the whole video")
+    return EncodedVideo(np.array(timestamps), np.concatenate(features), reader.duration, encoder.name)
+
+
+def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Lists of `size` frames, the last one shorter."""
+    stream = iter(frames)
+    while batch := list(islice(stream, size)):
+        yield batch

@@ -1,0 +1,60 @@
+"""The command line: python -m grounding VIDEO QUERY [QUERY ...]"""
+
+import argparse
+import json
+import sys
+from typing import NoReturn
+
+from grounding.errors import GroundingError
+from grounding.predictor import Answer, Predictor, check_query
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}; see {self.prog} --help\n")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m grounding", description="Find moments in a video by describing them."
+    )
+    parser.add_argument("video", help="a video file")
+    parser.add_argument("query", nargs="+", help="a sentence that describes a moment")
+    parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
+    parser.add_argument("--top-k", type=int, default=5, help="segments per query at most")
+    parser.add_argument("--weights", help="local file with the frame encoder's weights, for open_clip encoders")
+    parser.add_argument("--json", action="store_true", help="one JSON object per query, a line each")
+    return parser.parse_args(arguments)
+
+
+def show(answer: Answer) -> str:
+    """The segments of an answer as lines for a person."""
+    lines = [f"{answer.query}"]
+    lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
+    return "\n".join(lines)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Grounds every query and prints the answers. Raises GroundingError."""
+    queries = [check_query(query) for query in args.query]
+    predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights)
+    report = None if args.json else lambda fraction, message: print(f"{fraction:4.0%} {message}", file=sys.stderr)
+    video = predictor.encode_video(args.video, report)
+    for answer in predictor.ground_many(video, queries, args.top_k):
+        print(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 0, or 2 after one line on stderr."""
+    try:
+        run(parse(arguments))
+    except GroundingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""Where training starts: linear maps under which frames and queries already meet a little."""
+
+import torch
+
+from grounding.model import Grounder, start_from_bridge
+from training.config import TrainConfig
+
+CONSE = 384  # the last features of the embedded encoder, which lie in the query encoder's own space
+
+
+def start(grounder: Grounder, config: TrainConfig) -> Grounder:
+    """Starts a fresh grounder from the bridge that fits its frame encoder; other encoders start at random."""
+    if config.frame_encoder == "embedded":
+        frame_bridge = torch.eye(config.model.frame_width)[-CONSE:]  # (384, Dv)
+        start_from_bridge(grounder, frame_bridge, torch.eye(CONSE))
+    return grounder

@@ -1,0 +1,117 @@
+"""A training run as a TOML file, read into frozen dataclasses that know every key."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding.model import GrounderConfig
+from grounding.segments import SegmentConfig
+from training.data import CompositionConfig
+from training.moments import DataError
+from training.objective import ObjectiveConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What a run learns from; paths are relative to the folder that the command runs in.
+
+    Attributes:
+        moments: a moments file; only its videos and queries are read.
+        features: a folder of features, or a published file with one tensor per video.
+        timestamps: the published file with the timestamps, where `features` is a file.
+        videos: folder of the videos, to extract missing features from.
+        anchors: prompts with their CLIP text embeddings, for checkpoints that read CLIP frames.
+    """
+
+    moments: str
+    features: str
+    timestamps: str = ""
+    videos: str = ""
+    anchors: str = ""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        name: of the checkpoint.
+        summary: one line on what it is good at.
+        frame_encoder: whose features it reads.
+        rate: frames sampled a second.
+        description: of the training data, for the checkpoint's config.
+        data, model, composition, objective, segments: see their classes.
+        seed: of everything random.
+        epochs: passes over the videos.
+        videos: composed videos per batch.
+        learning_rate, weight_decay: of AdamW; the rate warms up over a tenth of the run and falls along a cosine.
+        averaging: decay of the weights' moving average, which is what is kept (Polyak averaging).
+    """
+
+    name: str
+    frame_encoder: str
+    data: DataConfig
+    model: GrounderConfig
+    summary: str = ""
+    description: str = ""
+    rate: float = 2.0
+    composition: CompositionConfig = field(default_factory=CompositionConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    segments: SegmentConfig = field(default_factory=SegmentConfig)
+    seed: int = 0
+    epochs: int = 40
+    videos: int = 12
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    averaging: float = 0.99
+
+
+def build(kind: Any, value: Any, path: str) -> Any:
+    """`value` from TOML as `kind`: dataclasses and tuples of them are built all the way down. `path` names the key."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{path} is a table, not {value!r}")
+        return _build_dataclass(kind, value, path)
+    if typing.get_origin(kind) is tuple:
+        return tuple(build(typing.get_args(kind)[0], item, path) for item in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = kind if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else object
+    if not isinstance(value, expected) or isinstance(value, bool) and expected is not bool:
+        raise ValueError(f"{path} must be of type {expected.__name__}, not {value!r}")
+    return value
+
+
+def _build_dataclass(kind: Any, table: dict[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    for key in table:
+        if key not in hints:
+            raise ValueError(f"{path}{key} is unknown: use one of {', '.join(hints)}")
+    for spec in dataclasses.fields(kind):
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        if required and spec.name not in table:
+            raise ValueError(f"{path}{spec.name} is missing")
+    return kind(**{key: build(hints[key], value, f"{path}{key}.") for key, value in table.items()})
+
+
+def read_train_config(path: str | Path) -> TrainConfig:
+    """Reads a TOML file. Raises DataError naming the file, the line where it is known, and the remedy."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return build(TrainConfig, tomllib.loads(text), "")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}): give a TOML file from training/configs."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{path}{_line_of(error, text)}: {error}".replace(".:", ":")) from error
+
+
+def _line_of(error: ValueError, text: str) -> str:
+    key = str(error).split(" ", 1)[0].rstrip(".").rsplit(".", 1)[-1]
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.split("=")[0].strip() == key]
+    return f", line {lines[0]}" if lines else ""

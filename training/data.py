@@ -1,0 +1,158 @@
+"""Batches for training: videos composed of parts, and one query for each part.
+
+Composing a training video from several others gives boundaries for nothing (Chen et al., "Explore Inter-Contrast
+Between Videos via Composition", AAAI 2022): which part a sentence was written for is known, and no start or end time
+is read.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+
+@dataclass(frozen=True)
+class Source:
+    """A training video: features (T, Dv), timestamps (T,) in seconds, and the indices of its queries."""
+
+    features: Tensor
+    timestamps: Tensor
+    queries: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class QueryBank:
+    """All training queries, encoded once: `tokens` a list of (N, Dq), `sentences` (Q, Dq) of unit length."""
+
+    tokens: list[Tensor]
+    sentences: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """V composed videos and Q parts, each part with the query that was written for it.
+
+    Attributes:
+        features: (V, T, Dv), zero-padded.
+        mask: (V, T), True at real frames.
+        timestamps: (V, T) seconds.
+        tokens: (Q, N, Dq), zero-padded.
+        token_mask: (Q, N), True at real tokens.
+        sentences: (Q, Dq), to tell near-same queries by.
+        owner: (Q,) the video that holds the part.
+        inside: (Q, T), True at the frames of the part in that video.
+    """
+
+    features: Tensor
+    mask: Tensor
+    timestamps: Tensor
+    tokens: Tensor
+    token_mask: Tensor
+    sentences: Tensor
+    owner: Tensor
+    inside: Tensor
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class CompositionConfig:
+    """How training videos are joined.
+
+    Attributes:
+        fewest: parts of a composed video, at least; with 1 and 1 nothing is composed.
+        most: parts of a composed video, at most.
+        crop: the smallest share of a part that is kept when it is cut at random; 1 keeps parts whole. Cut only parts
+            that their queries describe from beginning to end.
+    """
+
+    fewest: int = 3
+    most: int = 7
+    crop: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fewest <= self.most or not 0 < self.crop <= 1:
+            raise ValueError(f"composition needs 1 <= fewest <= most and a crop in (0, 1], not {self}")
+
+
+def groups(count: int, config: CompositionConfig, rng: random.Random) -> list[list[int]]:
+    """The indices below `count` in random order, cut into groups of `fewest` to `most`; a small rest is dropped."""
+    order = list(range(count))
+    rng.shuffle(order)
+    cut = []
+    while len(order) >= config.fewest:
+        size = min(rng.randint(config.fewest, config.most), len(order))
+        cut.append(order[:size])
+        order = order[size:]
+    return cut
+
+
+def crop(source: Source, config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """A random stretch of a source: features (t, Dv) and timestamps (t,) from 0."""
+    count = len(source.features)
+    keep = rng.randint(max(1, round(count * config.crop)), count)
+    first = rng.randint(0, count - keep)
+    stretch = slice(first, first + keep)
+    return source.features[stretch].float(), source.timestamps[stretch] - source.timestamps[first]
+
+
+def compose(sources: Sequence[Source], config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor, list]:
+    """Joins sources: features (T, Dv), timestamps (T,), and (first, last) frame indices of every part."""
+    features, timestamps, spans = [], [], []
+    frames, seconds = 0, 0.0
+    for source in sources:
+        part, times = crop(source, config, rng)
+        step = float(times[-1] / (len(times) - 1)) if len(times) > 1 else 1.0
+        features.append(part)
+        timestamps.append(times + seconds)
+        spans.append((frames, frames + len(part)))
+        frames += len(part)
+        seconds += float(times[-1]) + step
+    return torch.cat(features), torch.cat(timestamps), spans
+
+
+def collate(
+    joined: Sequence[Sequence[int]],
+    sources: Sequence[Source],
+    bank: QueryBank,
+    config: CompositionConfig,
+    rng: random.Random,
+) -> Batch:
+    """One batch from groups of source indices; each part brings one of its queries, drawn at random."""
+    videos, chosen, owner, spans = [], [], [], []
+    for number, group in enumerate(joined):
+        features, timestamps, parts = compose([sources[index] for index in group], config, rng)
+        videos.append((features, timestamps))
+        chosen += [rng.choice(sources[index].queries) for index in group]
+        owner += [number] * len(group)
+        spans += parts
+    features = pad_sequence([video for video, _ in videos], batch_first=True)  # (V, T, Dv)
+    timestamps = pad_sequence([times for _, times in videos], batch_first=True)  # (V, T)
+    tokens = pad_sequence([bank.tokens[query].float() for query in chosen], batch_first=True)  # (Q, N, Dq)
+    position = torch.arange(features.shape[1])  # (T,)
+    first, last = torch.tensor(spans).unsqueeze(-1).unbind(dim=1)  # (Q, 1) each
+    return Batch(
+        features=features,
+        mask=position < torch.tensor([[len(times)] for _, times in videos]),
+        timestamps=timestamps,
+        tokens=tokens,
+        token_mask=torch.arange(tokens.shape[1]) < torch.tensor([[len(bank.tokens[query])] for query in chosen]),
+        sentences=bank.sentences[torch.tensor(chosen)],
+        owner=torch.tensor(owner),
+        inside=(position >= first) & (position < last),
+    )
+
+
+def batches(
+    sources: Sequence[Source], bank: QueryBank, config: CompositionConfig, videos: int, seed: int, epoch: int
+) -> Iterator[Batch]:
+    """One epoch: every source once, `videos` composed videos at a time. The same arguments give the same batches."""
+    rng = random.Random(f"{seed}/{epoch}")
+    joined = groups(len(sources), config, rng)
+    for start in range(0, len(joined), videos):
+        yield collate(joined[start : start + videos], sources, bank, config, rng)

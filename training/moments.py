@@ -1,0 +1,85 @@
+"""The moments file, the one format for training and evaluation: a JSON object per line.
+
+    {"video": "a.mp4", "duration": 31.0, "query": "person turns a light on", "start": 24.3, "end": 30.4}
+
+Times are seconds. `start` and `end` may be missing: training never reads them. Other keys are kept out.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from grounding.errors import GroundingError
+
+
+class DataError(GroundingError):
+    """Training or evaluation data is missing or wrong; the message names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A sentence about a video, and where evaluation finds it: seconds, 0 <= start < end, or both None."""
+
+    video: str
+    duration: float
+    query: str
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.video, str) or not self.video:
+            raise ValueError("video must be a name")
+        if not isinstance(self.query, str) or not self.query.strip():
+            raise ValueError("the query is blank")
+        times = {"duration": self.duration, "start": self.start, "end": self.end}
+        for name, value in times.items():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ValueError(f"{name} is {value!r}, not a number of seconds")
+        if self.duration is None or not math.isfinite(self.duration) or self.duration <= 0:
+            raise ValueError(f"the duration is {self.duration}, not a positive number of seconds")
+        if (self.start is None) != (self.end is None):
+            raise ValueError("only one of start and end is there")
+        if self.start is not None and not 0 <= self.start < self.end < math.inf:
+            raise ValueError(f"start {self.start} and end {self.end} are not 0 <= start < end")
+
+
+def read_moments(path: str | Path) -> Iterator[Moment]:
+    """Reads a moments file line by line; blank lines are skipped.
+
+    Raises:
+        DataError: the file is missing or empty, or a line is broken; names file and line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}): give a moments file, see training/moments.py.") from error
+    if not any(line.strip() for line in lines):
+        raise DataError(f"{path} holds no moment: write one JSON object per line.")
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield parse_moment(line, f"{path}, line {number}")
+
+
+def parse_moment(line: str, where: str) -> Moment:
+    """One line as a Moment. Raises DataError that begins with `where`."""
+    try:
+        values = json.loads(line)
+        return Moment(**{key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values})
+    except (ValueError, TypeError, KeyError) as error:
+        remedy = 'mend or delete the line; it needs "video", "duration" and "query"'
+        raise DataError(f"{where}: {error}: {remedy}.") from error
+
+
+def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:
+    """Writes a moments file whole or not at all. Returns how many moments it holds."""
+    path = Path(path)
+    known = ({key: value for key, value in asdict(moment).items() if value is not None} for moment in moments)
+    rows = [json.dumps(values) for values in known]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+    os.replace(part, path)
+    return len(rows)

@@ -1,0 +1,87 @@
+"""The losses put together: what one batch costs a grounder."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from grounding.model import Grounder
+from training.data import Batch
+from training.losses import (
+    ContrastConfig,
+    coarse_contrast,
+    frame_contrast,
+    hard_negative_contrast,
+    pool_best,
+    presence_loss,
+    video_level_loss,
+)
+
+NEAR_SAME = 0.9  # cosine of two sentences from which a negative pair is probably true
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights of the losses; 0 leaves one out.
+
+    Attributes:
+        video: matching of sentences and parts, InfoNCE both ways.
+        presence: matching as yes or no, which gives scores their scale.
+        composition: frames of a query's own part against those of the other parts of its composed video.
+        coarse: confident foreground against clear background.
+        hard: foreground against mined hard negatives.
+        pool: share of a part's frames that speak for it.
+        contrast: temperature, thresholds and scales of the last three.
+    """
+
+    video: float = 1.0
+    presence: float = 0.5
+    composition: float = 0.0
+    coarse: float = 0.0
+    hard: float = 0.0
+    pool: float = 0.3
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+
+
+def split_parts(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits (Q, V, T) regrouped by part: (Q, P, L), and (P, L) True at real frames. P = Q, L the longest part."""
+    lengths = batch.inside.sum(dim=1)  # (P,)
+    first = batch.inside.float().argmax(dim=1)  # (P,)
+    step = torch.arange(int(lengths.max()), device=logits.device)  # (L,)
+    frames = (first.unsqueeze(1) + step).clamp(max=logits.shape[-1] - 1)  # (P, L)
+    return logits[:, batch.owner.unsqueeze(1), frames], step < lengths.unsqueeze(1)
+
+
+def near_same(batch: Batch) -> Tensor:
+    """(Q, Q), True where two different queries say nearly the same."""
+    alike = batch.sentences @ batch.sentences.T >= NEAR_SAME  # (Q, Q)
+    return alike & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)  # (Q, Q)
+
+
+def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
+    """The losses of one batch by name, unweighted, and their weighted sum as `total`. Losses of weight 0 are absent."""
+    frames = grounder.frame_tower(batch.features, batch.mask)  # (V, T, D)
+    queries = grounder.query_tower(batch.tokens, batch.token_mask)  # (Q, D)
+    logits = grounder.logits(queries, frames)  # (Q, V, T)
+    parts, part_mask = split_parts(logits, batch)  # (Q, P, L), (P, L)
+    pooled = pool_best(parts, part_mask.expand_as(parts), config.pool)  # (Q, P)
+    positive = torch.eye(len(pooled), dtype=torch.bool, device=pooled.device)  # (Q, P)
+    ignored = near_same(batch)  # (Q, P)
+    own = logits[torch.arange(len(logits), device=logits.device), batch.owner]  # (Q, T)
+    own_frames, own_mask = frames[batch.owner], batch.mask[batch.owner]  # (Q, T, D), (Q, T)
+    contrast = config.contrast
+    losses = {
+        "video": lambda: video_level_loss(pooled, positive, ignored),
+        "presence": lambda: presence_loss(pooled, positive, ignored),
+        "composition": lambda: frame_contrast(
+            own_frames, queries, batch.inside.float(), own_mask & ~batch.inside, contrast.temperature
+        ),
+        "coarse": lambda: coarse_contrast(own_frames, queries, own, own_mask, contrast),
+        "hard": lambda: hard_negative_contrast(
+            own_frames, queries, own, own_mask, batch.timestamps[batch.owner], contrast
+        ),
+    }
+    weights = {name: getattr(config, name) for name in losses}
+    values = {name: loss() for name, loss in losses.items() if weights[name]}
+    values["total"] = torch.stack([weights[name] * value for name, value in values.items()]).sum()
+    return values
