@@ -1,0 +1,36 @@
+"""Serves the demo: python app.py, then open the address it prints."""
+
+import os
+
+import gradio as gr
+
+from grounding.page import CSS, build_page
+
+MAX_FILE = "500mb"
+
+
+def theme() -> gr.Theme:
+    """System fonts, so that the page asks nobody else for anything."""
+    return gr.themes.Soft(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+
+
+def main() -> None:
+    """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
+    host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    page = build_page(limits=f"up to {MAX_FILE[:-2]} MB")
+    page.queue(default_concurrency_limit=4, max_size=64).launch(
+        server_name=os.environ.get("GRADIO_SERVER_NAME", host),
+        max_file_size=MAX_FILE,
+        theme=theme(),
+        css=CSS,
+        footer_links=["api"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Plotly figures of an answer."""
+
+import plotly.graph_objects as go
+
+from grounding.predictor import Answer
+
+# Okabe and Ito's palette, which people with any colour vision can tell apart
+CURVE, BEST, OTHER = "#0072B2", "#E69F00", "#7F7F7F"
+SCALE_COLOURS = {1: "#D55E00", 2: "#CC79A7", 3: "#009E73"}
+SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss.s, such as 1:05.5."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
+    """Matching scores over time, the chosen segment shaded, the others outlined, its hard negatives marked.
+
+    Args:
+        answer: what to draw.
+        chosen: index of the segment to shade.
+    """
+    figure = go.Figure()
+    _add_curve(figure, answer)
+    _add_segments(figure, answer, chosen)
+    _add_hard_negatives(figure, answer, chosen)
+    figure.update_layout(
+        height=340,
+        margin={"l": 48, "r": 16, "t": 36, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#808080", "family": "system-ui, sans-serif"},
+        hovermode="x unified",
+        hoverlabel={"bgcolor": "#222222", "font": {"color": "#FFFFFF"}},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
+    )
+    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    figure.update_xaxes(title_text="time", range=[0, answer.duration], **_ticks(answer.duration), **grid)
+    figure.update_yaxes(title_text="matching score", range=[0, 1.02], **grid)
+    return figure
+
+
+def _ticks(duration: float) -> dict[str, list]:
+    """Clock times at round steps, at most about ten."""
+    step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
+    values = list(range(0, int(duration) + 1, step))
+    return {"tickvals": values, "ticktext": [f"{value // 60}:{value % 60:02d}" for value in values]}
+
+
+def _add_curve(figure: go.Figure, answer: Answer) -> None:
+    figure.add_scatter(
+        x=answer.timestamps,
+        y=answer.scores,
+        mode="lines+markers" if len(answer.timestamps) < 3 else "lines",
+        name="matching score",
+        line={"color": CURVE, "width": 2.5},
+        customdata=[clock(time) for time in answer.timestamps],
+        hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
+    )
+
+
+def _add_segments(figure: go.Figure, answer: Answer, chosen: int) -> None:
+    for index, segment in enumerate(answer.segments):
+        best = index == chosen
+        figure.add_vrect(
+            x0=segment.start,
+            x1=segment.end,
+            fillcolor=BEST if best else "rgba(0,0,0,0)",
+            opacity=0.3 if best else 0.6,
+            layer="below",
+            line={"color": BEST if best else OTHER, "width": 2 if best else 1, "dash": "solid" if best else "dot"},
+            annotation={"text": str(index + 1), "font": {"color": BEST if best else OTHER, "size": 13}},
+            annotation_position="top left",
+        )
+
+
+def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
+    for scale, colour in SCALE_COLOURS.items():
+        frames = [frame for frame in answer.hard_negatives if (frame.segment, frame.scale) == (chosen, scale)]
+        if frames:
+            figure.add_scatter(
+                x=[frame.timestamp for frame in frames],
+                y=[frame.score for frame in frames],
+                mode="markers",
+                name=f"hard negative, scale {scale}",
+                marker={"color": colour, "symbol": SCALE_SYMBOLS[scale], "size": 10, "line": {"width": 1}},
+                customdata=[[clock(frame.timestamp), frame.similarity] for frame in frames],
+                hovertemplate="%{customdata[0]}: looks %{customdata[1]:.0%} like the moment<extra></extra>",
+            )
