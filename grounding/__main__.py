@@ -17,9 +17,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m grounding", description="Find moments in a video by describing them."
-    )
+    parser = Parser(prog="python -m grounding", description="Find moments in a video by describing them.")
     parser.add_argument("video", help="a video file")
     parser.add_argument("query", nargs="+", help="a sentence that describes a moment")
     parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
@@ -36,11 +34,16 @@ def show(answer: Answer) -> str:
     return "\n".join(lines)
 
 
+def show_progress(fraction: float, message: str) -> None:
+    """One line on a terminal, written over until the work is done."""
+    print(f"\r{fraction:4.0%} {message:<40}", end="\n" if fraction == 1 else "", file=sys.stderr, flush=True)
+
+
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     queries = [check_query(query) for query in args.query]
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights)
-    report = None if args.json else lambda fraction, message: print(f"{fraction:4.0%} {message}", file=sys.stderr)
+    report = show_progress if sys.stderr.isatty() else None
     video = predictor.encode_video(args.video, report)
     for answer in predictor.ground_many(video, queries, args.top_k):
         print(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))

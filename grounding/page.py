@@ -225,9 +225,9 @@ def build_page(limits: str) -> gr.Blocks:
             concurrency_id="model",
             api_visibility="private",
         ).then(None, start, js=SEEK)
-        segments.input(
-            choose, [video, answer, segments], [plot, frames, hard, start], api_visibility="private"
-        ).then(None, start, js=SEEK)
+        segments.input(choose, [video, answer, segments], [plot, frames, hard, start], api_visibility="private").then(
+            None, start, js=SEEK
+        )
         video.change(forget, None, outputs[:-1], api_visibility="private", show_progress="hidden")
         add_endpoint(checkpoint.value)
     return page

@@ -22,7 +22,7 @@ from grounding.errors import CheckpointError, QueryError
 from grounding.hard_negatives import HardNegative, inspect_segment
 from grounding.model import Grounder
 from grounding.segments import Segment, find_segments
-from grounding.video import Frame, FrameReader
+from grounding.video import Frame, FrameReader, check_file
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
 CHUNK = 32  # frames held at once between decoding and encoding
@@ -114,6 +114,7 @@ class Predictor:
             VideoError: the file cannot be read as a video.
             EncoderError: the encoder's weights are missing or damaged.
         """
+        check_file(Path(path))  # before the encoder loads, which takes seconds
         return encode_frames(path, self.frame_encoder, self.config.rate, progress)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against
+MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -26,16 +29,18 @@ class SegmentConfig:
     Attributes:
         smoothing: standard deviation of the Gaussian over the curve, seconds; 0 is none.
         thresholds: heights, as shares of the way from the lowest to the highest score, at which runs are cut out.
-        window: seconds on either side that are compared to find a change in the features; 0 leaves changes out.
-        changes: how many changes at most become boundaries, the strongest first.
+        changes: how many changes of the features become boundaries at most, the strongest first; 0 leaves them out.
+        change_bonus: how much more a window counts for lying between two changes of full strength.
+        surroundings: how far around a window the contrast looks, in lengths of the window, on either side.
         balance: exponent of w(1 - w), w the share of the video inside: 0.5 is Otsu's, 0 prefers the highest peak.
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
-    smoothing: float = 0.5
+    smoothing: float = 1.0
     thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
-    window: float = 1.5
     changes: int = 40
+    change_bonus: float = 1.0
+    surroundings: float = 2.0
     balance: float = 0.5
     overlap: float = 0.5
 
@@ -54,55 +59,69 @@ def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float) -> np.ndarr
     return np.convolve(np.pad(scores, reach, mode="edge"), kernel / kernel.sum(), mode="valid")  # (T,)
 
 
-def change_points(timestamps: np.ndarray, features: np.ndarray, window: float, most: int) -> np.ndarray:
-    """Edges where the features change the most: indices i, the change lying between frame i - 1 and frame i.
+def changes(features: np.ndarray, most: int) -> np.ndarray:
+    """How much the features change at each edge between frames: (T, D) give (T + 1,), 1 at the strongest change.
 
-    The change at an edge is the cosine distance of the mean features on its two sides; only local peaks count.
+    Edge i lies between frame i - 1 and frame i. Only the `most` strongest local peaks of the cosine distance between
+    neighbours count, all else is 0. The two ends of the video are boundaries of half strength: a moment may well
+    begin or end there, but nothing shows it.
     """
-    count = len(timestamps)
-    if window <= 0 or count < 2:
-        return np.empty(0, dtype=int)
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)  # (T, D)
-    total = np.concatenate([np.zeros((1, unit.shape[1])), np.cumsum(unit, axis=0, dtype=np.float64)])  # (T + 1, D)
-    reach = max(1, round(window / float(np.median(np.diff(timestamps)))))
-    edge = np.arange(1, count)  # (T - 1,)
-    before = total[edge] - total[np.maximum(edge - reach, 0)]  # (T - 1, D)
-    after = total[np.minimum(edge + reach, count)] - total[edge]  # (T - 1, D)
-    norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)  # (T - 1,)
-    change = 1 - (before * after).sum(axis=1) / np.maximum(norms, 1e-9)  # (T - 1,)
-    padded = np.pad(change, 1, constant_values=-np.inf)
-    peaks = edge[(change >= padded[:-2]) & (change > padded[2:])]
-    return np.sort(peaks[np.argsort(-change[peaks - 1])[:most]])
+    strength = np.zeros(len(features) + 1)  # (T + 1,)
+    if most and len(features) > 1:
+        unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)  # (T, D)
+        distance = 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (T - 1,)
+        padded = np.pad(distance, 1, constant_values=-np.inf)  # (T + 1,)
+        peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
+        peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]
+        strength[peaks + 1] = distance[peaks] / max(float(distance.max()), 1e-9)
+    strength[[0, -1]] = 0.5
+    return strength
 
 
 def crossings(scores: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
-    """Edges where the curve crosses a threshold: indices i, the crossing lying between frame i - 1 and frame i."""
-    low, high = scores.min(), scores.max()
-    edges = [np.flatnonzero(np.diff(scores >= low + share * (high - low))) + 1 for share in thresholds]
-    return np.unique(np.concatenate(edges)) if edges else np.empty(0, dtype=int)
+    """Edges where the curve crosses a threshold, the MOST_CROSSINGS steepest: i lies between frames i - 1 and i."""
+    levels = scores.min() + np.array(thresholds)[:, None] * (scores.max() - scores.min())  # (K, 1)
+    crossed = np.flatnonzero(np.diff(scores >= levels, axis=1).any(axis=0)) + 1
+    steepness = np.abs(scores[crossed] - scores[crossed - 1])
+    return np.sort(crossed[np.argsort(-steepness, kind="stable")[:MOST_CROSSINGS]])
 
 
-def windows(edges: np.ndarray, mass: np.ndarray, bounds: np.ndarray, balance: float) -> tuple[np.ndarray, ...]:
-    """Every window between two of `bounds`, with its rank.
+@dataclass(frozen=True)
+class Windows:
+    """Candidates: first and last edge index, mean score inside, and rank, (W,) each."""
+
+    first: np.ndarray
+    last: np.ndarray
+    inside: np.ndarray
+    rank: np.ndarray
+
+
+def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, config: SegmentConfig) -> Windows:
+    """Every window between two boundaries, ranked.
+
+    The rank is the contrast of the mean score inside with that of the surroundings, times (w(1 - w)) ** balance,
+    w the window's share of the video, and more where the window lies between changes. In a video longer than HORIZON
+    the share is that of the horizon, lest long windows win everywhere.
 
     Args:
         edges: (T + 1,) seconds.
-        mass: (T,) scores.
-        bounds: (K,) edge indices, sorted.
-
-    Returns:
-        first (W,), last (W,) edge indices, mean score inside (W,), rank (W,): contrast times (w(1 - w)) ** balance.
+        curve: (T,) smoothed scores.
+        strength: (T + 1,) changes at the edges.
     """
-    lengths = np.diff(edges)  # (T,)
-    total = np.concatenate([[0.0], np.cumsum(mass * lengths)])  # (T + 1,)
-    first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))
-    span = edges[last] - edges[first]  # (W,)
-    area = total[last] - total[first]  # (W,)
-    inside, rest = area / span, edges[-1] - edges[0] - span  # (W,)
-    outside = (total[-1] - area) / np.maximum(rest, 1e-9)  # (W,)
-    share = span / (edges[-1] - edges[0])  # (W,)
-    rank = np.where(rest > 1e-9, (inside - outside) * (share * (1 - share)) ** balance, 0.0)  # (W,)
-    return first, last, inside, rank
+    bounds = np.union1d(crossings(curve, config.thresholds), np.flatnonzero(strength))  # (K,)
+    first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
+    start, end = edges[first], edges[last]  # (W,) each
+    total = np.concatenate([[0.0], np.cumsum(curve * np.diff(edges))])  # (T + 1,), the area under the curve so far
+    length, area = end - start, total[last] - total[first]  # (W,) each
+    low = np.maximum(start - config.surroundings * length, edges[0])  # (W,)
+    high = np.minimum(end + config.surroundings * length, edges[-1])  # (W,)
+    rest = high - low - length  # (W,)
+    around = np.interp(high, edges, total) - np.interp(low, edges, total) - area  # (W,)
+    contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
+    whole = edges[-1] - edges[0]
+    share = np.minimum(length / min(whole, HORIZON), np.maximum(0.5, length / whole))  # (W,)
+    bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
+    return Windows(first, last, area / length, contrast * (share * (1 - share)) ** config.balance * bonus)
 
 
 def overlap(a: Segment, b: Segment) -> float:
@@ -146,13 +165,10 @@ def find_segments(
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
     curve = smooth(timestamps, scores, config.smoothing)  # (T,)
-    inner = [
-        crossings(curve, config.thresholds),
-        change_points(timestamps, features, config.window, config.changes),
+    found = candidates(edges, curve, changes(features, config.changes), config)
+    order = np.argsort(-found.rank, kind="stable")
+    ranked = [
+        Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(found.inside[w]))
+        for w in order[found.rank[order] > 0]
     ]
-    bounds = np.unique(np.concatenate([[0, len(timestamps)], *inner])).astype(int)
-    first, last, inside, rank = windows(edges, curve, bounds, config.balance)
-    order = np.argsort(-rank, kind="stable")
-    order = order[rank[order] > 0]
-    ranked = [Segment(float(edges[first[w]]), float(edges[last[w]]), float(inside[w])) for w in order]
     return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(curve.mean()))]

@@ -1,0 +1,80 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from grounding import __main__ as cli
+from tests.clips import BAD_KINDS, bad_file
+
+
+@pytest.fixture(autouse=True)
+def one_predictor(predictor, monkeypatch):
+    """Loading the checkpoint once is enough for these tests; other names still go to the real loader."""
+    real = cli.Predictor.from_checkpoint
+
+    def load(name, weights=None):
+        return predictor if name == "embedded" else real(name, weights=weights)
+
+    monkeypatch.setattr(cli.Predictor, "from_checkpoint", load)
+
+
+def test_json_is_a_line_per_query(scenes, capsys):
+    assert cli.main([str(scenes), "a cat", "a cup of coffee", "--json", "--top-k", "2"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    rows = [json.loads(line) for line in out]
+    assert [row["query"] for row in rows] == ["a cat", "a cup of coffee"]
+    assert all(row["video"] == str(scenes) and 1 <= len(row["segments"]) <= 2 for row in rows)
+    assert rows[0]["segments"][0]["start"] < 1
+    assert rows[1]["segments"][0]["start"] > 7
+
+
+def test_a_person_reads_times_and_scores(scenes, capsys):
+    assert cli.main([str(scenes), "a cat"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("a cat\n")
+    assert "0.00 s to" in out
+    assert "score" in out
+
+
+def failing(arguments, capsys):
+    """Runs the command line and returns its one line on stderr."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize("kind", BAD_KINDS)
+def test_a_bad_video_is_one_line_and_exit_2(tmp_path, capsys, kind):
+    assert f"{kind}.mp4" in failing([str(bad_file(kind, tmp_path)), "a cat", "--json"], capsys)
+
+
+@pytest.mark.parametrize("query", ["", "  ", "x" * 10_000])
+def test_a_bad_query_is_one_line_and_exit_2(scenes, capsys, query):
+    assert "query" in failing([str(scenes), query], capsys)
+
+
+def test_bad_arguments_are_one_line_and_exit_2(scenes, capsys):
+    assert "query" in failing([str(scenes)], capsys)
+    assert "--top-k" in failing([str(scenes), "a cat", "--top-k", "many"], capsys)
+    assert "at least one" in failing([str(scenes), "a cat", "--top-k", "0", "--json"], capsys)
+
+
+def test_an_unknown_checkpoint_names_those_there_are(scenes, capsys):
+    assert "embedded" in failing([str(scenes), "a cat", "--checkpoint", "nonsense"], capsys)
+
+
+def test_it_runs_as_a_module(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "grounding", str(tmp_path / "no.mp4"), "a cat"], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.strip().count("\n") == 0
+    assert "no.mp4" in run.stderr

@@ -1,0 +1,149 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from grounding import EncodedVideo, Predictor
+from grounding.checkpoint import CheckpointConfig
+from grounding.errors import CheckpointError, QueryError, VideoError
+from grounding.model import Grounder, GrounderConfig
+from grounding.predictor import MAX_QUERY, encode_frames
+from tests.clips import BAD_KINDS, bad_file, plain, write_video
+
+
+@pytest.fixture(scope="module")
+def encoded(predictor, scenes):
+    return predictor.encode_video(scenes)
+
+
+def test_a_video_is_grounded_end_to_end(predictor, encoded):
+    for query, start, end in (("a cat", 0, 4), ("an astronaut", 4, 8), ("a cup of coffee", 8, 12)):
+        best = predictor.ground(encoded, query).segments[0]
+        shared = min(best.end, end) - max(best.start, start)
+        assert shared / (max(best.end, end) - min(best.start, start)) > 0.7, query
+
+
+def test_an_encoded_video_has_the_frames_times(encoded):
+    assert encoded.timestamps == pytest.approx(np.arange(24) / 2)
+    assert encoded.features.shape == (24, 1664)
+    assert encoded.duration == pytest.approx(12.0, abs=0.01)
+    assert encoded.encoder == "embedded"
+
+
+def test_an_answer_has_the_promised_shape(predictor, encoded):
+    answer = predictor.ground(encoded, "a cat", top_k=3)
+    assert answer.scores.shape == answer.timestamps.shape == (24,)
+    assert ((answer.scores >= 0) & (answer.scores <= 1)).all()
+    assert 1 <= len(answer.segments) <= 3
+    assert all(0 <= s.start < s.end <= encoded.duration and 0 <= s.score <= 1 for s in answer.segments)
+    assert {frame.side for frame in answer.hard_negatives} <= {"before", "after"}
+    for frame in answer.hard_negatives:
+        segment = answer.segments[frame.segment]
+        assert not segment.start <= frame.timestamp < segment.end
+        assert (frame.timestamp < segment.start) == (frame.side == "before")
+
+
+def test_to_dict_is_json_with_the_contract_s_keys(predictor, encoded):
+    values = json.loads(json.dumps(predictor.ground(encoded, "a cat").to_dict("clip.mp4")))
+    keys = {"video", "query", "duration", "checkpoint", "segments", "timestamps", "scores", "hard_negatives"}
+    assert set(values) == keys
+    assert set(values["segments"][0]) == {"start", "end", "score"}
+    assert set(values["hard_negatives"][0]) == {"timestamp", "score", "similarity", "scale", "segment", "side"}
+    assert (values["video"], values["checkpoint"]) == ("clip.mp4", "embedded")
+
+
+def test_many_queries_at_once_answer_as_one_by_one(predictor, encoded):
+    queries = ["a cat", "an astronaut in an orange suit smiles at the camera"]
+    for query, together in zip(queries, predictor.ground_many(encoded, queries), strict=True):
+        alone = predictor.ground(encoded, query)
+        assert np.allclose(alone.scores, together.scores, atol=1e-5)
+        assert [s.start for s in alone.segments] == [s.start for s in together.segments]
+
+
+def test_stored_features_need_no_frame_encoder(monkeypatch):
+    def no_frame_encoder(*args):
+        raise AssertionError("the frame encoder was loaded")
+
+    monkeypatch.setattr("grounding.predictor.load_frame_encoder", no_frame_encoder)
+    predictor = Predictor.from_checkpoint("embedded", device="cpu")
+    features = np.random.default_rng(0).normal(size=(6, 1664)).astype(np.float16)
+    answer = predictor.ground(EncodedVideo(np.arange(6.0), features, 6.0, "embedded"), "a cat")
+    assert answer.scores.shape == (6,)
+
+
+@pytest.mark.parametrize(("width", "encoder"), [(512, "embedded"), (1664, "open_clip:ViT-B-32-quickgelu:openai")])
+def test_features_that_do_not_fit_name_both_sides(predictor, width, encoder):
+    video = EncodedVideo(np.arange(3.0), np.ones((3, width), np.float32), 3.0, encoder)
+    with pytest.raises(ValueError, match="embedded") as caught:
+        predictor.ground(video, "a cat")
+    assert isinstance(caught.value, CheckpointError)
+    assert encoder in str(caught.value)
+    assert (str(width) in str(caught.value) and "1664" in str(caught.value)) or encoder != "embedded"
+
+
+@pytest.mark.parametrize("query", ["", "   \n", "x" * 10_000, None])
+def test_a_bad_query_is_one_clear_sentence(predictor, encoded, query):
+    with pytest.raises(QueryError, match=r"^The query") as caught:
+        predictor.ground(encoded, query)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_longest_query_is_answered(predictor, encoded):
+    assert predictor.ground(encoded, "a cat " * (MAX_QUERY // 6)).segments
+
+
+def test_top_k_below_one(predictor, encoded):
+    with pytest.raises(QueryError, match="at least one"):
+        predictor.ground(encoded, "a cat", top_k=0)
+
+
+@pytest.mark.parametrize("kind", BAD_KINDS)
+def test_a_bad_video_raises_video_error(predictor, tmp_path, kind):
+    with pytest.raises(VideoError):
+        predictor.encode_video(bad_file(kind, tmp_path))
+
+
+def test_a_video_of_one_frame_is_answered(predictor, tmp_path):
+    video = predictor.encode_video(write_video(tmp_path / "one.mp4", [plain((200, 30, 30), (240, 320))]))
+    answer = predictor.ground(video, "something red")
+    assert [(s.start, s.end) for s in answer.segments] == [(0.0, video.duration)]
+    assert answer.hard_negatives == []
+
+
+def test_progress_rises_to_one(predictor, scenes):
+    seen = []
+    predictor.encode_video(scenes, lambda fraction, message: seen.append((fraction, message)))
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert all(message for _, message in seen)
+
+
+def test_frames_are_encoded_in_chunks(tmp_path):
+    class Counting:
+        name, width, sizes = "counting", 4, []
+
+        def encode(self, frames):
+            self.sizes.append(len(frames))
+            return torch.ones(len(frames), 4)
+
+    path = write_video(tmp_path / "long.mp4", [plain((0, 0, 0))] * 100)
+    encoded = encode_frames(path, Counting(), rate=10.0)
+    assert Counting.sizes == [32, 32, 32, 4]
+    assert encoded.features.shape == (100, 4)
+
+
+def test_the_device_is_checked():
+    config = CheckpointConfig("x", "embedded", GrounderConfig(8, width=4))
+    with pytest.raises(ValueError, match="nonsense"):
+        Predictor(config, Grounder(config.model), device="nonsense")
+    assert dataclasses.is_dataclass(config)
+
+
+def test_import_is_light():
+    code = "import sys, grounding; print([m for m in ('timm', 'transformers', 'open_clip', 'av') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
