@@ -10,26 +10,32 @@ MAX_FILE = "500mb"
 
 
 def theme() -> gr.Theme:
-    """System fonts, so that the page asks nobody else for anything."""
+    """System fonts, so that the page asks nobody else for anything, and a button that is easy to read."""
     return gr.themes.Soft(
         primary_hue="blue",
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_600",
     )
+
+
+def serve(**options: object) -> gr.Blocks:
+    """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
+    page = build_page(limits=f"up to {MAX_FILE[:-2]} MB")
+    page.queue(default_concurrency_limit=4, max_size=64)
+    page.launch(max_file_size=MAX_FILE, theme=theme(), css=CSS, footer_links=["api"], **options)
+    return page
 
 
 def main() -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
-    page = build_page(limits=f"up to {MAX_FILE[:-2]} MB")
-    page.queue(default_concurrency_limit=4, max_size=64).launch(
-        server_name=os.environ.get("GRADIO_SERVER_NAME", host),
-        max_file_size=MAX_FILE,
-        theme=theme(),
-        css=CSS,
-        footer_links=["api"],
-    )
+    serve(server_name=os.environ.get("GRADIO_SERVER_NAME", host))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,11 @@ EXPLANATION = (
     "Scale 1 is within a second of the boundary, scale 2 within 3, scale 3 within 9."
 )
 CSS = """
-.gradio-container {max-width: 1280px !important; margin: 0 auto !important}
+.gradio-container, .gradio-container .main {
+  max-width: min(1280px, 100vw) !important; min-width: 0 !important; margin: 0 auto !important; box-sizing: border-box
+}
 #title h1 {margin-bottom: 0} #title p {margin-top: .25rem; opacity: .85}
+.caption-label {max-width: 100% !important; white-space: normal !important; font-size: 11px !important; left: 0}
 #message {min-height: 0} #message p {margin: 0; padding: .6rem .8rem; border-radius: 8px}
 #message .problem {background: #b3261e; color: #fff} #message .done {border: 1px solid rgba(128,128,128,.4)}
 """
@@ -118,8 +121,8 @@ def inside_times(answer: Answer, index: int) -> np.ndarray:
 def hard_caption(frame: HardNegative) -> str:
     """What is written under a hard negative."""
     return (
-        f"{clock(frame.timestamp)} {frame.side} · scale {frame.scale} · "
-        f"score {frame.score:.2f} · similarity {frame.similarity:.2f}"
+        f"{clock(frame.timestamp)} {frame.side}, scale {frame.scale} · "
+        f"score {frame.score:.2f} · alike {frame.similarity:.2f}"
     )
 
 
@@ -205,11 +208,16 @@ def build_page(limits: str) -> gr.Blocks:
                     checkpoint = gr.Radio(choices, value=preferred, label="Checkpoint", elem_id="checkpoint")
                     top_k = gr.Slider(1, 10, value=5, step=1, label="Segments at most")
             with gr.Column(scale=3):
-                plot = gr.Plot(label="Matching score over time", elem_id="plot")
+                gr.Markdown("#### Matching score over time")
+                plot = gr.Plot(show_label=False, elem_id="plot")
                 segments = gr.Radio([], label="Segments, best first", visible=False, elem_id="segments")
         with gr.Row():
-            frames = gr.Gallery(label="Frames of the segment", columns=3, height=300, elem_id="frames")
-            hard = gr.Gallery(label="Hard-negative boundary frames", columns=3, height=300, elem_id="hard")
+            with gr.Column():
+                gr.Markdown("#### Frames of the segment")
+                frames = gr.Gallery(show_label=False, columns=3, height="auto", buttons=[], elem_id="frames")
+            with gr.Column():
+                gr.Markdown("#### Hard-negative boundary frames, the hardest first")
+                hard = gr.Gallery(show_label=False, columns=3, height="auto", buttons=[], elem_id="hard")
         gr.Markdown(EXPLANATION)
         if example_rows():
             gr.Examples(example_rows(), [video, query], label="Examples")

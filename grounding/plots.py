@@ -28,14 +28,14 @@ def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
     _add_segments(figure, answer, chosen)
     _add_hard_negatives(figure, answer, chosen)
     figure.update_layout(
-        height=340,
-        margin={"l": 48, "r": 16, "t": 36, "b": 40},
+        height=380,
+        margin={"l": 52, "r": 16, "t": 24, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#808080", "family": "system-ui, sans-serif"},
         hovermode="x unified",
         hoverlabel={"bgcolor": "#222222", "font": {"color": "#FFFFFF"}},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
@@ -86,7 +86,7 @@ def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
                 x=[frame.timestamp for frame in frames],
                 y=[frame.score for frame in frames],
                 mode="markers",
-                name=f"hard negative, scale {scale}",
+                name=f"hard negative {scale}",
                 marker={"color": colour, "symbol": SCALE_SYMBOLS[scale], "size": 10, "line": {"width": 1}},
                 customdata=[[clock(frame.timestamp), frame.similarity] for frame in frames],
                 hovertemplate="%{customdata[0]}: looks %{customdata[1]:.0%} like the moment<extra></extra>",

@@ -22,3 +22,13 @@ def scenes(tmp_path_factory):
     from tests.clips import write_scenes
 
     return write_scenes(tmp_path_factory.mktemp("scenes") / "scenes.mp4", ("chelsea", "astronaut", "coffee"))
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Where the app is served for the tests."""
+    import app
+
+    page = app.serve(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    yield page.local_url
+    page.close()

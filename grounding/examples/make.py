@@ -14,7 +14,8 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 WIDTH, HEIGHT, RATE = 480, 320, 25
-ENCODING = {"crf": "27", "preset": "slow", "threads": "1"}  # one thread: the same bytes wherever it runs
+# One thread and no assembly: x264's assembly was seen to write different bytes from one run to the next.
+ENCODING = {"crf": "27", "preset": "medium", "threads": "1", "x264-params": "asm=0"}
 CONTAINER = {"movflags": "+faststart", "fflags": "+bitexact"}  # plays while it loads; no writer's name inside
 
 
@@ -62,21 +63,21 @@ CLIPS = (
         Shot("astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9), "An astronaut in an orange space suit"),
         Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
     )),
-    Clip("morning.mp4", "A cup of coffee, a cat and a man with a camera", (
-        Shot("camera", 8, Window(0.5, 0.3, 1.0), Window(0.4, 0.3, 0.8)),
+    Clip("morning.mp4", "A man with a camera, a cup of coffee and a cat", (
+        Shot("camera", 8, Window(0.5, 0.3, 1.0), Window(0.4, 0.3, 0.8), "A man with a camera"),
         Shot("coffee", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A cup of coffee on a wooden table"),
         Shot("chelsea", 10, Window(0.3, 0.5, 0.7), Window(0.6, 0.5, 0.9), "A close-up of a cat's face"),
     )),
-    Clip("ground.mp4", "Hard: three grounds that look alike", (
-        Shot("gravel", 8, Window(0.3, 0.3, 0.7), Window(0.6, 0.6, 0.7)),
-        Shot("grass", 10, Window(0.3, 0.6, 0.8), Window(0.7, 0.4, 0.8), "Grass"),
-        Shot("brick", 9, Window(0.5, 0.3, 0.8), Window(0.5, 0.7, 0.8), "A brick wall"),
+    Clip("ground.mp4", "Hard: grey textures that look alike", (
+        Shot("grass", 9, Window(0.3, 0.6, 0.8), Window(0.7, 0.4, 0.8), "Grass"),
+        Shot("brick", 10, Window(0.5, 0.3, 0.8), Window(0.5, 0.7, 0.8)),
+        Shot("gravel", 8, Window(0.3, 0.3, 0.7), Window(0.6, 0.6, 0.7), "A pile of small stones"),
     )),
     Clip("portrait.mp4", "Hard: two looks at one photograph", (
         Shot("brick", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
-        Shot("astronaut", 8, Window(0.4, 0.2, 0.45), Window(0.45, 0.25, 0.6), "A smiling woman's face"),
+        Shot("astronaut", 8, Window(0.4, 0.2, 0.45), Window(0.45, 0.25, 0.6)),
         Shot("astronaut", 8, Window(0.9, 0.1, 0.4), Window(0.85, 0.25, 0.4), "A model of a space shuttle"),
-        Shot("coffee", 6, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
+        Shot("coffee", 6, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7), "A cup of coffee"),
     )),
 )
 

@@ -1,0 +1,54 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from grounding.encoded import EncodedVideo
+from grounding.errors import CheckpointError
+
+GOOD = {"timestamps": np.array([0.0, 0.5, 1.0]), "features": np.ones((3, 4)), "duration": 1.5, "encoder": "embedded"}
+
+
+def test_holds_what_it_was_given():
+    video = EncodedVideo(**GOOD)
+    assert video.timestamps.tolist() == [0.0, 0.5, 1.0]
+    assert (video.features.shape, video.duration, video.encoder) == ((3, 4), 1.5, "embedded")
+
+
+def test_lists_become_arrays():
+    video = EncodedVideo([0, 1], [[1.0, 2.0], [3.0, 4.0]], 2, "embedded")
+    assert video.timestamps.dtype == np.float64
+    assert video.features.shape == (2, 2)
+
+
+def test_half_precision_stays_half():
+    assert EncodedVideo(**GOOD | {"features": np.ones((3, 4), np.float16)}).features.dtype == np.float16
+
+
+def test_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EncodedVideo(**GOOD).duration = 3.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"features": np.ones((2, 4))}, "do not fit"),
+        ({"features": np.ones(3)}, "do not fit"),
+        ({"timestamps": np.zeros((3, 1))}, "do not fit"),
+        ({"timestamps": np.zeros(0), "features": np.ones((0, 4))}, "do not fit"),
+        ({"features": np.full((3, 4), np.nan)}, "NaN or infinity"),
+        ({"features": np.full((3, 4), np.inf)}, "NaN or infinity"),
+        ({"timestamps": np.array([0.0, np.nan, 1.0])}, "NaN or infinity"),
+        ({"timestamps": np.array([0.0, 1.0, 0.5])}, "later than the one before"),
+        ({"timestamps": np.array([0.0, 0.5, 0.5])}, "later than the one before"),
+        ({"timestamps": np.array([-1.0, 0.5, 1.0])}, "from 0 on"),
+        ({"duration": 1.0}, "later than the last frame"),
+        ({"duration": 0.0}, "later than the last frame"),
+        ({"duration": np.nan}, "later than the last frame"),
+        ({"duration": np.inf}, "later than the last frame"),
+    ],
+)
+def test_what_does_not_fit_says_why(wrong, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        EncodedVideo(**GOOD | wrong)

@@ -1,0 +1,121 @@
+import pytest
+import torch
+
+from grounding.model import Grounder, GrounderConfig, start_from_bridge
+
+CONFIG = GrounderConfig(frame_width=6, query_width=5, width=8, context=3, dropout=0.5)
+
+
+def grounder(config: GrounderConfig = CONFIG) -> Grounder:
+    torch.manual_seed(0)
+    model = Grounder(config)
+    torch.nn.init.normal_(model.frame_tower.context.weight)  # as after training: neighbours matter
+    torch.nn.init.normal_(model.query_tower.attention.weight)
+    return model.eval()
+
+
+def inputs(videos: int = 2, frames: int = 7, queries: int = 3, words: int = 4):
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(videos, frames, 6, generator=generator)
+    tokens = torch.randn(queries, words, 5, generator=generator)
+    return features, torch.ones(videos, frames).bool(), tokens, torch.ones(queries, words).bool()
+
+
+@pytest.mark.parametrize("wrong", [{"frame_width": 0}, {"width": 0}, {"query_width": -1}, {"context": 4}])
+def test_sizes_are_checked(wrong):
+    with pytest.raises(ValueError, match="widths must be positive and the context odd"):
+        GrounderConfig(**{"frame_width": 6, **wrong})
+
+
+def test_scores_of_every_query_at_every_frame():
+    scores = grounder()(*inputs())
+    assert scores.shape == (3, 2, 7)
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_frames_and_queries_have_unit_length():
+    model, (features, mask, tokens, token_mask) = grounder(), inputs()
+    for embedded in (model.frame_tower(features, mask), model.query_tower(tokens, token_mask)):
+        lengths = embedded.norm(dim=-1)
+        assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-5)
+
+
+def test_padding_changes_no_score():
+    model, (features, mask, tokens, token_mask) = grounder(), inputs()
+    plain = model(features, mask, tokens, token_mask)
+    padded = model(
+        torch.cat([features, torch.full((2, 4, 6), 30.0)], dim=1),
+        torch.cat([mask, torch.zeros(2, 4).bool()], dim=1),
+        torch.cat([tokens, torch.full((3, 2, 5), 30.0)], dim=1),
+        torch.cat([token_mask, torch.zeros(3, 2).bool()], dim=1),
+    )
+    assert torch.allclose(padded[:, :, :7], plain, atol=1e-6)
+
+
+def test_a_batch_answers_as_one_by_one():
+    model, (features, mask, tokens, token_mask) = grounder(), inputs()
+    together = model(features, mask, tokens, token_mask)
+    alone = model(features[1:], mask[1:], tokens[2:], token_mask[2:])
+    assert torch.allclose(together[2:, 1:], alone, atol=1e-6)
+
+
+def test_a_frame_sees_its_context_and_no_further():
+    model, (features, mask, _, _) = grounder(), inputs(videos=1)
+    changed = features.clone()
+    changed[0, 3] += 1.0
+    moved = (model.frame_tower(changed, mask) - model.frame_tower(features, mask)).abs().sum(dim=-1)[0] > 1e-5
+    assert moved.tolist() == [False, False, True, True, True, False, False]
+
+
+def test_untrained_a_frame_sees_only_itself():
+    model, (features, mask, _, _) = Grounder(CONFIG).eval(), inputs(videos=1)
+    expected = torch.nn.functional.normalize(model.frame_tower.projection(features), dim=-1)
+    assert torch.allclose(model.frame_tower(features, mask), expected, atol=1e-6)
+
+
+def test_untrained_a_query_is_the_mean_of_its_tokens():
+    model, (_, _, tokens, _) = Grounder(CONFIG).eval(), inputs()
+    mask = torch.tensor([[True, True, False, False]] * 3)
+    mean = torch.nn.functional.normalize(tokens[:, :2].mean(dim=1), dim=-1)
+    expected = torch.nn.functional.normalize(model.query_tower.projection(mean), dim=-1)
+    assert torch.allclose(model.query_tower(tokens, mask), expected, atol=1e-6)
+
+
+def test_a_frame_that_points_to_the_query_scores_highest():
+    model = grounder()
+    query = torch.nn.functional.normalize(torch.randn(1, 8), dim=-1)
+    scores = model.logits(query, torch.stack([query, -query, 0 * query], dim=1)[0]).sigmoid()[0]
+    assert scores[0] > scores[2] > scores[1]
+
+
+def test_dropout_is_for_training_only():
+    model, batch = grounder(), inputs()
+    assert torch.equal(model(*batch), model(*batch))
+    model.train()
+    assert not torch.equal(model(*batch), model(*batch))
+
+
+def test_every_parameter_learns():
+    model = grounder().train()
+    model(*inputs()).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+class TestStartFromBridge:
+    def test_frames_and_queries_meet_where_the_bridges_say(self):
+        model = Grounder(GrounderConfig(frame_width=6, query_width=5, width=8, context=1, dropout=0.0)).eval()
+        start_from_bridge(model, torch.eye(6)[:3], torch.eye(5)[:3])
+        features, tokens = torch.eye(6)[:3].unsqueeze(0), torch.eye(5)[:3].unsqueeze(1)
+        scores = model(features, torch.ones(1, 3).bool(), tokens, torch.ones(3, 1).bool())[:, 0]  # (3, 3)
+        assert scores.argmax(dim=1).tolist() == [0, 1, 2]
+
+    def test_what_the_bridge_leaves_free_still_learns(self):
+        model = Grounder(CONFIG)
+        start_from_bridge(model, torch.eye(6)[:3], torch.eye(5)[:3])
+        free = model.frame_tower.projection.weight[3:]
+        assert 0 < free.abs().max() < 0.1
+
+    @pytest.mark.parametrize(("frames", "queries"), [(3, 2), (9, 9)])
+    def test_bridges_that_do_not_fit(self, frames, queries):
+        with pytest.raises(ValueError, match="do not fit a width of 8"):
+            start_from_bridge(Grounder(CONFIG), torch.zeros(frames, 6), torch.zeros(queries, 5))
