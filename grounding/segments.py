@@ -36,13 +36,13 @@ class SegmentConfig:
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
-    smoothing: float = 1.0
+    smoothing: float = 0.5
     thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
     changes: int = 40
-    change_bonus: float = 1.0
+    change_bonus: float = 2.0
     surroundings: float = 2.0
-    balance: float = 0.5
-    overlap: float = 0.5
+    balance: float = 0.4
+    overlap: float = 0.4
 
 
 def frame_edges(timestamps: np.ndarray, duration: float) -> np.ndarray:

@@ -30,7 +30,7 @@ def charades(annotations: Path, durations: Path) -> Iterator[Row]:
     with durations.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     seconds = {row.get("video_id") or row["id"]: float(row.get("duration") or row["length"]) for row in rows}
-    for line in annotations.read_text(encoding="utf-8").splitlines():
+    for line in annotations.read_text(encoding="utf-8").split("\n"):
         if line.strip():
             span, query = line.split("##", 1)
             video, start, end = span.split()
@@ -73,7 +73,7 @@ def msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
 
 def json_lines(path: Path) -> Iterator[dict]:
     """The objects of a file with one JSON object per line."""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
         if line.strip():
             yield json.loads(line)
 

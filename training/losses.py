@@ -51,8 +51,8 @@ def presence_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
     It gives the scores their scale: 0.5 is the line between a sentence that matches and one that does not.
     """
     each = F.binary_cross_entropy_with_logits(pooled, positive.float(), reduction="none")  # (Q, V)
-    negative = ~positive & ~ignored
-    return (each[positive].mean() + each[negative].mean()) / 2
+    sides = [each[pairs].mean() for pairs in (positive, ~positive & ~ignored) if pairs.any()]
+    return torch.stack(sides).mean()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def read_moments(path: str | Path) -> Iterator[Moment]:
         DataError: the file is missing or empty, or a line is broken; names file and line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")  # a query may hold other separators
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}): give a moments file, see training/moments.py.") from error
     if not any(line.strip() for line in lines):

@@ -1,0 +1,59 @@
+import pytest
+
+from training.metrics import interval_iou, recall_table
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 10), (0, 10), 1.0),
+        ((0, 10), (5, 15), 1 / 3),
+        ((0, 10), (2, 4), 0.2),
+        ((0, 10), (10, 20), 0.0),
+        ((0, 10), (30, 40), 0.0),
+        ((3, 3), (3, 3), 0.0),
+    ],
+)
+def test_interval_iou(a, b, expected):
+    assert interval_iou(a, b) == interval_iou(b, a) == pytest.approx(expected)
+
+
+def test_a_perfect_prediction_is_a_hundred():
+    table = recall_table([[(1.0, 2.0)], [(3.0, 9.0)]], [(1.0, 2.0), (3.0, 9.0)])
+    assert set(table.values()) == {100.0}
+    names = {f"R@{n},IoU={m}" for n in (1, 5) for m in (0.3, 0.5, 0.7)}
+    assert set(table) == names | {"mIoU"}
+
+
+def test_a_mixed_table():
+    moments = [(0.0, 10.0)] * 4
+    predictions = [
+        [(0.0, 10.0)],  # 1
+        [(0.0, 6.0), (0.0, 8.0)],  # 0.6, then 0.8
+        [(20.0, 30.0), (0.0, 4.0)],  # 0, then 0.4
+        [],
+    ]
+    table = recall_table(predictions, moments)
+    assert table == {
+        "R@1,IoU=0.3": 50.0,
+        "R@1,IoU=0.5": 50.0,
+        "R@1,IoU=0.7": 25.0,
+        "R@5,IoU=0.3": 75.0,
+        "R@5,IoU=0.5": 50.0,
+        "R@5,IoU=0.7": 50.0,
+        "mIoU": 40.0,
+    }
+
+
+def test_the_threshold_itself_counts():
+    assert recall_table([[(0.0, 5.0)]], [(0.0, 10.0)])["R@1,IoU=0.5"] == 100.0
+
+
+def test_a_sixth_prediction_does_not_count():
+    assert recall_table([[(50.0, 60.0)] * 5 + [(0.0, 10.0)]], [(0.0, 10.0)])["R@5,IoU=0.3"] == 0.0
+
+
+@pytest.mark.parametrize(("predictions", "moments"), [([], []), ([[(0, 1)]], []), ([[(0, 1)]], [(0, 1), (1, 2)])])
+def test_what_does_not_pair_up_is_an_error(predictions, moments):
+    with pytest.raises(ValueError, match="one for each"):
+        recall_table(predictions, moments)
