@@ -15,9 +15,7 @@ NAMES = ("video", "presence", "composition", "coarse", "hard")
 def batch(sentences: torch.Tensor | None = None) -> Batch:
     """Two composed videos of three and two parts, of different lengths."""
     generator = torch.Generator().manual_seed(0)
-    sources = [
-        Source(torch.randn(3 + n, 6, generator=generator), torch.arange(3.0 + n) / 2, (n,)) for n in range(5)
-    ]
+    sources = [Source(torch.randn(3 + n, 6, generator=generator), torch.arange(3.0 + n) / 2, (n,)) for n in range(5)]
     tokens = [torch.randn(2 + n % 2, 5, generator=generator) for n in range(5)]
     bank = QueryBank(tokens, torch.eye(5) if sentences is None else sentences)
     return collate([[0, 1, 2], [3, 4]], sources, bank, CompositionConfig(2, 3), random.Random(0))
@@ -47,7 +45,7 @@ class TestNearSame:
     def test_marks_other_queries_that_say_the_same(self):
         close = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0], [0.7, 0.7], [-1, 0]]))
         alike = near_same(batch(close))
-        assert NEAR_SAME < close[0] @ close[1]
+        assert close[0] @ close[1] > NEAR_SAME
         assert alike.nonzero().tolist() == [[0, 1], [1, 0]]
 
     def test_the_same_sentence_of_two_videos_is_marked(self):
@@ -78,13 +76,14 @@ class TestObjective:
     def test_padding_costs_nothing(self, name):
         made = batch()
         garbage = dataclasses.replace(made, features=made.features.masked_fill(~made.mask.unsqueeze(-1), 50.0))
-        wider = dataclasses.replace(
+        padded = dataclasses.replace(
             garbage,
             tokens=made.tokens.masked_fill(~made.token_mask.unsqueeze(-1), 50.0),
             timestamps=made.timestamps.masked_fill(~made.mask, 3.0),
         )
         plain = objective(grounder(), made, only(**{name: 1.0}))["total"]
-        assert objective(grounder(), wider, only(**{name: 1.0}))["total"].item() == pytest.approx(plain.item(), rel=1e-5)
+        loss = objective(grounder(), padded, only(**{name: 1.0}))["total"]
+        assert loss.item() == pytest.approx(plain.item(), rel=1e-5)
 
     @pytest.mark.parametrize("name", ["video", "presence"])
     def test_negatives_that_say_the_same_are_ignored(self, name):
