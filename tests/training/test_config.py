@@ -1,0 +1,114 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from grounding.hard_negatives import Scale
+from training.config import TrainConfig, read_train_config
+from training.moments import DataError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
+SMALL = """name = "small"
+frame_encoder = "embedded"
+epochs = 3
+learning_rate = 1
+
+[data]
+moments = "m.jsonl"
+features = "features"
+
+[model]
+frame_width = 1664
+"""
+
+
+def read(tmp_path, text: str) -> TrainConfig:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return read_train_config(path)
+
+
+def test_a_config_is_read_with_its_defaults(tmp_path):
+    config = read(tmp_path, SMALL)
+    assert (config.name, config.epochs, config.model.frame_width, config.data.moments) == ("small", 3, 1664, "m.jsonl")
+    assert config.objective == TrainConfig("", "", config.data, config.model).objective
+
+
+def test_a_whole_number_will_do_for_a_float(tmp_path):
+    rate = read(tmp_path, SMALL).learning_rate
+    assert (rate, type(rate)) == (1.0, float)
+
+
+def test_nested_tables_and_lists_are_built_all_the_way_down(tmp_path):
+    text = (
+        SMALL
+        + """
+[segments]
+thresholds = [0.5, 1]
+
+[objective.contrast]
+temperature = 0.2
+scales = [{radius = 2, share = 0.5}, {radius = 5.0, share = 0.1}]
+"""
+    )
+    config = read(tmp_path, text)
+    assert config.segments.thresholds == (0.5, 1.0)
+    assert config.objective.contrast.temperature == 0.2
+    assert config.objective.contrast.scales == (Scale(2.0, 0.5), Scale(5.0, 0.1))
+
+
+def test_every_shipped_config_is_read():
+    paths = sorted(CONFIGS.glob("*.toml"))
+    assert paths
+    for path in paths:
+        assert dataclasses.is_dataclass(read_train_config(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "number"),
+    [
+        ("epochs = 3", "epoks = 3", 3),
+        ("epochs = 3", 'epochs = "three"', 3),
+        ("epochs = 3", "epochs = 3.5", 3),
+        ("epochs = 3", "epochs = true", 3),
+        ("learning_rate = 1", 'learning_rate = "high"', 4),
+        ("frame_width = 1664", "frame_breadth = 1664", 11),
+        ("frame_width = 1664", 'frame_width = "1664"', 11),
+        ('moments = "m.jsonl"', "moments = 7", 7),
+    ],
+)
+def test_a_wrong_key_or_value_names_file_line_and_key(tmp_path, line, wrong, number):
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, SMALL.replace(line, wrong))
+    message = str(caught.value)
+    assert f"run.toml, line {number}" in message
+    assert wrong.split(" ")[0] in message
+    assert ". must" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SMALL.replace('name = "small"\n', ""), "name is missing"),
+        (SMALL.replace("frame_width = 1664\n", ""), "frame_width is missing"),
+        (SMALL.split("[model]")[0], "model is missing"),
+        ("epochs = 3\nepochs 4", "line 2"),
+        (SMALL.split("[data]")[0] + "data = 3\n[model]\nframe_width = 4\n", "data"),
+        (SMALL + "context = 4\n", "context odd"),
+        (SMALL + "[objective.contrast]\nscales = [{radius = 0, share = 0.5}]\n", "radius above 0"),
+        (SMALL + "[segments]\nthresholds = 0.5\n", "thresholds"),
+        (SMALL + '[segments]\nthresholds = "0.5"\n', "thresholds"),
+        (SMALL + '[segments]\nthresholds = ["low"]\n', "thresholds"),
+    ],
+)
+def test_a_broken_config_names_the_file_and_the_reason(tmp_path, text, reason):
+    with pytest.raises(DataError, match=reason) as caught:
+        read(tmp_path, text)
+    assert "run.toml" in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "absent.toml", tmp_path, tmp_path / "binary.toml"):
+        with pytest.raises(DataError, match=path.name):
+            read_train_config(path)

@@ -1,0 +1,175 @@
+import json
+import sys
+
+import pytest
+
+from tests.clips import colours
+from training.converters import convert, main
+from training.moments import DataError, Moment, read_moments
+
+
+def write(path, rows):
+    """Text as it is, a dict as JSON, a list as JSON lines."""
+    if isinstance(rows, list):
+        rows = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(rows if isinstance(rows, str) else json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def converted(tmp_path, kind, *files, split=()):
+    paths = [write(tmp_path / f"source{number}", rows) for number, rows in enumerate(files)]
+    said = convert(kind, paths, list(split), tmp_path / "out.jsonl")
+    return list(read_moments(tmp_path / "out.jsonl")), said
+
+
+CHARADES = """AO8RW 0.0 6.9##a person is putting a book on a shelf.
+3MSZA 24.3 30.4##person turn a light on.
+
+Y6R7T 20.8 30.0##person closes the door ## quietly.
+"""
+LENGTHS = 'id,subject,descriptions,length\nAO8RW,X,"a, b;c",33.67\n3MSZA,Y,"d",30.96\nY6R7T,Z,"e",27.0\n'
+
+
+def test_charades(tmp_path):
+    moments, said = converted(tmp_path, "charades", CHARADES, LENGTHS)
+    assert moments == [
+        Moment("AO8RW", 33.67, "a person is putting a book on a shelf.", 0.0, 6.9),
+        Moment("3MSZA", 30.96, "person turn a light on.", 24.3, 30.4),
+        Moment("Y6R7T", 27.0, "person closes the door ## quietly.", 20.8, 27.0),
+    ]
+    assert "3 moments of 3 videos" in said
+
+
+def test_charades_with_a_plain_duration_table(tmp_path):
+    moments, _ = converted(tmp_path, "charades", CHARADES, "video_id,duration\nAO8RW,33\n3MSZA,31\nY6R7T,31\n")
+    assert [moment.duration for moment in moments] == [33.0, 31.0, 31.0]
+
+
+def test_activitynet(tmp_path):
+    published = {
+        "v_QOlSCBRmfWY": {
+            "duration": 82.73,
+            "timestamps": [[0.83, 19.86], [17.37, 60.81]],
+            "sentences": ["A young woman is seen standing in a room.", " The girl dances around the room. "],
+        },
+        "v_ehGHCYKzyZ8": {"duration": 61, "timestamps": [[50, 70]], "sentences": ["Ski lifts pass."]},
+    }
+    moments, said = converted(tmp_path, "activitynet", published)
+    assert moments == [
+        Moment("v_QOlSCBRmfWY", 82.73, "A young woman is seen standing in a room.", 0.83, 19.86),
+        Moment("v_QOlSCBRmfWY", 82.73, "The girl dances around the room.", 17.37, 60.81),
+        Moment("v_ehGHCYKzyZ8", 61.0, "Ski lifts pass.", 50.0, 61.0),
+    ]
+    assert "3 moments of 2 videos" in said
+
+
+QVHIGHLIGHTS = [
+    {
+        "qid": 2579,
+        "query": "A girl and her mother cooked while talking with each other on facetime.",
+        "duration": 150,
+        "vid": "NUsG9BgSes0_210.0_360.0",
+        "relevant_clip_ids": [41, 42, 70],
+        "saliency_scores": [[4, 2, 3], [4, 3, 3], [3, 3, 2]],
+        "relevant_windows": [[82, 86], [140, 142]],
+    }
+]
+
+
+def test_qvhighlights_has_a_moment_for_each_window(tmp_path):
+    moments, _ = converted(tmp_path, "qvhighlights", QVHIGHLIGHTS)
+    assert [(m.video, m.duration, m.start, m.end) for m in moments] == [
+        ("NUsG9BgSes0_210.0_360.0", 150.0, 82.0, 86.0),
+        ("NUsG9BgSes0_210.0_360.0", 150.0, 140.0, 142.0),
+    ]
+    assert {moment.query for moment in moments} == {QVHIGHLIGHTS[0]["query"]}
+
+
+def test_a_line_separator_within_a_query_is_no_new_line(tmp_path):
+    row = json.dumps(QVHIGHLIGHTS[0] | {"query": "one\u2028two"}, ensure_ascii=False)
+    moments, _ = converted(tmp_path, "qvhighlights", row)
+    assert moments[0].query == "one\u2028two"
+
+
+FOLDS = [
+    {"video_id": f"V{fold}", "duration": 30.0, "query": "a person sits", "start": 1.0, "end": 9.0, "fold": fold}
+    for fold in (0, 1, 4)
+]
+
+
+def test_folds_keeps_the_wanted_ones(tmp_path):
+    moments, _ = converted(tmp_path, "folds", FOLDS, split=["0", "4"])
+    assert [moment.video for moment in moments] == ["V0", "V4"]
+
+
+def test_msrvtt_captions_describe_whole_clips(tmp_path):
+    (tmp_path / "videos").mkdir()
+    colours(tmp_path / "videos" / "video7.mp4", seconds=0.5)
+    rows = [
+        {"video_id": "video7", "split": "train", "captions": ["colours change", " a screen "]},
+        {"video_id": "video8", "split": "test", "captions": ["not there"]},
+    ]
+    moments, _ = converted(tmp_path, "msrvtt", rows, split=["train"])
+    assert [(moment.video, moment.query) for moment in moments] == [
+        ("video7.mp4", "colours change"),
+        ("video7.mp4", "a screen"),
+    ]
+    assert all(m.start == 0 and m.end == m.duration == pytest.approx(1.5, abs=0.05) for m in moments)
+
+
+def test_a_span_beyond_the_video_leaves_the_sentence_without_one(tmp_path):
+    moments, said = converted(
+        tmp_path, "charades", "A 20.0 25.0##late.\nA 7.0 7.0##empty.\nA -2 3##early.\n", "id,length\nA,10\n"
+    )
+    assert [(moment.start, moment.end) for moment in moments] == [(None, None), (None, None), (0.0, 3.0)]
+    assert "2 without a span" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("charades", ["AO8RW 0.0 6.9 no hashes", LENGTHS]),
+        ("charades", ["AO8RW 0.0##one time", LENGTHS]),
+        ("charades", ["AO8RW zero six##words", LENGTHS]),
+        ("charades", ["NOONE 0.0 6.9##no length", LENGTHS]),
+        ("charades", [CHARADES, "name,seconds\nAO8RW,33\n"]),
+        ("charades", [CHARADES]),
+        ("charades", [CHARADES, LENGTHS, LENGTHS]),
+        ("activitynet", ["not json"]),
+        ("activitynet", ["[]"]),
+        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0, 1]], "sentences": []}}]),
+        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0]], "sentences": ["x"]}}]),
+        ("activitynet", [{"v": ["x"]}]),
+        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0, 1]], "sentences": [None]}}]),
+        ("qvhighlights", [[{"vid": "v", "query": "x", "duration": 150}]]),
+        ("qvhighlights", ["{"]),
+        ("qvhighlights", ["[1]"]),
+        ("folds", [FOLDS]),
+    ],
+)
+def test_another_format_is_one_clear_error(tmp_path, kind, files):
+    with pytest.raises(DataError, match=f"not {kind} as published") as caught:
+        converted(tmp_path, kind, *files)
+    assert "source0" in str(caught.value)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.json"):
+        convert("activitynet", [tmp_path / "absent.json"], [], tmp_path / "out.jsonl")
+
+
+def test_the_command_writes_and_says_what(tmp_path, monkeypatch, capsys):
+    source = write(tmp_path / "qv.jsonl", QVHIGHLIGHTS)
+    monkeypatch.setattr(sys, "argv", ["converters", "qvhighlights", str(source), "--out", str(tmp_path / "out.jsonl")])
+    assert main() == 0
+    assert "2 moments of 1 videos" in capsys.readouterr().out
+
+
+def test_the_command_fails_in_one_line(tmp_path, monkeypatch, capsys):
+    source = write(tmp_path / "qv.jsonl", "{")
+    monkeypatch.setattr(sys, "argv", ["converters", "qvhighlights", str(source), "--out", str(tmp_path / "out.jsonl")])
+    assert main() == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.strip().splitlines()) == 1

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from grounding.encoded import EncodedVideo
+from training.config import DataConfig
+from training.features import FeatureFolder, PublishedFeatures, feature_path, open_features, write_features
+from training.moments import DataError
+
+VIDEO = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.arange(12, dtype=np.float32).reshape(3, 4), 1.25, "fake")
+
+
+class TestFeatureFolder:
+    def test_what_is_written_is_read_back(self, tmp_path):
+        write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        video = FeatureFolder(tmp_path, "fake", 4).load("a.mp4")
+        assert video.timestamps.tolist() == VIDEO.timestamps.tolist()
+        assert video.features.tolist() == VIDEO.features.tolist()
+        assert (video.duration, video.encoder) == (1.25, "fake")
+
+    def test_names_with_folders_are_kept_apart(self, tmp_path):
+        store = FeatureFolder(tmp_path, "fake", 4)
+        path = write_features(tmp_path, "b/a.mp4", VIDEO, rate=2.0)
+        assert path == feature_path(tmp_path, "b/a.mp4")
+        assert store.has("b/a.mp4")
+        assert not store.has("a.mp4")
+
+    def test_the_same_name_with_another_suffix_is_another_video(self, tmp_path):
+        write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        assert not FeatureFolder(tmp_path, "fake", 4).has("a.avi")
+
+    def test_writing_again_replaces_and_leaves_nothing_else(self, tmp_path):
+        for _ in range(2):
+            write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_writing_is_whole_or_not_at_all(self, tmp_path, monkeypatch):
+        def dies(tensors, path, meta):
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("training.features.save_file", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        assert not FeatureFolder(tmp_path, "fake", 4).has("a.mp4")
+
+    def test_a_missing_video_says_how_to_make_it(self, tmp_path):
+        with pytest.raises(DataError, match=r"a\.mp4.*training\.extract"):
+            FeatureFolder(tmp_path, "fake", 4).load("a.mp4")
+
+    @pytest.mark.parametrize(
+        ("encoder", "width", "named"), [("other", 4, "'fake', not 'other'"), ("fake", 5, r"\(3, 4\), not \(T, 5\)")]
+    )
+    def test_another_encoder_or_width_names_both(self, tmp_path, encoder, width, named):
+        write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        with pytest.raises(DataError, match=named):
+            FeatureFolder(tmp_path, encoder, width).load("a.mp4")
+
+    @pytest.mark.parametrize("keep", [0, 4, 100, -1])
+    def test_a_damaged_file_is_named(self, tmp_path, keep):
+        path = write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(DataError, match=r"a\.mp4\.safetensors.*extract"):
+            FeatureFolder(tmp_path, "fake", 4).load("a.mp4")
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"meta": {"encoder": "fake"}},
+            {"meta": {"encoder": "fake", "duration": "long"}},
+            {"meta": {"encoder": "fake", "duration": "0.5"}},
+            {"meta": None},
+            {"tensors": {"features": np.ones((3, 4))}},
+            {"tensors": {"features": np.full((3, 4), np.nan), "timestamps": np.arange(3.0)}},
+            {"tensors": {"features": np.ones((2, 4)), "timestamps": np.arange(3.0)}},
+        ],
+    )
+    def test_a_file_that_holds_something_else_is_named(self, tmp_path, wrong):
+        tensors = wrong.get("tensors", {"features": np.ones((3, 4)), "timestamps": np.arange(3.0)})
+        save_file(tensors, tmp_path / "a.mp4.safetensors", wrong.get("meta", {"encoder": "fake", "duration": "9.0"}))
+        with pytest.raises(DataError, match=r"a\.mp4\.safetensors"):
+            FeatureFolder(tmp_path, "fake", 4).load("a.mp4")
+
+
+class TestPublishedFeatures:
+    @pytest.fixture
+    def store(self, tmp_path):
+        features = {"A": np.ones((3, 4), np.float16), "B": np.ones((1, 4), np.float16), "C": np.ones((2, 4))}
+        times = {"A": np.array([0, 0.5, 1], np.float32), "B": np.zeros(1, np.float32), "C": np.zeros(3)}
+        save_file(features, tmp_path / "features.safetensors")
+        save_file(times, tmp_path / "times.safetensors")
+        return PublishedFeatures(tmp_path / "features.safetensors", tmp_path / "times.safetensors", "clip", 4)
+
+    def test_a_video_is_one_step_longer_than_its_last_frame(self, store):
+        video = store.load("A")
+        assert (video.timestamps.tolist(), video.duration, video.encoder) == ([0, 0.5, 1.0], 1.5, "clip")
+        assert video.features.shape == (3, 4)
+
+    def test_a_video_of_one_frame(self, store):
+        assert store.load("B").duration > 0
+
+    def test_a_missing_video_is_named(self, store):
+        with pytest.raises(DataError, match="no features of Z"):
+            store.load("Z")
+
+    def test_timestamps_that_do_not_fit_are_an_error(self, store):
+        with pytest.raises(DataError, match="do not fit"):
+            store.load("C")
+
+    def test_another_width_is_an_error(self, store):
+        with pytest.raises(DataError, match=r"not \(T, 9\)"):
+            PublishedFeatures(store.features, store.timestamps, "clip", 9).load("A")
+
+    def test_a_missing_file_is_named(self, store):
+        store.timestamps.unlink()
+        with pytest.raises(DataError, match=r"times\.safetensors"):
+            store.load("A")
+
+
+def test_the_config_says_which_store():
+    folder, published = DataConfig("m", "f"), DataConfig("m", "f", timestamps="t")
+    assert isinstance(open_features(folder, "fake", 4), FeatureFolder)
+    assert isinstance(open_features(published, "fake", 4), PublishedFeatures)
