@@ -1,0 +1,117 @@
+import sys
+
+import pytest
+import torch
+
+from grounding.errors import VideoError
+from tests.clips import bad_file, colours
+from training.extract import extract, find_videos, main
+from training.features import FeatureFolder
+
+
+class FakeEncoder:
+    """The mean colour of a frame; keeps count of the frames it saw."""
+
+    name, width = "fake", 3
+
+    def __init__(self):
+        self.seen = 0
+
+    def encode(self, frames):
+        self.seen += len(frames)
+        return torch.stack([torch.from_numpy(frame).float().mean(dim=(0, 1)) / 255 for frame in frames])
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    fake = FakeEncoder()
+    monkeypatch.setattr("training.extract.load_frame_encoder", lambda *args, **options: fake)
+    return fake
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    (folder / "more").mkdir(parents=True)
+    colours(folder / "a.mp4", seconds=0.5)
+    colours(folder / "more" / "b.MP4", seconds=0.5)
+    (folder / "notes.txt").write_text("not a video")
+    return folder
+
+
+def test_videos_are_found_below_a_folder_whatever_the_case(videos):
+    assert find_videos(videos) == ["a.mp4", "more/b.MP4"]
+
+
+@pytest.mark.parametrize("name", ["more", "absent"])
+def test_a_folder_without_videos_is_an_error(tmp_path, name):
+    (tmp_path / "more").mkdir()
+    with pytest.raises(VideoError, match=f"no video in .*{name}"):
+        find_videos(tmp_path / name)
+
+
+def test_every_video_is_encoded(videos, tmp_path, encoder):
+    assert extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out") == {}
+    for name in ("a.mp4", "more/b.MP4"):
+        video = FeatureFolder(tmp_path / "out", "fake", 3).load(name)
+        assert video.timestamps.tolist() == pytest.approx([0.0, 0.5, 1.0])
+        assert video.features.argmax(axis=1).tolist() == [0, 1, 2]
+        assert video.duration == pytest.approx(1.5, abs=0.05)
+
+
+def test_what_is_done_is_not_done_again(videos, tmp_path, encoder, monkeypatch):
+    extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
+    before = encoder.seen
+    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    assert encoder.seen == 2 * before
+
+    def unwanted(*args, **options):
+        raise AssertionError("loaded an encoder with nothing to encode")
+
+    monkeypatch.setattr("training.extract.load_frame_encoder", unwanted)
+    assert extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out") == {}
+
+
+def test_a_killed_run_leaves_no_half_file_and_goes_on(videos, tmp_path, encoder, monkeypatch):
+    def dies(tensors, path, meta):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.features.save_file", dies)
+        with pytest.raises(KeyboardInterrupt):
+            extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    store = FeatureFolder(tmp_path / "out", "fake", 3)
+    assert all(len(store.load(name).timestamps) == 3 for name in find_videos(videos))
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "truncated", "sound"])
+def test_a_bad_file_is_reported_and_the_rest_goes_on(videos, tmp_path, encoder, kind):
+    (tmp_path / "bad").mkdir()
+    bad_file(kind, tmp_path / "bad").rename(videos / "aa.mp4")
+    failed = extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    assert set(failed) == {"aa.mp4"}
+    assert "aa.mp4" in failed["aa.mp4"]
+    store = FeatureFolder(tmp_path / "out", "fake", 3)
+    assert [store.has(name) for name in ("a.mp4", "aa.mp4", "more/b.MP4")] == [True, False, True]
+
+
+class TestMain:
+    def run(self, monkeypatch, videos, out):
+        arguments = ["extract", "--videos", str(videos), "--encoder", "fake", "--rate", "2", "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", arguments)
+        return main()
+
+    def test_encodes_a_folder(self, videos, tmp_path, encoder, monkeypatch):
+        assert self.run(monkeypatch, videos, tmp_path / "out") == 0
+        assert FeatureFolder(tmp_path / "out", "fake", 3).has("more/b.MP4")
+
+    def test_says_which_files_it_skipped(self, videos, tmp_path, encoder, monkeypatch, capsys):
+        (videos / "c.mp4").write_text("not a video")
+        assert self.run(monkeypatch, videos, tmp_path / "out") == 1
+        assert "skipped c.mp4" in capsys.readouterr().err
+
+    def test_a_folder_without_videos_is_one_line(self, tmp_path, encoder, monkeypatch, capsys):
+        assert self.run(monkeypatch, tmp_path / "absent", tmp_path / "out") == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
