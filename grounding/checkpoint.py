@@ -1,6 +1,7 @@
 """A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,9 @@ def list_checkpoints(root: Path = CHECKPOINTS) -> list[str]:
 def find_checkpoint(name_or_folder: str | Path) -> Path:
     """The folder of a checkpoint given by name or by path. Raises CheckpointError with the names there are."""
     for folder in (CHECKPOINTS / name_or_folder, Path(name_or_folder)):
-        if (folder / "config.json").is_file():
-            return folder
+        with suppress(OSError, ValueError):  # a name that no file system takes is just not there
+            if (folder / "config.json").is_file():
+                return folder
     raise CheckpointError(
         f"There is no checkpoint {str(name_or_folder)!r}: choose one of {', '.join(list_checkpoints()) or 'none'}, "
         "or give a folder that holds config.json and model.safetensors."

@@ -63,18 +63,21 @@ def changes(features: np.ndarray, most: int) -> np.ndarray:
     """How much the features change at each edge between frames: (T, D) give (T + 1,), 1 at the strongest change.
 
     Edge i lies between frame i - 1 and frame i. Only the `most` strongest local peaks of the cosine distance between
-    neighbours count, all else is 0. The two ends of the video are boundaries of half strength: a moment may well
-    begin or end there, but nothing shows it.
+    neighbours count, all else is 0. The two ends of the video are changes of half strength: a moment may well begin
+    or end there, but nothing shows it.
     """
     strength = np.zeros(len(features) + 1)  # (T + 1,)
-    if most and len(features) > 1:
+    if not most:
+        return strength
+    strength[[0, -1]] = 0.5
+    if len(features) > 1:
+        features = features.astype(np.float32)  # (T, D)
         unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)  # (T, D)
         distance = 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (T - 1,)
         padded = np.pad(distance, 1, constant_values=-np.inf)  # (T + 1,)
         peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
         peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]
         strength[peaks + 1] = distance[peaks] / max(float(distance.max()), 1e-9)
-    strength[[0, -1]] = 0.5
     return strength
 
 
@@ -108,7 +111,8 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
         curve: (T,) smoothed scores.
         strength: (T + 1,) changes at the edges.
     """
-    bounds = np.union1d(crossings(curve, config.thresholds), np.flatnonzero(strength))  # (K,)
+    inner = np.union1d(crossings(curve, config.thresholds), np.flatnonzero(strength))
+    bounds = np.union1d(inner, [0, len(curve)]).astype(int)  # (K,)
     first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
     start, end = edges[first], edges[last]  # (W,) each
     total = np.concatenate([[0.0], np.cumsum(curve * np.diff(edges))])  # (T + 1,), the area under the curve so far

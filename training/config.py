@@ -2,7 +2,6 @@
 
 import dataclasses
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,47 +70,49 @@ class TrainConfig:
 
 
 def build(kind: Any, value: Any, path: str) -> Any:
-    """`value` from TOML as `kind`: dataclasses and tuples of them are built all the way down. `path` names the key."""
+    """`value` from TOML as `kind`, with all it holds. Raises ValueError that begins with `path`, the key's full name."""
     if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ValueError(f"{path} is a table, not {value!r}")
         return _build_dataclass(kind, value, path)
     if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{path} must be a list, not {value!r}")
         return tuple(build(typing.get_args(kind)[0], item, path) for item in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int:
         return float(value)
-    expected = kind if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else object
-    if not isinstance(value, expected) or isinstance(value, bool) and expected is not bool:
-        raise ValueError(f"{path} must be of type {expected.__name__}, not {value!r}")
+    if type(value) is not kind:
+        raise ValueError(f"{path} must be of type {kind.__name__}, not {value!r}")
     return value
 
 
-def _build_dataclass(kind: Any, table: dict[str, Any], path: str) -> Any:
+def _build_dataclass(kind: Any, table: Any, path: str) -> Any:
+    if not isinstance(table, dict):
+        raise ValueError(f"{path} must be a table, not {table!r}")
+    inner = f"{path}." if path else ""
     hints = typing.get_type_hints(kind)
     for key in table:
         if key not in hints:
-            raise ValueError(f"{path}{key} is unknown: use one of {', '.join(hints)}")
+            raise ValueError(f"{inner}{key} is unknown: use one of {', '.join(hints)}")
     for spec in dataclasses.fields(kind):
         required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         if required and spec.name not in table:
-            raise ValueError(f"{path}{spec.name} is missing")
-    return kind(**{key: build(hints[key], value, f"{path}{key}.") for key, value in table.items()})
+            raise ValueError(f"{inner}{spec.name} is missing: add it")
+    return kind(**{key: build(hints[key], value, f"{inner}{key}") for key, value in table.items()})
 
 
 def read_train_config(path: str | Path) -> TrainConfig:
     """Reads a TOML file. Raises DataError naming the file, the line where it is known, and the remedy."""
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
+    try:
         return build(TrainConfig, tomllib.loads(text), "")
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}): give a TOML file from training/configs."
-        ) from error
     except ValueError as error:
-        raise DataError(f"{path}{_line_of(error, text)}: {error}".replace(".:", ":")) from error
+        raise DataError(f"{path}{_line_of(error, text)}: {error}.") from error
 
 
 def _line_of(error: ValueError, text: str) -> str:
-    key = str(error).split(" ", 1)[0].rstrip(".").rsplit(".", 1)[-1]
+    """Where the key stands that an error begins with."""
+    key = str(error).split(" ", 1)[0].rsplit(".", 1)[-1]
     lines = [number for number, line in enumerate(text.splitlines(), 1) if line.split("=")[0].strip() == key]
     return f", line {lines[0]}" if lines else ""

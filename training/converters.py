@@ -98,7 +98,7 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path) -> str:
     try:
         rows = READERS[kind](*files, *([split] if split else []))
         moments, without = to_moments(rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise DataError(f"{', '.join(map(str, files))}: not {kind} as published ({reason}); see --help.") from error
     count = write_moments(out, moments)

@@ -49,6 +49,7 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], videos: Path, feat
     found = []
     for answer in tqdm(answers(predictor, moments, videos, features), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
+    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
     os.replace(part, out)

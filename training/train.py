@@ -8,6 +8,7 @@ A run that was stopped goes on where it was when the same command is given again
 import argparse
 import json
 import os
+import random
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from grounding.model import Grounder
 from training.bridges import start
 from training.config import TrainConfig, read_train_config
 from training.data import QueryBank, Source, batches, groups
+from training.moments import DataError
 from training.objective import objective
 from training.sources import load_sources
 
@@ -40,6 +42,11 @@ class Run:
 
     def __init__(self, config: TrainConfig, sources: list[Source], bank: QueryBank, device: str = "cpu") -> None:
         self.config, self.sources, self.bank, self.device = config, sources, bank, device
+        if len(sources) < config.composition.fewest:
+            raise DataError(
+                f"{len(sources)} videos in {config.data.moments} are too few to compose {config.composition.fewest} of "
+                "them: add videos, or set composition.fewest lower."
+            )
         torch.manual_seed(config.seed)
         self.grounder = start(Grounder(config.model), config).to(device)
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
@@ -49,20 +56,23 @@ class Run:
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, config.learning_rate, total_steps=self._total_steps(), pct_start=0.1
         )
-        self.epoch = 0
+        self.log: list[dict[str, float]] = []
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.log)
 
     def _total_steps(self) -> int:
         """At least as many steps as the run takes: groups are of random size, so epochs differ by a step."""
-        import random
-
         counts = [
             len(groups(len(self.sources), self.config.composition, random.Random(f"{self.config.seed}/{epoch}")))
             for epoch in range(self.config.epochs)
         ]
         return sum(-(-count // self.config.videos) for count in counts) + 1
 
-    def run_epoch(self) -> dict[str, float]:
-        """One pass over the sources. Returns the mean losses by name."""
+    def run_epoch(self) -> None:
+        """One pass over the sources; the mean losses by name go to the log."""
         config, sums, count = self.config, {}, 0
         self.grounder.train()
         torch.manual_seed(config.seed * 100_003 + self.epoch)  # dropout too is the same in a resumed run
@@ -72,8 +82,7 @@ class Run:
             count += 1
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
-        self.epoch += 1
-        return {name: value / count for name, value in sums.items()}
+        self.log.append({"epoch": self.epoch + 1, **{name: round(value / count, 4) for name, value in sums.items()}})
 
     def _step(self, loss: torch.Tensor) -> None:
         self.optimizer.zero_grad()
@@ -86,16 +95,20 @@ class Run:
     def save(self, path: Path) -> None:
         """Writes the whole state beside `path`, then renames it, so that a kill leaves the old state or the new."""
         parts = ("grounder", "average", "optimizer", "scheduler")
-        state = {name: getattr(self, name).state_dict() for name in parts} | {"epoch": self.epoch}
+        state = {name: getattr(self, name).state_dict() for name in parts} | {"log": self.log}
         torch.save(state, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)
 
     def load(self, path: Path) -> None:
-        """Goes on from a saved state."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.epoch = state.pop("epoch")
-        for name, value in state.items():
-            getattr(self, name).load_state_dict(value)
+        """Goes on from a saved state. Raises DataError if it is damaged or of another config."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.log = state.pop("log")
+            for name, value in state.items():
+                getattr(self, name).load_state_dict(value)
+        except Exception as error:  # torch raises many types here
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{path} is damaged or of another config ({reason}): delete it to start anew.") from error
 
 
 def export(run: Run, folder: Path) -> None:
@@ -119,6 +132,12 @@ def export(run: Run, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
+def write_log(run: Run, folder: Path) -> None:
+    """The mean losses of every epoch so far, a line each; what a killed run left out is there again."""
+    rows = "".join(json.dumps(row) + "\n" for row in run.log)
+    (folder / "log.jsonl").write_text(rows, encoding="utf-8")
+
+
 def train(config: TrainConfig, out: Path, device: str = "cpu") -> Run:
     """Trains to the end, saving after every epoch, and exports the checkpoint to `out`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -128,13 +147,13 @@ def train(config: TrainConfig, out: Path, device: str = "cpu") -> Run:
         run.load(out / STATE)
     bar = tqdm(total=config.epochs, initial=run.epoch, unit="epoch", desc=config.name)
     while run.epoch < config.epochs:
-        losses = run.run_epoch()
+        run.run_epoch()
         run.save(out / STATE)
-        with (out / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"epoch": run.epoch, **{k: round(v, 4) for k, v in losses.items()}}) + "\n")
+        write_log(run, out)
         bar.update()
-        bar.set_postfix(loss=f"{losses['total']:.3f}")
+        bar.set_postfix(loss=f"{run.log[-1]['total']:.3f}")
     bar.close()
+    write_log(run, out)
     export(run, out)
     return run
 

@@ -57,28 +57,46 @@ class Clip:
 
 
 CLIPS = (
-    Clip("launch.mp4", "A rocket, an astronaut and the deep sky", (
-        Shot("hubble_deep_field", 8, Window(0.3, 0.4, 0.5), Window(0.6, 0.55, 0.5)),
-        Shot("rocket", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A rocket on its launch pad at dusk"),
-        Shot("astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9), "An astronaut in an orange space suit"),
-        Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
-    )),
-    Clip("morning.mp4", "A man with a camera, a cup of coffee and a cat", (
-        Shot("camera", 8, Window(0.5, 0.3, 1.0), Window(0.4, 0.3, 0.8), "A man with a camera"),
-        Shot("coffee", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A cup of coffee on a wooden table"),
-        Shot("chelsea", 10, Window(0.3, 0.5, 0.7), Window(0.6, 0.5, 0.9), "A close-up of a cat's face"),
-    )),
-    Clip("ground.mp4", "Hard: grey textures that look alike", (
-        Shot("grass", 9, Window(0.3, 0.6, 0.8), Window(0.7, 0.4, 0.8), "Grass"),
-        Shot("brick", 10, Window(0.5, 0.3, 0.8), Window(0.5, 0.7, 0.8)),
-        Shot("gravel", 8, Window(0.3, 0.3, 0.7), Window(0.6, 0.6, 0.7), "A pile of small stones"),
-    )),
-    Clip("portrait.mp4", "Hard: two looks at one photograph", (
-        Shot("brick", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
-        Shot("astronaut", 8, Window(0.4, 0.2, 0.45), Window(0.45, 0.25, 0.6)),
-        Shot("astronaut", 8, Window(0.9, 0.1, 0.4), Window(0.85, 0.25, 0.4), "A model of a space shuttle"),
-        Shot("coffee", 6, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7), "A cup of coffee"),
-    )),
+    Clip(
+        "launch.mp4",
+        "A rocket, an astronaut and the deep sky",
+        (
+            Shot("hubble_deep_field", 8, Window(0.3, 0.4, 0.5), Window(0.6, 0.55, 0.5)),
+            Shot("rocket", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A rocket on its launch pad at dusk"),
+            Shot(
+                "astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9), "An astronaut in an orange space suit"
+            ),
+            Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
+        ),
+    ),
+    Clip(
+        "morning.mp4",
+        "A man with a camera, a cup of coffee and a cat",
+        (
+            Shot("camera", 8, Window(0.5, 0.3, 1.0), Window(0.4, 0.3, 0.8), "A man with a camera"),
+            Shot("coffee", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A cup of coffee on a wooden table"),
+            Shot("chelsea", 10, Window(0.3, 0.5, 0.7), Window(0.6, 0.5, 0.9), "A close-up of a cat's face"),
+        ),
+    ),
+    Clip(
+        "ground.mp4",
+        "Hard: grey textures that look alike",
+        (
+            Shot("grass", 9, Window(0.3, 0.6, 0.8), Window(0.7, 0.4, 0.8), "Grass"),
+            Shot("brick", 10, Window(0.5, 0.3, 0.8), Window(0.5, 0.7, 0.8)),
+            Shot("gravel", 8, Window(0.3, 0.3, 0.7), Window(0.6, 0.6, 0.7), "A pile of small stones"),
+        ),
+    ),
+    Clip(
+        "portrait.mp4",
+        "Hard: two looks at one photograph",
+        (
+            Shot("brick", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
+            Shot("astronaut", 8, Window(0.4, 0.2, 0.45), Window(0.45, 0.25, 0.6)),
+            Shot("astronaut", 8, Window(0.9, 0.1, 0.4), Window(0.85, 0.25, 0.4), "A model of a space shuttle"),
+            Shot("coffee", 6, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7), "A cup of coffee"),
+        ),
+    ),
 )
 
 
@@ -111,11 +129,14 @@ def frames(shot: Shot) -> Iterator[np.ndarray]:
     for index in range(count):
         share = index / (count - 1)
         start, end = shot.start, shot.end
-        yield crop(image, Window(
-            start.x + share * (end.x - start.x),
-            start.y + share * (end.y - start.y),
-            start.size + share * (end.size - start.size),
-        ))
+        yield crop(
+            image,
+            Window(
+                start.x + share * (end.x - start.x),
+                start.y + share * (end.y - start.y),
+                start.size + share * (end.size - start.size),
+            ),
+        )
 
 
 def write(clip: Clip, folder: Path) -> Path:
