@@ -70,7 +70,7 @@ class TrainConfig:
 
 
 def build(kind: Any, value: Any, path: str) -> Any:
-    """`value` from TOML as `kind`, with all it holds. Raises ValueError that begins with `path`, the key's full name."""
+    """`value` from TOML as `kind`, with all it holds. Raises ValueError that begins with `path`, the full key."""
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, path)
     if typing.get_origin(kind) is tuple:

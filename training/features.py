@@ -62,15 +62,19 @@ class PublishedFeatures:
 
     def load(self, video: str) -> EncodedVideo:
         """The features of one video. Raises DataError."""
-        features = _tensor(self.features, video, "leave the video out of the moments file, or add its features")
-        timestamps = _tensor(self.timestamps, video, "give the file that belongs to the features").astype(np.float64)
+        features = _tensor(
+            self.features, video, "features", "leave the video out of the moments file, or add its features"
+        )
+        timestamps = _tensor(self.timestamps, video, "timestamps", "give the file that belongs to the features").astype(
+            np.float64
+        )
         with _reading(self.features, ""):
             step = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
             return _checked(timestamps, features, float(timestamps[-1]) + step, self.encoder, self.width)
 
 
-def _tensor(path: Path, video: str, remedy: str) -> np.ndarray:
-    with _reading(path, f"nothing of {video}: {remedy}"), safe_open(path, "numpy") as file:
+def _tensor(path: Path, video: str, what: str, remedy: str) -> np.ndarray:
+    with _reading(path, f"no {what} of {video}: {remedy}"), safe_open(path, "numpy") as file:
         return file.get_tensor(video)
 
 
