@@ -97,7 +97,8 @@ class FrameReader:
 
     def timed(self) -> Iterator[tuple[float, Picture]]:
         """All frames in order, times from 0 and increasing, each with a way to get its picture. Sets `duration`."""
-        first, last, step, backward = None, -math.inf, 1 / (self.info.fps or 25.0), 0
+        first, last, shortest, backward = None, -math.inf, math.inf, 0
+        step = 1 / (self.info.fps or 25.0)  # how long a frame is shown where the file does not say
         for raw, picture in self._decoded():
             first = (raw or 0.0) if first is None else first
             timestamp = last + step if raw is None else raw - first
@@ -105,11 +106,13 @@ class FrameReader:
                 backward += 1
                 self._check_clock(backward)
                 continue
-            step, last, backward = timestamp - last if last >= 0 else step, timestamp, 0
+            shortest = min(shortest, timestamp - last)
+            step = shortest if shortest < math.inf else step
+            last, backward = timestamp, 0
             self.duration = timestamp + step
             yield timestamp, lambda picture=picture: _shrink(picture(), self.short_side)
-        if self.duration and abs(self._end[0] - first - last) < SLACK:
-            self.duration = last + (self._end[1] or step)
+        if self.duration and self._end[1] and abs(self._end[0] - first - last) < SLACK:
+            self.duration = last + self._end[1]
 
     def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""

@@ -15,12 +15,18 @@ def plain(colour: tuple[int, int, int], size: tuple[int, int] = (64, 96)) -> np.
 
 
 def write_video(
-    path: Path, frames: list[np.ndarray], times: list[float] | None = None, codec: str = "libx264", fps: int = 10
+    path: Path,
+    frames: list[np.ndarray],
+    times: list[float] | None = None,
+    codec: str = "libx264",
+    fps: int = 10,
+    encoder: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
-    """Writes `frames` at `times` (seconds; `fps` apart by default) and returns `path`."""
+    """Writes `frames` at `times` (seconds; `fps` apart by default), with ffmpeg's options, and returns `path`."""
     times = times or [index / fps for index in range(len(frames))]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps)
+    with av.open(str(path), "w", container_options=muxer or {}) as container:
+        stream = container.add_stream(codec, rate=fps, options=encoder or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
@@ -32,10 +38,16 @@ def write_video(
     return path
 
 
-def write_sound(path: Path) -> Path:
-    """A second of silence in an mp4 without a picture."""
+def write_sound(path: Path, cover: bool = False) -> Path:
+    """A second of silence in an mp4 without a moving picture, or with a cover as songs have one."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16000)
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.height, picture.width, picture.pix_fmt = 64, 96, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic.value
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(plain(RED), format="rgb24")))
+            container.mux(picture.encode())
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), dtype=np.float32), format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 16000, 0
         container.mux(stream.encode(frame))

@@ -1,15 +1,34 @@
+import os
+import tracemalloc
+
+import cv2
 import numpy as np
 import pytest
 
 from grounding import video
 from grounding.errors import VideoError
 from grounding.video import FrameReader, probe, read_frames
-from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, write_video
+from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, write_sound, write_video
 
 
 def nearest(image: np.ndarray) -> tuple[int, int, int]:
     """Which of the three colours a decoded frame shows."""
     return min((RED, GREEN, BLUE), key=lambda colour: np.abs(image.reshape(-1, 3).mean(axis=0) - colour).sum())
+
+
+def noise(count: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
+    """Frames that differ and take room in the file."""
+    rng = np.random.default_rng(0)
+    return [cv2.resize(rng.integers(0, 255, (16, 24, 3), dtype=np.uint8), size[::-1]) for _ in range(count)]
+
+
+def damage_middle(path):
+    """Overwrites a tenth of the file with random bytes."""
+    data = bytearray(path.read_bytes())
+    start, stop = len(data) * 4 // 10, len(data) // 2
+    data[start:stop] = np.random.default_rng(0).bytes(stop - start)
+    path.write_bytes(data)
+    return path
 
 
 def test_frames_come_at_the_rate_with_their_colours(tmp_path):
@@ -32,14 +51,29 @@ def test_timestamps_are_the_frames_own_where_the_rate_varies(tmp_path):
     assert nearest(frames[-1].image) == BLUE
 
 
-def test_a_gap_does_not_bring_frames_closer_than_the_grid(tmp_path):
+def test_after_a_gap_each_point_of_the_grid_has_one_frame(tmp_path):
     path = write_video(tmp_path / "gap.mkv", [plain(RED)] * 5, [0.0, 2.9, 3.0, 3.1, 4.0])
     assert [f.timestamp for f in FrameReader(path, rate=1.0)] == pytest.approx([0.0, 2.9, 3.0, 4.0], abs=2e-3)
 
 
-def test_times_count_from_the_first_frame(tmp_path):
-    path = write_video(tmp_path / "late.mkv", [plain(RED)] * 10, [10 + index / 10 for index in range(10)])
-    reader = FrameReader(path, rate=2.0)
+def test_timestamps_rounded_to_milliseconds_still_reach_the_grid(tmp_path):
+    path = write_video(tmp_path / "film.mkv", [plain(RED)] * 24, fps=24)
+    assert [frame.timestamp for frame in FrameReader(path, rate=3.0)] == pytest.approx([0.0, 0.333, 0.667], abs=1e-6)
+
+
+@pytest.mark.parametrize("last", [0.3, 3.0])
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("webm", "libvpx-vp9"), ("ts", "libx264")])
+def test_the_last_frame_has_its_own_length(tmp_path, last, suffix, codec):
+    path = write_video(tmp_path / f"a.{suffix}", [plain(RED)] * 4, [0.0, 0.1, 0.2, last], codec=codec)
+    reader = FrameReader(path, rate=1.0)
+    list(reader)
+    assert reader.duration == pytest.approx(last + 0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "libx264"), ("mp4", "libx264"), ("webm", "libvpx-vp9")])
+def test_times_count_from_the_first_frame(tmp_path, suffix, codec):
+    times = [10 + index / 10 for index in range(10)]
+    reader = FrameReader(write_video(tmp_path / f"late.{suffix}", [plain(RED)] * 10, times, codec), rate=2.0)
     assert [frame.timestamp for frame in reader] == pytest.approx([0.0, 0.5], abs=2e-3)
     assert reader.duration == pytest.approx(1.0, abs=0.01)
 
@@ -57,6 +91,101 @@ def test_other_containers(tmp_path, suffix, codec):
     path = write_video(tmp_path / f"a.{suffix}", [plain(RED)] * 10 + [plain(BLUE)] * 10, codec=codec)
     frames = list(FrameReader(path, rate=1.0))
     assert [nearest(frame.image) for frame in frames] == [RED, BLUE]
+
+
+def test_av1(tmp_path):
+    frames = [plain(RED)] * 10 + [plain(BLUE)] * 10
+    path = write_video(tmp_path / "a.mp4", frames, codec="libsvtav1", encoder={"preset": "12"})
+    reader = FrameReader(path, rate=2.0)
+    sampled = list(reader)
+    assert [frame.timestamp for frame in sampled] == pytest.approx([0, 0.5, 1, 1.5])
+    assert [nearest(frame.image) for frame in sampled] == [RED, RED, BLUE, BLUE]
+    assert reader.duration == pytest.approx(2.0)
+
+
+def test_interlaced(tmp_path):
+    frames = [plain(RED)] * 10 + [plain(BLUE)] * 10
+    path = write_video(tmp_path / "a.mp4", frames, encoder={"x264-params": "tff=1"})
+    assert [nearest(frame.image) for frame in FrameReader(path, rate=1.0)] == [RED, BLUE]
+
+
+def test_a_broadcast_that_turns_interlaced_midway(tmp_path):
+    first = write_video(tmp_path / "1.ts", [plain(RED)] * 20)
+    times = [2 + index / 10 for index in range(20)]
+    second = write_video(tmp_path / "2.ts", [plain(BLUE)] * 20, times, encoder={"x264-params": "tff=1"})
+    (tmp_path / "both.ts").write_bytes(first.read_bytes() + second.read_bytes())
+    assert [nearest(frame.image) for frame in FrameReader(tmp_path / "both.ts", rate=1.0)] == [RED, RED, BLUE, BLUE]
+
+
+def test_frames_without_a_timestamp_follow_the_one_before(tmp_path):
+    path = write_video(tmp_path / "b.avi", [plain(RED)] * 19 + [plain(BLUE)], codec="mpeg4", encoder={"bf": "2"})
+    reader = FrameReader(path, rate=10.0)
+    frames = list(reader)  # an avi has no timestamps for the frames that the decoder still holds at the end
+    assert len(frames) == 20
+    assert nearest(frames[-1].image) == BLUE
+    assert reader.duration == pytest.approx(2.0)
+
+
+def test_a_frame_that_goes_back_in_time_is_left_out(tmp_path, monkeypatch):
+    times = [0.0, 0.1, 0.05, 0.2, 0.3]
+    frames = [(time, lambda colour=colour: plain(colour)) for time, colour in zip(times, [RED, RED, BLUE] + [RED] * 2)]  # noqa: B905
+    monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(frames))
+    sampled = list(FrameReader(write_video(tmp_path / "a.mp4", [plain(RED)] * 4), rate=10.0))
+    assert [frame.timestamp for frame in sampled] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert {nearest(frame.image) for frame in sampled} == {RED}
+
+
+def test_a_clock_that_is_set_back_is_an_error(tmp_path):
+    part = write_video(tmp_path / "part.ts", [plain(RED)] * 20).read_bytes()
+    (tmp_path / "twice.ts").write_bytes(part + part)
+    with pytest.raises(VideoError, match="'twice.ts' jump backwards after 2.0 s"):
+        list(FrameReader(tmp_path / "twice.ts", rate=1.0))
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_broken_middle_does_not_end_the_video(tmp_path, codec, capfd):
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    path = damage_middle(write_video(tmp_path / "a.mp4", noise(60), codec=codec, encoder={"g": "20", **quiet}))
+    capfd.readouterr()
+    reader = FrameReader(path, rate=2.0)
+    times = [frame.timestamp for frame in reader]
+    assert reader.duration == pytest.approx(6.0)
+    assert times[:4] == pytest.approx([0.0, 0.5, 1.0, 1.5])
+    assert times[-3:] == pytest.approx([4.5, 5.0, 5.5])
+    assert times == sorted(set(times))
+    assert capfd.readouterr().err == ""
+
+
+def test_frames_not_sampled_are_not_converted(tmp_path, monkeypatch):
+    converted = []
+
+    class Capture:
+        def __init__(self, *args):
+            self.capture = cv2_capture(*args)
+
+        def __getattr__(self, name):
+            return getattr(self.capture, name)
+
+        def retrieve(self):
+            converted.append(1)
+            return self.capture.retrieve()
+
+    cv2_capture = cv2.VideoCapture
+    monkeypatch.setattr(video.cv2, "VideoCapture", Capture)
+    assert len(list(FrameReader(colours(tmp_path / "a.mp4"), rate=0.5))) == len(converted) == 3
+
+
+@pytest.mark.parametrize("reader", ["opencv", "pyav"])
+def test_memory_does_not_grow_with_the_video(tmp_path, monkeypatch, reader):
+    if reader == "pyav":
+        monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(()))
+    path = write_video(tmp_path / "long.mp4", [plain(RED, (240, 320))] * 100)
+    tracemalloc.start()
+    count = sum(1 for _ in FrameReader(path, rate=10.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 100
+    assert peak < 10 * 240 * 320 * 3
 
 
 def test_pyav_reads_what_opencv_cannot(tmp_path, monkeypatch):
@@ -77,6 +206,11 @@ def turned(path, out):
     return out
 
 
+def test_probe_says_the_size_as_shown(tmp_path):
+    info = probe(turned(write_video(tmp_path / "a.mp4", [plain(RED)] * 5), tmp_path / "turned.mp4"))
+    assert (info.width, info.height) == (64, 96)
+
+
 @pytest.mark.parametrize("reader", ["opencv", "pyav"])
 def test_rotation_is_honoured(tmp_path, monkeypatch, reader):
     if reader == "pyav":
@@ -92,6 +226,15 @@ def test_large_frames_are_scaled_down(tmp_path):
     path = write_video(tmp_path / "large.mp4", [plain(RED, (900, 1200))])
     image = next(iter(FrameReader(path, rate=1.0))).image
     assert image.shape == (video.SHORT_SIDE, round(1200 * video.SHORT_SIDE / 900), 3)
+    assert next(iter(FrameReader(path, rate=1.0, short_side=90))).image.shape == (90, 120, 3)
+    assert next(iter(FrameReader(path, rate=1.0, short_side=2000))).image.shape == (900, 1200, 3)
+    assert read_frames(path, [0.0], short_side=90)[0].shape == (90, 120, 3)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_is_a_positive_number(tmp_path, rate):
+    with pytest.raises(ValueError, match="positive number of frames a second"):
+        FrameReader(colours(tmp_path / "a.mp4"), rate=rate)
 
 
 def test_read_frames_gives_the_frames_at_the_times_in_the_order_asked(tmp_path):
@@ -107,6 +250,18 @@ def test_read_frames_meets_the_sampled_frames(tmp_path):
     assert all(np.array_equal(frame.image, image) for frame, image in zip(sampled, again, strict=True))
 
 
+def test_read_frames_gives_what_is_on_screen_between_two_frames(tmp_path):
+    times, shades = [0.0, 0.1, 1.5, 2.0], [40, 80, 120, 160]
+    path = write_video(tmp_path / "vfr.mkv", [plain((shade,) * 3) for shade in shades], times)
+    asked = [1.4, 0.0, 2.05, 0.05, 1.5, 1.4]
+    means = [image.mean() for image in read_frames(path, asked)]
+    assert means == pytest.approx([80, 40, 160, 40, 120, 80], abs=4)
+
+
+def test_read_frames_of_no_times(tmp_path):
+    assert read_frames(colours(tmp_path / "a.mp4"), []) == []
+
+
 def test_read_frames_past_the_end(tmp_path):
     with pytest.raises(VideoError, match="ends at 6"):
         read_frames(colours(tmp_path / "a.mp4"), [7.0])
@@ -117,6 +272,15 @@ def test_probe_says_what_the_container_claims(tmp_path):
     assert (info.width, info.height) == (96, 64)
     assert info.fps == pytest.approx(10, rel=0.01)
     assert info.duration == pytest.approx(6, rel=0.02)
+    assert info.codec == "h264"
+
+
+def test_a_live_recording_claims_no_duration_and_has_one(tmp_path):
+    path = write_video(tmp_path / "live.webm", [plain(RED)] * 15, codec="libvpx-vp9", muxer={"live": "1"})
+    reader = FrameReader(path, rate=2.0)
+    assert reader.info.duration is None
+    assert len(list(reader)) == 3
+    assert reader.duration == pytest.approx(1.5, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", BAD_KINDS)
@@ -145,3 +309,45 @@ def test_a_file_that_ends_early_gives_what_is_there(tmp_path):
     frames = list(reader)
     assert frames
     assert 0 < reader.duration < 6
+
+
+def test_the_cover_of_a_song_is_no_picture(tmp_path):
+    with pytest.raises(VideoError, match="no picture"):
+        FrameReader(write_sound(tmp_path / "song.mp4", cover=True), rate=1.0)
+
+
+@pytest.mark.parametrize("script", ["#EXTM3U\n#EXTINF:4,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile {}\n"])
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_playlist_is_not_followed(tmp_path, monkeypatch, script, begins):
+    write_video(tmp_path / "other.ts", [plain(RED)] * 20)
+    if begins:  # the format is refused even where the first bytes pass
+        monkeypatch.setattr(video, "_begins_like_a_video", lambda head: True)
+    (tmp_path / "list.mp4").write_text(script.format("other.ts"))
+    with pytest.raises(VideoError, match=r"list.mp4"):
+        FrameReader(tmp_path / "list.mp4", rate=1.0)
+
+
+@pytest.mark.parametrize("text", ["Good morning\n" * 50, "for freedom\n" * 50, "a,b,Gc\n" * 100])
+def test_text_that_begins_a_little_like_a_video(tmp_path, text):
+    path = tmp_path / "notes.mp4"
+    path.write_text(text)
+    with pytest.raises(VideoError, match=r"notes.mp4"):
+        FrameReader(path, rate=1.0)
+
+
+def test_a_name_that_looks_like_a_protocol_is_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours(tmp_path / "a.mp4").rename("concat:a.mp4")
+    assert len(list(FrameReader("concat:a.mp4", rate=1.0))) == 6
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.mp4"), "long" * 100 + ".mp4"])
+def test_a_name_that_cannot_be_opened(tmp_path, name):
+    with pytest.raises(VideoError, match="name"):
+        FrameReader(tmp_path / name, rate=1.0)
+
+
+def test_tags_in_another_encoding_are_no_obstacle(tmp_path):
+    path = write_video(tmp_path / "a.mkv", [plain(RED)] * 5)
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe9vf"))
+    assert len(list(FrameReader(path, rate=10.0))) == 5
