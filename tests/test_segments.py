@@ -230,6 +230,10 @@ class TestFindSegments:
         best = find(curve(3600, (1800, 1812, 0.9)), config=PLAIN)[0]
         assert bounds(best) == (1799.5, 1811.5)
 
+    def test_in_a_long_video_a_long_stretch_does_not_win_by_its_length(self):
+        best = find(curve(1000, (100, 120, 0.9), (500, 800, 0.5)), config=PLAIN)[0]
+        assert bounds(best) == (99.5, 119.5)
+
     def test_a_faint_moment_is_found_too(self):
         assert bounds(find(curve(40, (12, 20, 0.013), low=0.010), config=PLAIN)[0]) == (11.5, 19.5)
 

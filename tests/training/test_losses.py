@@ -267,7 +267,7 @@ class TestHardNegativeContrast:
         assert twice.item() == pytest.approx(self.loss().item(), rel=0.05)
 
     def test_a_frame_as_near_the_prototype_as_the_foreground_joins_it(self):
-        frames = directions(0, 5, 2, 90, 170, 175)  # the third scores low, yet looks like the moment
+        frames = directions(0, 5, 12, 90, 170, 175)  # the third scores low, yet looks like the moment
         frames.requires_grad_()
         options = {"scales": (Scale(1.0, 0.2), Scale(3.0, 0.2)), "near_duplicate": 0.9999}
         scores = row(1.0, 0.95, 0.5, 0.2, 0.1, 0.0)

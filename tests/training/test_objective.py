@@ -3,6 +3,7 @@ import random
 
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from grounding.model import Grounder, GrounderConfig
 from training.data import Batch, CompositionConfig, QueryBank, Source, collate
@@ -73,13 +74,15 @@ class TestObjective:
             assert tower.projection.weight.grad.abs().sum() > 0
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_padding_costs_nothing(self, name):
+    def test_more_padding_costs_nothing(self, name):
         made = batch()
-        garbage = dataclasses.replace(made, features=made.features.masked_fill(~made.mask.unsqueeze(-1), 50.0))
         padded = dataclasses.replace(
-            garbage,
-            tokens=made.tokens.masked_fill(~made.token_mask.unsqueeze(-1), 50.0),
-            timestamps=made.timestamps.masked_fill(~made.mask, 3.0),
+            made,
+            features=pad(made.features, (0, 0, 0, 4), value=50.0).masked_fill(~pad(made.mask, (0, 4))[..., None], 50.0),
+            mask=pad(made.mask, (0, 4)),
+            timestamps=pad(made.timestamps, (0, 4)),
+            inside=pad(made.inside, (0, 4)),
+            tokens=made.tokens.masked_fill(~made.token_mask[..., None], 50.0),
         )
         plain = objective(grounder(), made, only(**{name: 1.0}))["total"]
         loss = objective(grounder(), padded, only(**{name: 1.0}))["total"]
