@@ -41,6 +41,12 @@ class CheckpointConfig:
     data: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
+            raise ValueError(f"the rate is {self.rate!r}, not a number of frames a second")
+        if not all(isinstance(text, str) for text in (self.name, self.frame_encoder, self.query_encoder)):
+            raise ValueError("name, frame_encoder and query_encoder must be names")
+
 
 def read_config(folder: Path) -> CheckpointConfig:
     """Reads `folder`/config.json. Raises CheckpointError if it is missing, no JSON, or holds unknown keys."""

@@ -25,9 +25,10 @@ from training.moments import DataError, Moment, read_moments
 
 def encoded(predictor: Predictor, video: str, videos: Path, features: Path) -> EncodedVideo:
     """The features of one video, from the folder or, the first time, from the video."""
-    store = FeatureFolder(features, predictor.config.frame_encoder, predictor.config.model.frame_width)
+    config = predictor.config
+    store = FeatureFolder(features, config.frame_encoder, config.model.frame_width, config.rate)
     if not store.has(video):
-        write_features(features, video, predictor.encode_video(videos / video), predictor.config.rate)
+        write_features(features, video, predictor.encode_video(videos / video), config.rate)
     return store.load(video)
 
 

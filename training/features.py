@@ -30,10 +30,11 @@ class FeatureFolder:
         folder: where the files are.
         encoder: the frame encoder that the features must come from.
         width: the width they must have.
+        rate: frames a second at which they must have been sampled; None takes any.
     """
 
-    def __init__(self, folder: str | Path, encoder: str, width: int) -> None:
-        self.folder, self.encoder, self.width = Path(folder), encoder, width
+    def __init__(self, folder: str | Path, encoder: str, width: int, rate: float | None = None) -> None:
+        self.folder, self.encoder, self.width, self.rate = Path(folder), encoder, width, rate
 
     def has(self, video: str) -> bool:
         """Whether the video was encoded."""
@@ -48,6 +49,8 @@ class FeatureFolder:
                 features, timestamps = file.get_tensor("features"), file.get_tensor("timestamps")
             if meta.get("encoder") != self.encoder:
                 raise ValueError(f"made by the encoder {meta.get('encoder')!r}, not {self.encoder!r}")
+            if self.rate is not None and float(meta["rate"]) != self.rate:
+                raise ValueError(f"sampled at {meta['rate']} frames a second, not {self.rate}")
             return _checked(timestamps, features, float(meta["duration"]), self.encoder, self.width)
 
 
@@ -105,7 +108,7 @@ def _reading(path: Path, missing: str) -> Iterator[None]:
         damaged = f"damaged ({error}): delete it and extract again"
         raise DataError(f"{path}: {missing if 'does not contain tensor' in str(error) else damaged}.") from error
     except (CheckpointError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: {error}: extract it again with the encoder that the config names.") from error
+        raise DataError(f"{path}: {error}: extract it again as the config says.") from error
 
 
 def _checked(timestamps: np.ndarray, features: np.ndarray, duration: float, encoder: str, width: int) -> EncodedVideo:
@@ -114,8 +117,8 @@ def _checked(timestamps: np.ndarray, features: np.ndarray, duration: float, enco
     return EncodedVideo(timestamps, features, duration, encoder)
 
 
-def open_features(config: "DataConfig", encoder: str, width: int) -> FeatureStore:  # noqa: F821
+def open_features(config: "DataConfig", encoder: str, width: int, rate: float) -> FeatureStore:  # noqa: F821
     """The store that a training config names: a folder, or a published file with its timestamps."""
     if config.timestamps:
         return PublishedFeatures(config.features, config.timestamps, encoder, width)
-    return FeatureFolder(config.features, encoder, width)
+    return FeatureFolder(config.features, encoder, width, rate)

@@ -68,7 +68,7 @@ def parse_moment(line: str, where: str) -> Moment:
     try:
         values = json.loads(line)
         return Moment(**{key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         remedy = 'mend or delete the line; it needs "video", "duration" and "query"'
         raise DataError(f"{where}: {error}: {remedy}.") from error
 

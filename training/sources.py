@@ -22,7 +22,7 @@ def load_sources(config: TrainConfig) -> tuple[list[Source], QueryBank]:
     by_video: dict[str, list[int]] = defaultdict(list)
     for moment in read_moments(Path(config.data.moments)):
         by_video[moment.video].append(queries.setdefault(moment.query, len(queries)))
-    store = open_features(config.data, config.frame_encoder, config.model.frame_width)
+    store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     sources = []
     for video, indices in by_video.items():
         encoded = store.load(video)

@@ -95,7 +95,10 @@ class Run:
     def save(self, path: Path) -> None:
         """Writes the whole state beside `path`, then renames it, so that a kill leaves the old state or the new."""
         parts = ("grounder", "average", "optimizer", "scheduler")
-        state = {name: getattr(self, name).state_dict() for name in parts} | {"log": self.log}
+        state = {name: getattr(self, name).state_dict() for name in parts} | {
+            "log": self.log,
+            "config": repr(self.config),
+        }
         torch.save(state, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)
 
@@ -103,12 +106,16 @@ class Run:
         """Goes on from a saved state. Raises DataError if it is damaged or of another config."""
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
+            if state.pop("config") != repr(self.config):
+                raise ValueError("the config has changed since")
             self.log = state.pop("log")
             for name, value in state.items():
                 getattr(self, name).load_state_dict(value)
         except Exception as error:  # torch raises many types here
             reason = str(error).splitlines()[0]
-            raise DataError(f"{path} is damaged or of another config ({reason}): delete it to start anew.") from error
+            raise DataError(
+                f"{path} cannot be resumed ({reason}): delete it to start anew, or give another --out."
+            ) from error
 
 
 def export(run: Run, folder: Path) -> None:

@@ -119,5 +119,12 @@ class TestPublishedFeatures:
 
 def test_the_config_says_which_store():
     folder, published = DataConfig("m", "f"), DataConfig("m", "f", timestamps="t")
-    assert isinstance(open_features(folder, "fake", 4), FeatureFolder)
-    assert isinstance(open_features(published, "fake", 4), PublishedFeatures)
+    assert isinstance(open_features(folder, "fake", 4, 2.0), FeatureFolder)
+    assert isinstance(open_features(published, "fake", 4, 2.0), PublishedFeatures)
+
+
+def test_features_of_another_rate_are_refused(tmp_path):
+    write_features(tmp_path, "a.mp4", EncodedVideo(np.arange(3.0), np.ones((3, 4), np.float32), 3.0, "toy"), 1.0)
+    assert FeatureFolder(tmp_path, "toy", 4, rate=1.0).load("a.mp4").duration == 3.0
+    with pytest.raises(DataError, match="sampled at 1.0"):
+        FeatureFolder(tmp_path, "toy", 4, rate=2.0).load("a.mp4")

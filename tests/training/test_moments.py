@@ -109,3 +109,9 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     for path in (tmp_path / "absent", tmp_path, tmp_path / "binary"):
         with pytest.raises(DataError, match="cannot be read"):
             list(read_moments(path))
+
+
+def test_a_duration_too_long_for_a_float_is_named(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"video": "a", "query": "b", "duration": 1' + "0" * 400 + "}\n")
+    with pytest.raises(DataError, match="line 1"):
+        list(read_moments(tmp_path / "m.jsonl"))

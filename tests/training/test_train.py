@@ -10,7 +10,8 @@ from grounding.checkpoint import load_grounder, read_config
 from grounding.encoded import EncodedVideo
 from grounding.encoders import QueryTokens
 from grounding.errors import GroundingError
-from grounding.model import GrounderConfig
+from grounding.model import Grounder, GrounderConfig
+from training.bridges import start
 from training.config import DataConfig, TrainConfig
 from training.data import CompositionConfig
 from training.features import write_features
@@ -210,8 +211,8 @@ class TestMain:
     def toml(self, config, folder):
         path = folder / "run.toml"
         path.write_text(
-            f'name = "small"\nframe_encoder = "toy"\nepochs = 1\n[data]\nmoments = "{config.data.moments}"\n'
-            f'features = "{config.data.features}"\n[model]\nframe_width = 6\nquery_width = 4\nwidth = 8\n'
+            f'name = "small"\nframe_encoder = "toy"\nrate = 1.0\nepochs = 1\n[data]\n'
+            f'moments = "{config.data.moments}"\nfeatures = "{config.data.features}"\n[model]\nframe_width = 6\nquery_width = 4\nwidth = 8\n'
             "[composition]\nfewest = 2\nmost = 3\n"
         )
         return path
@@ -240,3 +241,14 @@ class TestMain:
         error = capsys.readouterr().err.strip()
         assert named in error
         assert len(error.splitlines()) == 1
+
+
+def test_more_epochs_do_not_go_on_from_a_shorter_run(config, tmp_path):
+    train(config, tmp_path / "out")
+    with pytest.raises(GroundingError, match="config has changed"):
+        train(dataclasses.replace(config, epochs=config.epochs + 2), tmp_path / "out")
+
+
+def test_sizes_that_do_not_fit_the_embedded_encoder_are_one_clear_error(config):
+    with pytest.raises(GroundingError, match="frame_width to 1664"):
+        start(Grounder(config.model), dataclasses.replace(config, frame_encoder="embedded"))
