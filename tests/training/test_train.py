@@ -212,7 +212,8 @@ class TestMain:
         path = folder / "run.toml"
         path.write_text(
             f'name = "small"\nframe_encoder = "toy"\nrate = 1.0\nepochs = 1\n[data]\n'
-            f'moments = "{config.data.moments}"\nfeatures = "{config.data.features}"\n[model]\nframe_width = 6\nquery_width = 4\nwidth = 8\n'
+            f'moments = "{config.data.moments}"\nfeatures = "{config.data.features}"\n'
+            "[model]\nframe_width = 6\nquery_width = 4\nwidth = 8\n"
             "[composition]\nfewest = 2\nmost = 3\n"
         )
         return path
