@@ -16,10 +16,10 @@ def nearest(image: np.ndarray) -> tuple[int, int, int]:
     return min((RED, GREEN, BLUE), key=lambda colour: np.abs(image.reshape(-1, 3).mean(axis=0) - colour).sum())
 
 
-def noise(count: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
-    """Frames that differ and take room in the file."""
-    rng = np.random.default_rng(0)
-    return [cv2.resize(rng.integers(0, 255, (16, 24, 3), dtype=np.uint8), size[::-1]) for _ in range(count)]
+def pan(count: int) -> list[np.ndarray]:
+    """Frames that differ, each predicted from those before it."""
+    texture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    return [np.roll(texture, 3 * index, axis=1) for index in range(count)]
 
 
 def damage_middle(path):
@@ -62,12 +62,15 @@ def test_timestamps_rounded_to_milliseconds_still_reach_the_grid(tmp_path):
 
 
 @pytest.mark.parametrize("last", [0.3, 3.0])
-@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("webm", "libvpx-vp9"), ("ts", "libx264")])
-def test_the_last_frame_has_its_own_length(tmp_path, last, suffix, codec):
-    path = write_video(tmp_path / f"a.{suffix}", [plain(RED)] * 4, [0.0, 0.1, 0.2, last], codec=codec)
+@pytest.mark.parametrize(
+    ("suffix", "codec", "length"),
+    [("webm", "libvpx-vp9", 0.1), ("ts", "libx264", 0.05)],  # a ts does not say: the shortest so far
+)
+def test_the_last_frame_has_its_own_length(tmp_path, last, suffix, codec, length):
+    path = write_video(tmp_path / f"a.{suffix}", [plain(RED)] * 4, [0.0, 0.05, 0.15, last], codec=codec)
     reader = FrameReader(path, rate=1.0)
     list(reader)
-    assert reader.duration == pytest.approx(last + 0.1, abs=0.01)
+    assert reader.duration == pytest.approx(last + length, abs=0.01)
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("mkv", "libx264"), ("mp4", "libx264"), ("webm", "libvpx-vp9")])
@@ -124,6 +127,7 @@ def test_frames_without_a_timestamp_follow_the_one_before(tmp_path):
     assert len(frames) == 20
     assert nearest(frames[-1].image) == BLUE
     assert reader.duration == pytest.approx(2.0)
+    assert reader.info.fps is None  # this one claims 1000
 
 
 def test_a_frame_that_goes_back_in_time_is_left_out(tmp_path, monkeypatch):
@@ -145,15 +149,26 @@ def test_a_clock_that_is_set_back_is_an_error(tmp_path):
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_a_broken_middle_does_not_end_the_video(tmp_path, codec, capfd):
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    path = damage_middle(write_video(tmp_path / "a.mp4", noise(60), codec=codec, encoder={"g": "20", **quiet}))
+    path = damage_middle(write_video(tmp_path / "a.mp4", pan(60), codec=codec, encoder={"g": "250", **quiet}))
     capfd.readouterr()
     reader = FrameReader(path, rate=2.0)
     times = [frame.timestamp for frame in reader]
     assert reader.duration == pytest.approx(6.0)
-    assert times[:4] == pytest.approx([0.0, 0.5, 1.0, 1.5])
+    assert times[:3] == pytest.approx([0.0, 0.5, 1.0])
     assert times[-3:] == pytest.approx([4.5, 5.0, 5.5])
     assert times == sorted(set(times))
     assert capfd.readouterr().err == ""
+
+
+def test_a_frame_that_opencv_cannot_convert_is_an_error(tmp_path, monkeypatch):
+    class Capture:
+        grab, get, release = (lambda self: True), (lambda self, name: 0.0), (lambda self: None)
+        retrieve = lambda self: (False, None)  # noqa: E731
+
+    path = colours(tmp_path / "a.mp4")
+    monkeypatch.setattr(video.cv2, "VideoCapture", lambda *args: Capture())
+    with pytest.raises(VideoError, match=r"'a.mp4' can be decoded: convert it"):
+        list(FrameReader(path, rate=1.0))
 
 
 def test_frames_not_sampled_are_not_converted(tmp_path, monkeypatch):
@@ -327,18 +342,20 @@ def test_a_playlist_is_not_followed(tmp_path, monkeypatch, script, begins):
         FrameReader(tmp_path / "list.mp4", rate=1.0)
 
 
-@pytest.mark.parametrize("text", ["Good morning\n" * 50, "for freedom\n" * 50, "a,b,Gc\n" * 100])
+@pytest.mark.parametrize("text", ["Good morning\n" * 50, "a,b,Gc\n" * 100])
 def test_text_that_begins_a_little_like_a_video(tmp_path, text):
     path = tmp_path / "notes.mp4"
     path.write_text(text)
-    with pytest.raises(VideoError, match=r"notes.mp4"):
+    with pytest.raises(VideoError, match=r"'notes.mp4' is not a video"):
         FrameReader(path, rate=1.0)
 
 
-def test_a_name_that_looks_like_a_protocol_is_a_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["concat:a.mp4", "file:a.mp4"])
+def test_a_name_that_looks_like_a_protocol_is_a_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    colours(tmp_path / "a.mp4").rename("concat:a.mp4")
-    assert len(list(FrameReader("concat:a.mp4", rate=1.0))) == 6
+    write_video(tmp_path / "b.mp4", [plain(RED)] * 5).rename(name)
+    write_video(tmp_path / "a.mp4", [plain(BLUE)] * 5)
+    assert nearest(next(iter(FrameReader(name, rate=1.0))).image) == RED
 
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.mp4"), "long" * 100 + ".mp4"])
