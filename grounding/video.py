@@ -5,33 +5,30 @@ container claims is used to place a frame: both are wrong for variable frame rat
 """
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from grounding.decoding import (
+    Picture,
+    VideoInfo,
+    check_file,
+    claimed,
+    last_packet,
+    opencv_frames,
+    pyav_frames,
+    undecodable,
+)
 from grounding.errors import VideoError
-
-if TYPE_CHECKING:
-    import av
 
 SHORT_SIDE = 448  # pixels; encoders read 224 to 336, so larger frames only cost memory
 SAME = 1e-3  # seconds; mkv and webm round timestamps to milliseconds
 SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
 MAX_BACKWARD = 10  # frames in a row that go back in time: fewer are a glitch, more are a clock that was set back
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"  # ffmpeg's names; no playlist is one
-MAGIC = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
-MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
-TS_PACKET = 188  # bytes; every packet of a transport stream begins with "G"
-
-Picture = Callable[[], np.ndarray]
 
 
 class Frame(NamedTuple):
@@ -39,17 +36,6 @@ class Frame(NamedTuple):
 
     timestamp: float
     image: np.ndarray
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What the container claims: pixels as shown, frames a second and seconds (None where it does not say), decoder."""
-
-    width: int
-    height: int
-    fps: float | None
-    duration: float | None
-    codec: str
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -83,7 +69,7 @@ class FrameReader:
             raise ValueError(f"The sampling rate is {rate}: give a positive number of frames a second.")
         self.path, self.rate, self.short_side = Path(path), rate, short_side
         check_file(self.path)
-        self.info, self._opencv_fails = _claimed(self.path)
+        self.info, self._opencv_fails = claimed(self.path)
         self.duration = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
@@ -93,7 +79,7 @@ class FrameReader:
                 point = math.floor((timestamp + SAME) * self.rate) + 1
                 yield Frame(timestamp, picture())
         if not self.duration:
-            raise VideoError(_undecodable(self.path))
+            raise VideoError(undecodable(self.path))
 
     def timed(self) -> Iterator[tuple[float, Picture]]:
         """All frames in order, times from 0 and increasing, each with a way to get its picture. Sets `duration`."""
@@ -117,15 +103,15 @@ class FrameReader:
     def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
         last = -math.inf
-        for raw, picture in () if self._opencv_fails else _opencv_frames(self.path):
+        for raw, picture in () if self._opencv_fails else opencv_frames(self.path):
             last = last if raw is None else raw
             yield raw, picture
         if self._end[0] > last + SLACK:
-            yield from ((raw, picture) for raw, picture in _pyav_frames(self.path) if raw is None or raw > last)
+            yield from ((raw, picture) for raw, picture in pyav_frames(self.path) if raw is None or raw > last)
 
     @cached_property
     def _end(self) -> tuple[float, float]:
-        return _last_packet(self.path)
+        return last_packet(self.path)
 
     def _check_clock(self, backward: int) -> None:
         if backward > MAX_BACKWARD:
@@ -160,145 +146,6 @@ def read_frames(path: str | Path, timestamps: Sequence[float], short_side: int =
     if shown:
         images |= zip(shown, read_frames(path, list(shown.values()), short_side), strict=True)
     return [images[timestamp] for timestamp in timestamps]
-
-
-def check_file(path: Path) -> None:
-    """Raises VideoError unless `path` is a file that begins like a video container."""
-    name = path.name
-    try:
-        str(path).encode()  # OpenCV crashes on a name that is not UTF-8
-        if not path.exists():
-            raise VideoError(f"There is no file {name!r}: check the path.")
-        if not path.is_file():
-            raise VideoError(f"{name!r} is not a file: give a video file, such as an mp4.")
-        with path.open("rb") as file:
-            head = file.read(2 * TS_PACKET)
-    except UnicodeEncodeError as error:
-        raise VideoError(f"The name of {name!r} cannot be read as text: rename the file.") from error
-    except OSError as error:
-        raise VideoError(f"{name!r} cannot be read ({error.strerror}): check its name and its permissions.") from error
-    if not head:
-        raise VideoError(f"The file {name!r} is empty: upload or copy it again.")
-    if not _begins_like_a_video(head):
-        raise VideoError(f"The file {name!r} is not a video: give an mp4, mov, mkv, webm or avi file.")
-
-
-def _begins_like_a_video(head: bytes) -> bool:
-    packets = (head[start : start + TS_PACKET + 1] for start in (0, 4))  # 4: with time codes, as cameras write
-    return (
-        head.startswith(MAGIC)
-        or head.startswith(MP4_BOXES, 4)
-        or any(len(packet) > TS_PACKET and packet[0] == packet[-1] == ord("G") for packet in packets)
-    )
-
-
-def _claimed(path: Path) -> tuple[VideoInfo, bool]:
-    """What the container claims, and whether its frames may be interlaced."""
-    with _opened(path) as (container, stream):
-        frame = next((frame for _, frame in _tolerant(container, stream)), None)
-        if frame is None:
-            raise VideoError(_undecodable(path))
-        size = (frame.width, frame.height) if _quarter_turns(frame) % 2 == 0 else (frame.height, frame.width)
-        fps = float(stream.average_rate or 0)
-        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
-        name = stream.codec_context.name
-        interlaced = frame.interlaced_frame or container.format.name in BROADCAST
-    return VideoInfo(*size, fps if 0 < fps < 1000 else None, seconds if seconds > 0 else None, name), interlaced
-
-
-def _undecodable(path: Path) -> str:
-    return f"No frame of {path.name!r} can be decoded: convert it to an h264 mp4 and try again."
-
-
-def _opencv_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our message says what is wrong, once
-    log = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # its place in OpenCV 5, and in 4
-    log.setLogLevel(0)
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # absolute: "concat:a" is a protocol otherwise
-
-    def picture() -> np.ndarray:
-        found, image = capture.retrieve()
-        if not found:
-            raise VideoError(_undecodable(path))
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # (H, W, 3), rotated upright by OpenCV
-
-    try:
-        first = True
-        while capture.grab():
-            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            yield (seconds if seconds or first else None), picture  # 0 is also OpenCV's word for no timestamp
-            first = False
-    finally:
-        capture.release()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
-    """The container and its video stream. A format that can point to other files or addresses is refused."""
-    import av
-
-    only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(str(path.absolute()), container_options=only, metadata_errors="replace")
-    except av.FFmpegError as error:
-        raise VideoError(
-            f"The file {path.name!r} is damaged or cut off: its container cannot be opened. Save or upload it again."
-        ) from error
-    with container:
-        cover = av.stream.Disposition.attached_pic
-        stream = next((stream for stream in container.streams.video if not stream.disposition & cover), None)
-        if stream is None:
-            raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
-        yield container, stream
-
-
-def _pyav_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
-    with _opened(path) as (container, stream):
-        stream.thread_type = "AUTO"
-        for seconds, frame in _tolerant(container, stream):
-            yield seconds, lambda frame=frame: _upright(frame)
-
-
-def _tolerant(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
-) -> Iterator[tuple[float | None, "av.VideoFrame"]]:
-    """Frames with their raw timestamps; one broken packet does not end the video."""
-    import av
-
-    stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
-    with suppress(av.FFmpegError):  # the file itself breaks off: what was read before counts
-        for packet in container.demux(stream):
-            frames: list[av.VideoFrame] = []
-            with suppress(av.FFmpegError):
-                frames = packet.decode()
-            for frame in frames:
-                yield _seconds(stream, frame.pts), frame
-
-
-def _last_packet(path: Path) -> tuple[float, float]:
-    """Raw timestamp and length of the last packet, in seconds, read without decoding; infinity if none has one."""
-    import av
-
-    last = (-math.inf, 0.0)
-    with _opened(path) as (container, stream), suppress(av.FFmpegError):
-        for packet in container.demux(stream):
-            seconds = _seconds(stream, packet.dts if packet.pts is None else packet.pts)
-            if seconds is not None:
-                last = max(last, (seconds, float((packet.duration or 0) * stream.time_base)))
-    return last if last[0] > -math.inf else (math.inf, 0.0)
-
-
-def _seconds(stream: "av.VideoStream", pts: int | None) -> float | None:
-    """From the start that the stream states, which is how OpenCV counts too."""
-    return None if pts is None else float((pts - (stream.start_time or 0)) * stream.time_base)
-
-
-def _quarter_turns(frame: "av.VideoFrame") -> int:
-    return round(frame.rotation / 90) % 4  # counter-clockwise, as the display matrix says
-
-
-def _upright(frame: "av.VideoFrame") -> np.ndarray:
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))  # (H, W, 3)
 
 
 def _shrink(image: np.ndarray, short_side: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from grounding import video
+from grounding import decoding, video
 from grounding.errors import VideoError
 from grounding.video import FrameReader, probe, read_frames
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, write_sound, write_video
@@ -133,7 +133,7 @@ def test_frames_without_a_timestamp_follow_the_one_before(tmp_path):
 def test_a_frame_that_goes_back_in_time_is_left_out(tmp_path, monkeypatch):
     times = [0.0, 0.1, 0.05, 0.2, 0.3]
     frames = [(time, lambda colour=colour: plain(colour)) for time, colour in zip(times, [RED, RED, BLUE] + [RED] * 2)]  # noqa: B905
-    monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(frames))
+    monkeypatch.setattr(video, "opencv_frames", lambda path: iter(frames))
     sampled = list(FrameReader(write_video(tmp_path / "a.mp4", [plain(RED)] * 4), rate=10.0))
     assert [frame.timestamp for frame in sampled] == pytest.approx([0.0, 0.1, 0.2, 0.3])
     assert {nearest(frame.image) for frame in sampled} == {RED}
@@ -166,7 +166,7 @@ def test_a_frame_that_opencv_cannot_convert_is_an_error(tmp_path, monkeypatch):
         retrieve = lambda self: (False, None)  # noqa: E731
 
     path = colours(tmp_path / "a.mp4")
-    monkeypatch.setattr(video.cv2, "VideoCapture", lambda *args: Capture())
+    monkeypatch.setattr(decoding.cv2, "VideoCapture", lambda *args: Capture())
     with pytest.raises(VideoError, match=r"'a.mp4' can be decoded: convert it"):
         list(FrameReader(path, rate=1.0))
 
@@ -186,14 +186,14 @@ def test_frames_not_sampled_are_not_converted(tmp_path, monkeypatch):
             return self.capture.retrieve()
 
     cv2_capture = cv2.VideoCapture
-    monkeypatch.setattr(video.cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(decoding.cv2, "VideoCapture", Capture)
     assert len(list(FrameReader(colours(tmp_path / "a.mp4"), rate=0.5))) == len(converted) == 3
 
 
 @pytest.mark.parametrize("reader", ["opencv", "pyav"])
 def test_memory_does_not_grow_with_the_video(tmp_path, monkeypatch, reader):
     if reader == "pyav":
-        monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(()))
+        monkeypatch.setattr(video, "opencv_frames", lambda path: iter(()))
     path = write_video(tmp_path / "long.mp4", [plain(RED, (240, 320))] * 100)
     tracemalloc.start()
     count = sum(1 for _ in FrameReader(path, rate=10.0))
@@ -204,7 +204,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path, monkeypatch, reader):
 
 
 def test_pyav_reads_what_opencv_cannot(tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(()))
+    monkeypatch.setattr(video, "opencv_frames", lambda path: iter(()))
     frames = list(FrameReader(colours(tmp_path / "a.mp4"), rate=1.0))
     assert [nearest(frame.image) for frame in frames] == [RED, RED, GREEN, GREEN, BLUE, BLUE]
     assert [frame.timestamp for frame in frames] == pytest.approx([0, 1, 2, 3, 4, 5])
@@ -229,7 +229,7 @@ def test_probe_says_the_size_as_shown(tmp_path):
 @pytest.mark.parametrize("reader", ["opencv", "pyav"])
 def test_rotation_is_honoured(tmp_path, monkeypatch, reader):
     if reader == "pyav":
-        monkeypatch.setattr(video, "_opencv_frames", lambda path: iter(()))
+        monkeypatch.setattr(video, "opencv_frames", lambda path: iter(()))
     image = np.concatenate([plain(RED, (64, 48)), plain(BLUE, (64, 48))], axis=1)  # red left, blue right
     path = turned(write_video(tmp_path / "a.mp4", [image] * 5), tmp_path / "turned.mp4")
     shown = next(iter(FrameReader(path, rate=1.0))).image
@@ -336,7 +336,7 @@ def test_the_cover_of_a_song_is_no_picture(tmp_path):
 def test_a_playlist_is_not_followed(tmp_path, monkeypatch, script, begins):
     write_video(tmp_path / "other.ts", [plain(RED)] * 20)
     if begins:  # the format is refused even where the first bytes pass
-        monkeypatch.setattr(video, "_begins_like_a_video", lambda head: True)
+        monkeypatch.setattr(decoding, "_begins_like_a_video", lambda head: True)
     (tmp_path / "list.mp4").write_text(script.format("other.ts"))
     with pytest.raises(VideoError, match=r"list.mp4"):
         FrameReader(tmp_path / "list.mp4", rate=1.0)
