@@ -4,24 +4,10 @@ import os
 
 import gradio as gr
 
-from grounding.page import CSS, build_page
+from grounding.page import build_page
+from grounding.style import CSS, theme
 
 MAX_FILE = "500mb"
-
-
-def theme() -> gr.Theme:
-    """System fonts, so that the page asks nobody else for anything, and a button that is easy to read."""
-    return gr.themes.Soft(
-        primary_hue="blue",
-        neutral_hue="slate",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    ).set(
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_hover_dark="*primary_600",
-    )
 
 
 def serve(**options: object) -> gr.Blocks:

@@ -6,6 +6,7 @@ from grounding.predictor import Answer
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart
 CURVE, BEST, OTHER = "#0072B2", "#E69F00", "#7F7F7F"
+SHADE = "rgba(230,159,0,0.3)"
 SCALE_COLOURS = {1: "#D55E00", 2: "#CC79A7", 3: "#009E73"}
 SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
 
@@ -23,13 +24,26 @@ def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
         answer: what to draw.
         chosen: index of the segment to shade.
     """
-    figure = go.Figure()
+    figure = _frame(answer.duration)
     _add_curve(figure, answer)
     _add_segments(figure, answer, chosen)
     _add_hard_negatives(figure, answer, chosen)
+    return figure
+
+
+def empty_figure() -> go.Figure:
+    """What stands in the curve's place before there is one."""
+    figure = _frame(30.0)
+    hint = "Give a clip and describe what happens in it:<br>the matching score of every frame appears here."
+    figure.add_annotation(text=hint, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
+    return figure
+
+
+def _frame(duration: float) -> go.Figure:
+    figure = go.Figure()
     figure.update_layout(
-        height=380,
-        margin={"l": 52, "r": 16, "t": 24, "b": 40},
+        height=400,
+        margin={"l": 52, "r": 16, "t": 56, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#808080", "family": "system-ui, sans-serif"},
@@ -39,7 +53,7 @@ def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
-    figure.update_xaxes(title_text="time", range=[0, answer.duration], **_ticks(answer.duration), **grid)
+    figure.update_xaxes(title_text="time", range=[0, duration], **_ticks(duration), **grid)
     figure.update_yaxes(title_text="matching score", range=[0, 1.02], **grid)
     return figure
 
@@ -65,17 +79,27 @@ def _add_curve(figure: go.Figure, answer: Answer) -> None:
 
 def _add_segments(figure: go.Figure, answer: Answer, chosen: int) -> None:
     for index, segment in enumerate(answer.segments):
-        best = index == chosen
-        figure.add_vrect(
-            x0=segment.start,
-            x1=segment.end,
-            fillcolor=BEST if best else "rgba(0,0,0,0)",
-            opacity=0.3 if best else 0.6,
-            layer="below",
-            line={"color": BEST if best else OTHER, "width": 2 if best else 1, "dash": "solid" if best else "dot"},
-            annotation={"text": str(index + 1), "font": {"color": BEST if best else OTHER, "size": 13}},
-            annotation_position="top left",
-        )
+        if index != chosen:
+            figure.add_vrect(
+                segment.start,
+                segment.end,
+                line={"color": OTHER, "width": 1, "dash": "dot"},
+                annotation={"text": str(index + 1), "font": {"size": 13}},
+                annotation_position="bottom left",
+            )
+    best = answer.segments[chosen]
+    figure.add_vrect(best.start, best.end, fillcolor=SHADE, layer="below", line={"color": BEST, "width": 2})
+    late = best.start > 0.6 * answer.duration  # a label from the start on would run out of the plot
+    figure.add_annotation(
+        text=f"{chosen + 1}: {clock(best.start)} to {clock(best.end)}",
+        x=best.end if late else best.start,
+        xanchor="right" if late else "left",
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 13},
+    )
 
 
 def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
@@ -86,7 +110,7 @@ def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
                 x=[frame.timestamp for frame in frames],
                 y=[frame.score for frame in frames],
                 mode="markers",
-                name=f"hard negative {scale}",
+                name=f"hard negative, scale {scale}",
                 marker={"color": colour, "symbol": SCALE_SYMBOLS[scale], "size": 10, "line": {"width": 1}},
                 customdata=[[clock(frame.timestamp), frame.similarity] for frame in frames],
                 hovertemplate="%{customdata[0]}: looks %{customdata[1]:.0%} like the moment<extra></extra>",

@@ -1,15 +1,11 @@
 """The served app, as a program sees it."""
 
-from collections import OrderedDict
-
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
-from grounding import page
-from grounding.errors import GroundingError, VideoError
-from tests.clips import BAD_KINDS, bad_file, colours
+from tests.clips import BAD_KINDS, bad_file
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +31,10 @@ def test_checkpoint_and_top_k_have_defaults(client, scenes):
     assert ground(client, scenes)["checkpoint"] == "embedded"
 
 
+def test_nothing_else_is_open_to_programs(client):
+    assert set(client.view_api(print_info=False, return_format="dict")["named_endpoints"]) == {"/ground"}
+
+
 @pytest.mark.parametrize("kind", [kind for kind in BAD_KINDS if kind not in ("missing", "folder")])
 def test_a_bad_file_is_one_clear_error(client, tmp_path, kind):
     with pytest.raises(AppError, match=f"{kind}.mp4"):
@@ -58,82 +58,20 @@ def test_top_k_is_checked(client, scenes):
         ground(client, scenes, top_k=0)
 
 
-def test_the_app_keeps_to_this_machine_by_default(monkeypatch):
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({}, "127.0.0.1"),
+        ({"SPACE_ID": "someone/demo"}, "0.0.0.0"),
+        ({"GRADIO_SERVER_NAME": "10.0.0.7"}, "10.0.0.7"),
+    ],
+)
+def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, environment, host):
     seen = {}
     monkeypatch.setattr(app, "serve", lambda **options: seen.update(options))
-    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
-    monkeypatch.delenv("SPACE_ID", raising=False)
+    for name in ("GRADIO_SERVER_NAME", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     app.main()
-    assert seen["server_name"] == "127.0.0.1"
-    monkeypatch.setenv("SPACE_ID", "someone/demo")
-    app.main()
-    assert seen["server_name"] == "0.0.0.0"
-
-
-class Counting:
-    """A predictor that counts how often it encodes."""
-
-    def __init__(self):
-        self.encoded = []
-
-    def encode_video(self, path, progress):
-        self.encoded.append(path)
-        return f"features of {path}"
-
-
-@pytest.fixture
-def counting(monkeypatch):
-    counted = Counting()
-    monkeypatch.setattr(page, "load_predictor", lambda name: counted)
-    return counted
-
-
-def test_a_clip_is_encoded_once_per_checkpoint(counting, tmp_path):
-    path, memory = str(colours(tmp_path / "a.mp4")), OrderedDict()
-    first = page.encode(path, "one", memory, None)
-    assert page.encode(path, "one", memory, None) == first
-    assert len(counting.encoded) == 1
-    page.encode(path, "two", memory, None)
-    assert len(counting.encoded) == 2
-
-
-def test_another_clip_under_the_same_name_is_encoded(counting, tmp_path):
-    path, memory = colours(tmp_path / "a.mp4"), OrderedDict()
-    page.encode(str(path), "one", memory, None)
-    colours(path, seconds=1.0)
-    page.encode(str(path), "one", memory, None)
-    assert len(counting.encoded) == 2
-
-
-def test_visitors_share_nothing(counting, tmp_path):
-    path = str(colours(tmp_path / "a.mp4"))
-    page.encode(path, "one", OrderedDict(), None)
-    page.encode(path, "one", OrderedDict(), None)
-    assert len(counting.encoded) == 2
-
-
-def test_memory_is_bounded_and_forgets_the_oldest(counting, tmp_path):
-    memory = OrderedDict()
-    paths = [str(colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10)) for n in range(page.KEPT + 1)]
-    for path in paths:
-        page.encode(path, "one", memory, None)
-    assert len(memory) == page.KEPT
-    assert f"features of {paths[0]}" not in memory.values()
-
-
-def test_no_clip_is_one_clear_sentence():
-    with pytest.raises(VideoError, match="upload a video"):
-        page.encode(None, "embedded", OrderedDict(), None)
-
-
-def test_a_message_never_carries_markup():
-    shown = page.problem(GroundingError("<img src=x onerror=alert(1)>"))
-    assert "<img" not in shown
-    assert "&lt;img" in shown
-
-
-def test_a_problem_changes_nothing_but_the_message(tmp_path):
-    message, *rest, memory = page.find(str(bad_file("text", tmp_path)), "a cat", "embedded", 5, OrderedDict())
-    assert "text.mp4" in message
-    assert all(value == page.gr.skip() for value in rest)
-    assert memory == {}
+    assert seen["server_name"] == host
