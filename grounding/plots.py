@@ -34,7 +34,7 @@ def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
 def empty_figure() -> go.Figure:
     """What stands in the curve's place before there is one."""
     figure = _frame(30.0)
-    hint = "Give a clip and describe what happens in it:<br>the matching score of every frame appears here."
+    hint = "Give a clip and describe<br>what happens in it: the matching<br>score of every frame appears here."
     figure.add_annotation(text=hint, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
     return figure
 
@@ -49,7 +49,7 @@ def _frame(duration: float) -> go.Figure:
         font={"color": "#808080", "family": "system-ui, sans-serif"},
         hovermode="x unified",
         hoverlabel={"bgcolor": "#222222", "font": {"color": "#FFFFFF"}},
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": {"size": 11}},
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
@@ -70,7 +70,7 @@ def _add_curve(figure: go.Figure, answer: Answer) -> None:
         x=answer.timestamps,
         y=answer.scores,
         mode="lines+markers" if len(answer.timestamps) < 3 else "lines",
-        name="matching score",
+        name="score",
         line={"color": CURVE, "width": 2.5},
         customdata=[clock(time) for time in answer.timestamps],
         hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
@@ -110,6 +110,7 @@ def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
                 x=[frame.timestamp for frame in frames],
                 y=[frame.score for frame in frames],
                 mode="markers",
+                cliponaxis=False,  # the first frame stands on the axis
                 name=f"hard negative, scale {scale}",
                 marker={"color": colour, "symbol": SCALE_SYMBOLS[scale], "size": 10, "line": {"width": 1}},
                 customdata=[[clock(frame.timestamp), frame.similarity] for frame in frames],
