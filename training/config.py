@@ -24,6 +24,7 @@ class DataConfig:
         timestamps: the published file with the timestamps, where `features` is a file.
         videos: folder of the videos, to extract missing features from.
         anchors: prompts with their CLIP text embeddings, for checkpoints that read CLIP frames.
+        validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
     """
 
     moments: str
@@ -31,6 +32,7 @@ class DataConfig:
     timestamps: str = ""
     videos: str = ""
     anchors: str = ""
+    validation: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from training.config import TrainConfig, read_train_config
 from training.data import QueryBank, Source, batches, groups
 from training.moments import DataError
 from training.objective import objective
+from training.selection import Selection, as_checkpoint, validator
 from training.sources import load_sources
 
 STATE = "state.pt"
@@ -56,6 +57,8 @@ class Run:
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, config.learning_rate, total_steps=self._total_steps(), pct_start=0.1
         )
+        self.selection = Selection(validator(config))
+        self.selection.consider(self.average.module, 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
 
     @property
@@ -82,7 +85,9 @@ class Run:
             count += 1
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
-        self.log.append({"epoch": self.epoch + 1, **{name: round(value / count, 4) for name, value in sums.items()}})
+        row = {"epoch": self.epoch + 1, **{name: round(value / count, 4) for name, value in sums.items()}}
+        value = self.selection.consider(self.average.module, row["epoch"])
+        self.log.append(row | ({"validation": round(value, 2)} if self.selection.score else {}))
 
     def _step(self, loss: torch.Tensor) -> None:
         self.optimizer.zero_grad()
@@ -94,7 +99,7 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Writes the whole state beside `path`, then renames it, so that a kill leaves the old state or the new."""
-        parts = ("grounder", "average", "optimizer", "scheduler")
+        parts = ("grounder", "average", "optimizer", "scheduler", "selection")
         state = {name: getattr(self, name).state_dict() for name in parts} | {
             "log": self.log,
             "config": repr(self.config),
@@ -119,23 +124,12 @@ class Run:
 
 
 def export(run: Run, folder: Path) -> None:
-    """Writes the averaged weights and the config as a checkpoint."""
-    config = run.config
+    """Writes the selected weights, averaged over steps, and the config as a checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.contiguous().cpu() for name, tensor in run.average.module.state_dict().items()}
+    weights = {name: tensor.contiguous().cpu() for name, tensor in run.selection.weights.items()}
     save_file(weights, folder / "model.part")
     os.replace(folder / "model.part", folder / "model.safetensors")
-    described = {
-        "name": config.name,
-        "summary": config.summary,
-        "frame_encoder": config.frame_encoder,
-        "query_encoder": "minilm",
-        "rate": config.rate,
-        "model": asdict(config.model),
-        "segments": asdict(config.segments),
-        "data": config.description,
-        "scores": {},
-    }
+    described = asdict(as_checkpoint(run.config))
     (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
