@@ -50,11 +50,16 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], videos: Path, feat
     found = []
     for answer in tqdm(answers(predictor, moments, videos, features), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
-    os.replace(part, out)
+    write_predictions(out, found)
     return recall_table(found, [(moment.start, moment.end) for moment in moments])
+
+
+def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:
+    """Writes {"segments": [[start, end], ...]} for each query, beside `path`, and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
+    os.replace(part, path)
 
 
 def main() -> int:

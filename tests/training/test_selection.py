@@ -41,7 +41,10 @@ class TestSelection:
         assert float(selection.weights["bias"]) == 1.0
 
     def test_a_run_that_goes_on_remembers(self):
-        selection, other = Selection(lambda made: float(made.bias.detach())), Selection(lambda made: float(made.bias.detach()))
+        selection, other = (
+            Selection(lambda made: float(made.bias.detach())),
+            Selection(lambda made: float(made.bias.detach())),
+        )
         selection.consider(grounder(4.0), 1)
         other.load_state_dict(selection.state_dict())
         other.consider(grounder(3.0), 2)

@@ -1,0 +1,147 @@
+"""What an ablation is: the variants of one method, and the cells in which each of them is trained and scored."""
+
+import copy
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from grounding.segments import SegmentConfig
+from training.config import TrainConfig, build
+from training.moments import DataError
+
+METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
+JUDGED = "R@1,IoU=0.5"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: `set` maps dotted keys of the method's config to other values."""
+
+    name: str
+    set: dict
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """An ablation as a TOML file.
+
+    Attributes:
+        config: TOML file of the full method, from which the variants differ.
+        seeds: every variant is trained once for each, in every fold.
+        annotations: Charades-STA with a fold for each video; every fold is the test set once. Or, instead:
+        moments, features: a fixed test set, and the folder of its encoded videos.
+        held_out: share of a fold's training videos by which the epoch is selected; 0 takes the last epoch.
+        variants: the rows; the first is what the others are held against.
+        decoders: more rows, read off the curves of the last variant without training.
+    """
+
+    name: str
+    config: str
+    seeds: tuple[int, ...]
+    variants: tuple[Variant, ...]
+    decoders: tuple[Variant, ...] = ()
+    annotations: str = ""
+    moments: str = ""
+    features: str = ""
+    held_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.seeds or not self.variants:
+            raise ValueError("seeds and variants must not be empty: give at least one of each")
+        if bool(self.annotations) == bool(self.moments and self.features):
+            raise ValueError("annotations, or moments with features, must be given, and not both")
+        if not 0 <= self.held_out < 0.5:
+            raise ValueError(f"held_out must be a share from 0 to 0.5, not {self.held_out}")
+
+
+def read_ablation(path: str | Path) -> AblationConfig:
+    """Reads a TOML file. Raises DataError naming the file and the remedy."""
+    return _built(AblationConfig, read_table(path), path)
+
+
+def read_table(path: str | Path) -> dict[str, Any]:
+    """A TOML file as a table. Raises DataError naming the file."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
+
+
+def vary(table: Mapping[str, Any], changes: Mapping[str, Any], where: str | Path) -> TrainConfig:
+    """The config that `table` holds, with `changes` by dotted key. Raises DataError for a key that is unknown."""
+    varied = copy.deepcopy(dict(table))
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        inner = varied
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return _built(TrainConfig, varied, where)
+
+
+def vary_segments(segments: SegmentConfig, changes: Mapping[str, Any], where: str | Path) -> SegmentConfig:
+    """`segments` with `changes` by key. Raises DataError for a key that is unknown."""
+    table = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(segments).items()}
+    return _built(SegmentConfig, table | dict(changes), where)
+
+
+def _built(kind: Any, table: Mapping[str, Any], where: str | Path) -> Any:
+    try:
+        return build(kind, dict(table), "")
+    except ValueError as error:
+        raise DataError(f"{where}: {error}.") from error
+
+
+Scores = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]  # by variant, then by (fold, seed)
+
+
+def markdown(scores: Scores, counts: Mapping[int, int]) -> str:
+    """The table: mean over seeds and spread, folds weighted by their queries, and the paired gain on the first row.
+
+    Args:
+        scores: percentages by metric.
+        counts: queries of each fold.
+    """
+    first = next(iter(scores))
+    head = ["variant", *(name.replace(",", " ") for name in METRICS), f"gain at {JUDGED.replace(',', ' ')}"]
+    rows = [head, ["---"] * len(head)]
+    for name, cells in scores.items():
+        over_seeds = [spread([value[metric] for value in by_seed(cells, counts)]) for metric in METRICS]
+        gain = "" if name == first else paired_gain(cells, scores[first])
+        rows.append([name, *over_seeds, gain])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def by_seed(cells: Mapping[tuple[int, int], Mapping[str, float]], counts: Mapping[int, int]) -> list[dict[str, float]]:
+    """For each seed the metrics over all queries of its folds."""
+    seeds = sorted({seed for _, seed in cells})
+    return [_pooled({fold: value for (fold, s), value in cells.items() if s == seed}, counts) for seed in seeds]
+
+
+def _pooled(folds: Mapping[int, Mapping[str, float]], counts: Mapping[int, int]) -> dict[str, float]:
+    total = sum(counts[fold] for fold in folds)
+    return {name: sum(value[name] * counts[fold] for fold, value in folds.items()) / total for name in METRICS}
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and, of more than one value, standard deviation: "61.2 ± 0.4"."""
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def paired_gain(cells: Mapping, base: Mapping) -> str:
+    """Mean difference over the cells that both have, in points, and its standard error."""
+    gains = [cells[cell][JUDGED] - base[cell][JUDGED] for cell in cells if cell in base]
+    error = f" ± {stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
+    return f"{mean(gains):+.1f}{error}" if gains else ""
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON beside `path` and renames it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(values, indent=2, default=dataclasses.asdict) + "\n", encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,58 @@
+"""Cross-validation by video: the moments files of every fold."""
+
+import dataclasses
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+from training.ablation import AblationConfig
+from training.converters import folds as read_folds
+from training.converters import json_lines, to_moments
+from training.moments import DataError, Moment, write_moments
+
+
+class Fold(NamedTuple):
+    """Moments files of one fold: to learn from, to select the epoch by ("": the last is taken), and to score."""
+
+    number: int
+    train: str
+    select: str
+    test: str
+
+
+def make_folds(ablation: AblationConfig, out: Path) -> list[Fold]:
+    """The folds with their moments files below `out`. Training files hold no start or end.
+
+    Raises DataError naming the annotations if they cannot be read.
+    """
+    if ablation.moments:
+        return [Fold(0, "", "", ablation.moments)]
+    try:
+        numbers = sorted({row["fold"] for row in json_lines(Path(ablation.annotations))})
+        return [_make_fold(ablation, number, numbers, out / f"fold-{number}") for number in numbers]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"{ablation.annotations}: no annotations with folds ({reason}): give an object per line with video_id, "
+            "duration, fold, query, start and end."
+        ) from error
+
+
+def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: Path) -> Fold:
+    others = [str(other) for other in numbers if other != number]
+    rest, _ = to_moments(read_folds(Path(ablation.annotations), others))
+    test, _ = to_moments(read_folds(Path(ablation.annotations), [str(number)]))
+    videos = sorted({moment.video for moment in rest})
+    chosen = set(random.Random(number).sample(videos, round(ablation.held_out * len(videos))))
+    parts = {
+        "train": [_without_span(moment) for moment in rest if moment.video not in chosen],
+        "select": [moment for moment in rest if moment.video in chosen],
+        "test": test,
+    }
+    for name, moments in parts.items():
+        write_moments(out / f"{name}.jsonl", moments)
+    return Fold(number, *(str(out / f"{name}.jsonl") if parts[name] else "" for name in parts))
+
+
+def _without_span(moment: Moment) -> Moment:
+    return dataclasses.replace(moment, start=None, end=None)
