@@ -149,10 +149,25 @@ def collate(
 
 
 def batches(
-    sources: Sequence[Source], bank: QueryBank, config: CompositionConfig, videos: int, seed: int, epoch: int
+    sources: Sequence[Source],
+    bank: QueryBank,
+    config: CompositionConfig,
+    videos: int,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    count: int = 1,
 ) -> Iterator[Batch]:
-    """One epoch: every source once, `videos` composed videos at a time. The same arguments give the same batches."""
+    """One epoch: every source once, `videos` composed videos at a time. The same arguments give the same batches.
+
+    Of `count` processes the one of `rank` gets its share of each batch; all join the same videos and each draws its own
+    cuts. A last batch with fewer videos than processes is left out.
+    """
     rng = random.Random(f"{seed}/{epoch}")
     joined = groups(len(sources), config, rng)
+    if count > 1:
+        rng = random.Random(f"{seed}/{epoch}/{rank}")
     for start in range(0, len(joined), videos):
-        yield collate(joined[start : start + videos], sources, bank, config, rng)
+        batch = joined[start : start + videos]
+        if len(batch) >= count:
+            yield collate(batch[rank::count], sources, bank, config, rng)

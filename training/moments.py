@@ -7,16 +7,13 @@ Times are seconds. `start` and `end` may be missing: training never reads them. 
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from grounding.errors import GroundingError
+from training.files import DataError, whole_file
 
-
-class DataError(GroundingError):
-    """Training or evaluation data is missing or wrong; the message names the file, the line and the remedy."""
+__all__ = ["DataError", "Moment", "parse_moment", "read_moments", "write_moments"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,8 @@ def parse_moment(line: str, where: str) -> Moment:
 
 def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:
     """Writes a moments file whole or not at all. Returns how many moments it holds."""
-    path = Path(path)
     known = ({key: value for key, value in asdict(moment).items() if value is not None} for moment in moments)
     rows = [json.dumps(values) for values in known]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
-    os.replace(part, path)
+    with whole_file(Path(path)) as part:
+        part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
     return len(rows)

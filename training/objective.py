@@ -1,6 +1,6 @@
 """The losses put together: what one batch costs a grounder."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,9 @@ from training.losses import (
     presence_loss,
     video_level_loss,
 )
+from training.processes import ALONE, Team
 
+ACROSS = ("video", "presence")  # the losses that read all processes' queries and parts
 NEAR_SAME = 0.9  # cosine of two sentences from which a negative pair is probably true
 
 
@@ -58,16 +60,22 @@ def near_same(batch: Batch) -> Tensor:
     return alike & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)  # (Q, Q)
 
 
-def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
-    """The losses of one batch by name, unweighted, and their weighted sum as `total`. Losses of weight 0 are absent."""
+def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig, team: Team = ALONE) -> dict[str, Tensor]:
+    """The losses of one batch by name, unweighted, and their weighted sum as `total`. Losses of weight 0 are absent.
+
+    With several processes the queries and parts of all of them, Q' and P', are each other's negatives, and the mean of
+    the losses over processes is the loss of the whole batch.
+    """
     frames = grounder.frame_tower(batch.features, batch.mask)  # (V, T, D)
     queries = grounder.query_tower(batch.tokens, batch.token_mask)  # (Q, D)
-    logits = grounder.logits(queries, frames)  # (Q, V, T)
-    parts, part_mask = split_parts(logits, batch)  # (Q, P, L), (P, L)
-    pooled = pool_best(parts, part_mask.expand_as(parts), config.pool)  # (Q, P)
-    positive = torch.eye(len(pooled), dtype=torch.bool, device=pooled.device)  # (Q, P)
-    ignored = near_same(batch)  # (Q, P)
-    own = logits[torch.arange(len(logits), device=logits.device), batch.owner]  # (Q, T)
+    sizes = team.sizes(queries)
+    logits = grounder.logits(team.gather(queries, sizes), frames)  # (Q', V, T)
+    parts, part_mask = split_parts(logits, batch)  # (Q', P, L), (P, L)
+    pooled = pool_best(parts, part_mask.expand_as(parts), config.pool)  # (Q', P)
+    pooled = team.gather(pooled.T, sizes).T  # (Q', P')
+    positive = torch.eye(len(pooled), dtype=torch.bool, device=pooled.device)  # (Q', P')
+    ignored = near_same(replace(batch, sentences=team.gather(batch.sentences, sizes)))  # (Q', P')
+    own = logits[team.own(sizes)][torch.arange(len(queries), device=logits.device), batch.owner]  # (Q, T)
     own_frames, own_mask = frames[batch.owner], batch.mask[batch.owner]  # (Q, T, D), (Q, T)
     contrast = config.contrast
     losses = {
@@ -83,5 +91,7 @@ def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig) -> dict
     }
     weights = {name: getattr(config, name) for name in losses}
     values = {name: loss() for name, loss in losses.items() if weights[name]}
+    share = team.count * len(queries) / sum(sizes)  # losses within videos are means over our queries alone
+    values = {name: value if name in ACROSS else share * value for name, value in values.items()}
     values["total"] = torch.stack([weights[name] * value for name, value in values.items()]).sum()
     return values

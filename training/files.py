@@ -1,0 +1,38 @@
+"""Files that are there whole or not at all, and the error that says what is wrong with one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from safetensors import SafetensorError
+
+from grounding.errors import GroundingError
+
+
+class DataError(GroundingError):
+    """Training or evaluation data is missing or wrong; the message names the file, the line and the remedy."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, renamed to `path` at the end: readers find the old file or the new one.
+
+    The name is this writer's own, so several processes may write the same file. What is left over from a failure is
+    deleted.
+
+    Raises:
+        DataError: the folder cannot be written, or the disk is full.
+    """
+    part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last two are what safetensors and torch make of it
+        reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        raise DataError(f"{path} cannot be written ({reason}): make room there, or give another place.") from error
+    finally:
+        with suppress(OSError):  # a folder that is none holds nothing to delete
+            part.unlink(missing_ok=True)
