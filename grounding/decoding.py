@@ -68,11 +68,11 @@ def _begins_like_a_video(head: bytes) -> bool:
 
 def claimed(path: Path) -> tuple[VideoInfo, bool]:
     """What the container claims, and whether its frames may be interlaced."""
-    with _opened(path) as (container, stream):
-        frame = next((frame for _, frame in _tolerant(container, stream)), None)
+    with opened(path) as (container, stream):
+        frame = next((frame for _, frame in tolerant(container, stream)), None)
         if frame is None:
             raise VideoError(undecodable(path))
-        size = (frame.width, frame.height) if _quarter_turns(frame) % 2 == 0 else (frame.height, frame.width)
+        size = (frame.width, frame.height) if quarter_turns(frame) % 2 == 0 else (frame.height, frame.width)
         fps = float(stream.average_rate or 0)
         seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
         name = stream.codec_context.name
@@ -109,7 +109,7 @@ def opencv_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
+def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
     """The container and its video stream. A format that can point to other files or addresses is refused."""
     import av
 
@@ -130,13 +130,13 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
 
 def pyav_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
     """As `opencv_frames`, on the same clock."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
-        for seconds, frame in _tolerant(container, stream):
-            yield seconds, lambda frame=frame: _upright(frame)
+        for seconds, frame in tolerant(container, stream):
+            yield seconds, lambda frame=frame: upright(frame)
 
 
-def _tolerant(
+def tolerant(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> Iterator[tuple[float | None, "av.VideoFrame"]]:
     """Frames with their raw timestamps; one broken packet does not end the video."""
@@ -149,7 +149,7 @@ def _tolerant(
             with suppress(av.FFmpegError):
                 frames = packet.decode()
             for frame in frames:
-                yield _seconds(stream, frame.pts), frame
+                yield raw_seconds(stream, frame.pts), frame
 
 
 def last_packet(path: Path) -> tuple[float, float]:
@@ -157,22 +157,22 @@ def last_packet(path: Path) -> tuple[float, float]:
     import av
 
     last = (-math.inf, 0.0)
-    with _opened(path) as (container, stream), suppress(av.FFmpegError):
+    with opened(path) as (container, stream), suppress(av.FFmpegError):
         for packet in container.demux(stream):
-            seconds = _seconds(stream, packet.dts if packet.pts is None else packet.pts)
+            seconds = raw_seconds(stream, packet.dts if packet.pts is None else packet.pts)
             if seconds is not None:
                 last = max(last, (seconds, float((packet.duration or 0) * stream.time_base)))
     return last if last[0] > -math.inf else (math.inf, 0.0)
 
 
-def _seconds(stream: "av.VideoStream", pts: int | None) -> float | None:
+def raw_seconds(stream: "av.VideoStream", pts: int | None) -> float | None:
     """From the start that the stream states, which is how OpenCV counts too."""
     return None if pts is None else float((pts - (stream.start_time or 0)) * stream.time_base)
 
 
-def _quarter_turns(frame: "av.VideoFrame") -> int:
+def quarter_turns(frame: "av.VideoFrame") -> int:
     return round(frame.rotation / 90) % 4  # counter-clockwise, as the display matrix says
 
 
-def _upright(frame: "av.VideoFrame") -> np.ndarray:
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))  # (H, W, 3)
+def upright(frame: "av.VideoFrame") -> np.ndarray:
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame)))  # (H, W, 3)

@@ -1,21 +1,39 @@
 """What the app does for a visitor behind the page: checkpoints, encoded clips, and the endpoint for programs."""
 
 import hashlib
+import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from grounding.checkpoint import find_checkpoint, list_checkpoints, read_config
+from grounding.checkpoint import list_checkpoints
+from grounding.choosing import Choice, choose, installed, weights_at_hand
+from grounding.clock import length
 from grounding.encoded import EncodedVideo
+from grounding.encoders import resolve_device
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import Predictor, Progress, check_query
 from grounding.video import check_file
 
 KEPT = 4  # encoded clips a visitor can go back to without waiting
-DEFAULT = "embedded"  # its weights come with the app, so it answers on any machine
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a clip may be: megabytes (1e6 bytes) and seconds."""
+
+    megabytes: int = 500
+    seconds: float = 7200.0
+
+    def __str__(self) -> str:
+        return f"up to {self.megabytes} MB and {_duration(self.seconds)}"
+
+
+LIMITS = Limits()
 
 Memory = OrderedDict[tuple[str, str], EncodedVideo]  # by content hash and checkpoint, one memory per visitor
 
@@ -39,7 +57,7 @@ def encode(path: str | None, checkpoint: str, memory: Memory, progress: Progress
     """
     if not path:
         raise VideoError("There is no clip yet: upload a video or pick an example first.")
-    check_file(Path(path))
+    check_limits(path)
     key = (content_hash(path), checkpoint)
     if key not in memory:
         memory[key] = load_predictor(checkpoint).encode_video(path, progress)
@@ -57,25 +75,50 @@ def known(checkpoint: str | None) -> str:
 
 
 def checkpoint_choices() -> list[tuple[str, str]]:
-    """The checkpoints, each with a line on what it is good at."""
-    names = list_checkpoints()
-    return [(f"{name}: {read_config(find_checkpoint(name)).summary}".rstrip(": "), name) for name in names]
+    """The checkpoints, each with a line on what it is good at, the default first."""
+    configs, first = installed(), default_checkpoint()
+    names = sorted(configs, key=lambda name: (name != first, name))
+    return [(f"{name}: {configs[name].summary}".rstrip(": "), name) for name in names]
+
+
+@lru_cache(maxsize=1)
+def default_choice() -> Choice | None:
+    """The default and why, found once; may ask the hub, for a few seconds at most. None without any checkpoint."""
+    return choose(installed(), resolve_device("auto").type == "cuda", weights_at_hand)
 
 
 def default_checkpoint() -> str | None:
     """The checkpoint chosen for a visitor who chose none; None where there is none at all."""
-    names = list_checkpoints()
-    return DEFAULT if DEFAULT in names else next(iter(names), None)
+    choice = default_choice()
+    return choice.name if choice else None
 
 
 def described(predictor: Predictor) -> str:
     """Which checkpoint and encoder answer, and why those."""
-    name = predictor.config.name
-    if list_checkpoints() == [name]:
-        reason = "the only checkpoint installed"
-    else:
-        reason = "the default, which needs no download" if name == DEFAULT else "as chosen"
+    name, choice = predictor.config.name, default_choice()
+    reason = choice.reason if choice and choice.name == name else "as chosen"
     return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {predictor.device.type})"
+
+
+def check_limits(path: str | Path, limits: Limits | None = None) -> None:
+    """Raises VideoError for a file that is no video, or larger or longer than `limits`, before it is decoded."""
+    path, limits = Path(path), limits or LIMITS
+    check_file(path)
+    size = path.stat().st_size / 1e6
+    if size > limits.megabytes:
+        raise VideoError(
+            f"{path.name!r} has {size:.0f} MB and {limits.megabytes} MB is the most: save it smaller or cut it shorter."
+        )
+    seconds = length(path)
+    if limits.seconds < seconds < math.inf:  # infinity: the file does not say, and its size bounds it
+        raise VideoError(
+            f"{path.name!r} lasts {_duration(seconds)} and {_duration(limits.seconds)} is the most: cut it into "
+            "shorter parts, or use the command line, which has no limit."
+        )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
 
 
 def ground_json(video: str, query: str, checkpoint: str, top_k: int) -> dict[str, Any]:

@@ -170,6 +170,44 @@ def _image_tower_only(model: nn.Module) -> nn.Module:
     return model
 
 
+def find_open_clip(name: str) -> str | None:
+    """How the weights of "open_clip:<model>:<pretrained>" can be had without downloading them now.
+
+    Returns:
+        "in the cache", "on the hub", or None where the hub is out of reach or does not have them.
+
+    Raises:
+        EncoderError: no such model or tag.
+    """
+    repository, files = _published(_resolve(name, may_be_own=False)[1])
+    if _cached(repository, files):
+        return "in the cache"
+    return None if _unreachable(repository) else "on the hub"
+
+
+def _published(pretrained: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    repository, file = os.path.split(pretrained["hf_hub"])
+    return repository, (file,) if file else HUB_FILES
+
+
+def _cached(repository: str, files: tuple[str, ...]) -> str | None:
+    import huggingface_hub
+
+    paths = (huggingface_hub.try_to_load_from_cache(repository, file) for file in files)
+    return next((path for path in paths if isinstance(path, str)), None)
+
+
+def _unreachable(repository: str) -> Exception | None:
+    """Why the hub does not answer for a repository, None if it does. HF_HUB_OFFLINE counts as no answer."""
+    import huggingface_hub
+
+    try:
+        huggingface_hub.model_info(repository, timeout=HUB_TIMEOUT)
+    except Exception as error:  # which classes these are depends on the hub client's version and its HTTP library
+        return error
+    return None
+
+
 def _fetch_from_hub(name: str, pretrained: Mapping[str, Any]) -> str:
     """Path of the weights that open_clip publishes on the hub: from the local cache, else downloaded.
 
@@ -181,18 +219,17 @@ def _fetch_from_hub(name: str, pretrained: Mapping[str, Any]) -> str:
         EncoderError: the hub is out of reach, or does not give the file. Says so within seconds: the hub's own client
             would retry each file for 23 s, so one plain request asks first whether there is a way at all.
     """
-    import huggingface_hub
     from open_clip.pretrained import download_pretrained
 
-    repository, file = os.path.split(pretrained["hf_hub"])
-    files = (file,) if file else HUB_FILES
-    for cached in (huggingface_hub.try_to_load_from_cache(repository, file) for file in files):
-        if isinstance(cached, str):
-            return cached
+    repository, files = _published(pretrained)
+    cached = _cached(repository, files)
+    if cached:
+        return cached
     try:
-        huggingface_hub.model_info(repository, timeout=HUB_TIMEOUT)
+        if (reason := _unreachable(repository)) is not None:
+            raise reason
         return download_pretrained(dict(pretrained))
-    except Exception as error:  # which classes these are depends on the hub client's version and its HTTP library
+    except Exception as error:
         raise EncoderError(
             f"The weights of {name} could not be fetched from the hub ({_first_line(error)}). Use the checkpoint "
             f"'embedded', which needs no download, or give a local file, {files[0]} of {repository}: weights=PATH in "

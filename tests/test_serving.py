@@ -3,6 +3,7 @@ from collections import OrderedDict
 import pytest
 
 from grounding import serving
+from grounding.choosing import Choice
 from grounding.errors import GroundingError, VideoError
 from tests.clips import bad_file, colours
 
@@ -74,10 +75,8 @@ def test_an_unknown_checkpoint_is_told_the_known_ones():
         serving.known("nonsense")
 
 
-@pytest.mark.parametrize(("names", "chosen"), [(["clip", "embedded"], "embedded"), (["clip"], "clip"), ([], None)])
-def test_the_default_is_what_runs_anywhere_if_it_is_there(monkeypatch, names, chosen):
-    monkeypatch.setattr(serving, "list_checkpoints", lambda: names)
-    assert serving.default_checkpoint() == chosen
+def test_the_default_comes_first_among_the_choices():
+    assert serving.checkpoint_choices()[0][1] == serving.default_checkpoint()
 
 
 def test_the_choices_say_what_each_checkpoint_is_good_at():
@@ -86,10 +85,41 @@ def test_the_choices_say_what_each_checkpoint_is_good_at():
     assert len(labels["embedded"]) > len("embedded: ")
 
 
-@pytest.mark.parametrize(("others", "why"), [([], "only checkpoint installed"), (["clip"], "needs no download")])
-def test_the_page_says_who_answers_and_why(monkeypatch, predictor, others, why):
-    monkeypatch.setattr(serving, "list_checkpoints", lambda: [*others, "embedded"])
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        (Choice("embedded", "the only one"), "the only one"),
+        (Choice("other", "the only one"), "as chosen"),
+        (None, "as"),
+    ],
+)
+def test_the_page_says_who_answers_and_why(monkeypatch, predictor, choice, why):
+    monkeypatch.setattr(serving, "default_choice", lambda: choice)
     described = serving.described(predictor)
-    assert described.startswith("embedded, ")
-    assert why in described
+    assert described.startswith(f"embedded, {why}")
     assert "frame encoder embedded" in described
+
+
+def test_a_file_that_is_too_large_is_told_the_limit_and_what_to_do(tmp_path):
+    path = colours(tmp_path / "a.mp4")
+    with pytest.raises(VideoError, match=r"'a.mp4' has 0 MB and 0 MB is the most: .*cut it shorter"):
+        serving.check_limits(path, serving.Limits(megabytes=0))
+
+
+def test_a_video_that_is_too_long_is_told_the_limit_and_what_to_do(tmp_path, counting, monkeypatch):
+    path = colours(tmp_path / "a.mp4", seconds=30.0, fps=2)
+    with pytest.raises(VideoError, match=r"'a.mp4' lasts 1.5 min and 1 min is the most: cut it"):
+        serving.check_limits(path, serving.Limits(seconds=60.0))
+    serving.check_limits(path, serving.Limits(seconds=90.0))
+    serving.check_limits(path)
+
+
+def test_limits_hold_for_every_clip_that_is_encoded(tmp_path, counting, monkeypatch):
+    monkeypatch.setattr(serving, "LIMITS", serving.Limits(seconds=1.0))
+    with pytest.raises(VideoError, match="is the most"):
+        serving.encode(str(colours(tmp_path / "a.mp4")), "one", OrderedDict(), None)
+    assert not counting.encoded
+
+
+def test_the_limits_can_be_read_before_they_are_met():
+    assert str(serving.LIMITS) == "up to 500 MB and 2 h"

@@ -1,0 +1,100 @@
+"""What a visitor takes away: the segment as a clip, the answers as JSON and CSV, the plot as a page of its own."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from grounding.errors import VideoError
+from grounding.naming import safe_name
+from grounding.predictor import Answer
+from grounding.transcoding import Progress, transcode
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell
+
+SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
+SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
+
+
+def cut(path: str | Path, start: float, end: float, out: str | Path, progress: Progress | None = None) -> Path:
+    """Writes the part of a video from `start` to `end` as an mp4 (h264, AAC), and returns `out`.
+
+    Cut at any frame, since it is encoded anew: the frame on screen at `start` is the first, and the length is
+    `end` - `start` (less, where the video ends before). Sound, rotation and pixel shape are kept; 10 bits become 8.
+
+    Args:
+        path: any video that can be grounded.
+        start, end: seconds since the first frame.
+        out: the file to write, which appears only when it is whole.
+        progress: called with a fraction in [0, 1]; an exception that it raises ends the work.
+
+    Raises:
+        VideoError: the times are no interval of the video, the file cannot be read, or no h264 encoder is installed.
+    """
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        raise VideoError(f"There is nothing from {start} s to {end} s: give a start that comes before the end.")
+    report = progress or (lambda fraction: None)
+    return transcode(Path(path), Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
+
+
+def cut_name(path: str | Path, start: float, end: float) -> str:
+    """File name for a cut, such as clip_12.5-17.0s.mp4."""
+    return f"{safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"
+
+
+def to_json(answers: Sequence[Answer], video: str = "") -> str:
+    """A JSON array of the objects that --json prints, one for each query."""
+    return json.dumps([answer.to_dict(video) for answer in answers], ensure_ascii=False, indent=2)
+
+
+def segments_csv(answers: Sequence[Answer], video: str = "") -> str:
+    """A row for each segment: video, checkpoint, query, rank (1 is best), start, end (seconds), score."""
+    rows = [
+        (video, answer.checkpoint, answer.query, rank, segment.start, segment.end, segment.score)
+        for answer in answers
+        for rank, segment in enumerate(answer.segments, start=1)
+    ]
+    return _table(SEGMENT_COLUMNS, rows)
+
+
+def scores_csv(answers: Sequence[Answer], video: str = "") -> str:
+    """A row for each sampled frame of each query: video, checkpoint, query, timestamp (seconds), score."""
+    rows = [
+        (video, answer.checkpoint, answer.query, timestamp, score)
+        for answer in answers
+        for timestamp, score in zip(answer.timestamps.tolist(), answer.scores.tolist(), strict=True)
+    ]
+    return _table(SCORE_COLUMNS, rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Two tables rather than one: a row is one thing, so that each loads and groups as it is."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_safe(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _safe(value: object) -> object:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it, which it shows as text."""
+    if isinstance(value, str):
+        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def to_html(figure: go.Figure, title: str = "Matching score over time") -> str:
+    """The plot as a page that needs nothing else: plotly's script is inside, about 5 MB."""
+    return figure.to_html(include_plotlyjs=True, full_html=True)
+
+
+def png_config(path: str | Path) -> dict:
+    """Plotly's configuration for its own camera button, which draws the PNG in the browser."""
+    return {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "png", "filename": f"{safe_name(path)}_scores", "scale": 2},
+    }

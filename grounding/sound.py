@@ -1,0 +1,114 @@
+"""The sound of a video, on the clock of its picture, as one unbroken track."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from grounding.decoding import FORMATS
+
+RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # those of AAC that every player takes
+SLIP = 0.04  # seconds that sound and timestamps may differ before silence is put in or sound left out
+PREROLL = 1.0
+
+Block = np.ndarray  # (channels, samples) float32
+
+
+class SoundTrack:
+    """Copies the sound between two times into an output, re-encoded as AAC; silent where the source is.
+
+    Args:
+        path: the source.
+        output: where an AAC stream is added, if the source has sound that can be decoded.
+        start, end: seconds on the container's own clock.
+    """
+
+    def __init__(self, path: Path, output: "av.container.OutputContainer", start: float, end: float) -> None:
+        self._start, self._end, self._written = start, end, 0
+        self._blocks: Iterator[tuple[float, Block]] = iter(())
+        self._next: tuple[float, Block] | None = None
+        self._output, self._stream = output, None
+        found = _describe(path)
+        if found:
+            self._rate, self._layout = found
+            self._stream = output.add_stream("aac", rate=self._rate, layout=self._layout)
+            self._blocks = _decoded(path, start, self._rate, self._layout)
+            self._next = next(self._blocks, None)
+
+    def write_until(self, seconds: float) -> None:
+        """Writes what is heard before `seconds` after the start."""
+        limit = min(self._start + seconds, self._end)
+        while self._next is not None and self._next[0] < limit:
+            self._place(*self._next)
+            self._next = next(self._blocks, None)
+
+    def finish(self, seconds: float) -> None:
+        """Writes the rest, up to `seconds` after the start."""
+        if self._stream:
+            self._end = min(self._end, self._start + seconds)
+            self.write_until(seconds)
+            self._output.mux(self._stream.encode())
+
+    def _place(self, seconds: float, block: Block) -> None:
+        """Puts a block where its timestamp says, with silence in a gap and without what overlaps."""
+        position = round((seconds - self._start) * self._rate)
+        gap = position - self._written
+        if gap < -SLIP * self._rate or self._written == 0:
+            block = block[:, max(-gap, 0) :]
+        if gap > SLIP * self._rate or (self._written == 0 and gap > 0):
+            self._silence(gap, len(block))
+        room = (self._end - self._start) * self._rate - self._written
+        self._encode(block[:, : round(min(room, block.shape[1]))])
+
+    def _silence(self, samples: int, channels: int) -> None:
+        for begin in range(0, samples, self._rate):  # a second at a time, so that a long gap takes no memory
+            self._encode(np.zeros((channels, min(self._rate, samples - begin)), dtype=np.float32))
+
+    def _encode(self, block: Block) -> None:
+        if block.shape[1]:
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=self._layout)
+            frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written, Fraction(1, self._rate)
+            self._output.mux(self._stream.encode(frame))
+            self._written += block.shape[1]
+
+
+def _describe(path: Path) -> tuple[int, str] | None:
+    """Sampling rate and layout to write, or None where there is no sound that can be decoded."""
+    first = next(_frames(path, 0.0), None)
+    if first is None:
+        return None
+    rate = first.sample_rate if first.sample_rate in RATES else RATES[0]
+    return rate, "mono" if first.layout.nb_channels == 1 else "stereo"
+
+
+def _frames(path: Path, start: float) -> Iterator["av.AudioFrame"]:
+    """Audio frames from about `start` seconds of the container's clock on; a broken packet does not end them."""
+    only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    with (
+        suppress(av.FFmpegError),
+        av.open(str(path.absolute()), container_options=only, metadata_errors="replace") as f,
+    ):
+        if not f.streams.audio:
+            return
+        stream = f.streams.audio[0]
+        if start > PREROLL:
+            with suppress(av.FFmpegError):
+                f.seek(round((start - PREROLL) / stream.time_base), stream=stream)
+        for packet in f.demux(stream):
+            with suppress(av.FFmpegError):
+                yield from packet.decode()
+
+
+def _decoded(path: Path, start: float, rate: int, layout: str) -> Iterator[tuple[float, Block]]:
+    """Resampled blocks, each with its seconds on the container's clock."""
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    seconds = None
+    for frame in _frames(path, start):
+        seconds = (seconds or 0.0) if frame.time is None else frame.time
+        for part in resampler.resample(frame):
+            block = part.to_ndarray()
+            yield seconds, block
+            seconds += block.shape[1] / rate

@@ -1,0 +1,187 @@
+"""Writes a part of a video, or all of it, as an mp4 that every browser plays: h264 and AAC, through PyAV."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+
+from grounding.clock import Timed, first_frame_time, frames_from
+from grounding.decoding import quarter_turns, upright
+from grounding.errors import VideoError
+from grounding.sound import SoundTrack
+
+TICKS = 90_000  # a second; divides every usual frame rate
+RGB = 0  # ffmpeg's number for the colour space of frames that are no YUV
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How the picture is encoded.
+
+    Attributes:
+        short_side: pixels; larger frames are scaled down to it. None keeps their size.
+        crf: x264's constant quality, lower is better.
+        preset: x264's trade of speed for size.
+    """
+
+    short_side: int | None = None
+    crf: int = 20
+    preset: str = "veryfast"
+
+
+def transcode(
+    source: Path,
+    out: Path,
+    start: float = 0.0,
+    end: float = math.inf,
+    quality: Quality | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Writes the frames and the sound from `start` to `end`, and returns `out`, which appears only when it is whole.
+
+    Every frame keeps the time at which it is shown, so that second 0 of the result is `start`. One frame is held at a
+    time. An exception raised by `progress` ends the work and leaves nothing behind.
+
+    Args:
+        source: any video that can be grounded.
+        out: the mp4 to write.
+        start, end: seconds since the first frame.
+        quality: how the picture is encoded.
+        progress: called with the seconds written, frame by frame.
+
+    Raises:
+        VideoError: the source cannot be read, has no frame there, or no h264 encoder is installed.
+    """
+    check_encoder()
+    with _whole(out) as part, closing(frames_from(source, start)) as frames:
+        spans = shown(frames, start, end)
+        first = next(spans, None)
+        if first is None:
+            raise VideoError(f"{source.name!r} has no frame at {start:.2f} s: choose an earlier time.")
+        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+            picture = PictureTrack(output, first.frame, quality or Quality())
+            origin = first_frame_time(source)
+            sound = SoundTrack(source, output, origin + start, origin + end)
+            written = 0.0
+            for span in chain([first], spans):
+                sound.write_until(span.start)
+                picture.write(span)
+                written = span.end
+                if progress:
+                    progress(written)
+            picture.finish()
+            sound.finish(written)
+    return out
+
+
+def check_encoder() -> None:
+    """Raises VideoError where PyAV was built without x264, as some distributions' is."""
+    try:
+        av.codec.Codec("libx264", "w")
+    except ValueError as error:
+        raise VideoError(
+            "No mp4 can be written here, since this PyAV has no h264 encoder. Install the one from the package "
+            "registry: pip install --force-reinstall --no-deps av"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Span:
+    """A frame and when it is shown, seconds from the start of the cut."""
+
+    start: float
+    end: float
+    frame: "av.VideoFrame"
+
+
+def shown(frames: Iterator[Timed], start: float, end: float) -> Iterator[Span]:
+    """The frames on screen from `start` to `end`. The last frame of a video is shown for its own length."""
+    held: Timed | None = None
+    step = 1 / 25
+    for timestamp, frame in frames:
+        if held is not None:
+            step = timestamp - held[0]
+            if timestamp > start:
+                yield Span(max(held[0] - start, 0.0), min(timestamp, end) - start, held[1])
+        held = (timestamp, frame)
+        if timestamp >= end:
+            return
+    if held is not None:
+        end = min(end, held[0] + _length(held[1], step))
+        if end > start:
+            yield Span(max(held[0] - start, 0.0), end - start, held[1])
+
+
+def _length(frame: "av.VideoFrame", otherwise: float) -> float:
+    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else otherwise
+
+
+class PictureTrack:
+    """An h264 track without B-frames, so that it begins at 0 and every frame's length is the one it is given."""
+
+    def __init__(self, output: "av.container.OutputContainer", first: "av.VideoFrame", quality: Quality) -> None:
+        self._output, self._size = output, _fitted(first, quality.short_side)
+        options = {"crf": str(quality.crf), "preset": quality.preset, "bf": "0"}
+        self._stream = output.add_stream("libx264", options=options)
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = self._stream.time_base = Fraction(1, TICKS)
+        self._stream.codec_context.gop_size = 60  # a browser seeks to the key frame before and decodes from there
+        self._lengths: dict[int, int] = {}
+        _keep_colours(first, self._stream.codec_context)
+
+    def write(self, span: Span) -> None:
+        """Encodes a frame at the times of `span`."""
+        frame = self._prepared(span.frame)
+        frame.pts, frame.time_base = round(span.start * TICKS), Fraction(1, TICKS)
+        self._lengths[frame.pts] = round(span.end * TICKS) - frame.pts
+        self._mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Writes what the encoder still holds."""
+        self._mux(self._stream.encode())
+
+    def _mux(self, packets: "list[av.Packet]") -> None:
+        for packet in packets:
+            packet.duration = self._lengths.pop(packet.pts, packet.duration)
+            self._output.mux(packet)
+
+    def _prepared(self, frame: "av.VideoFrame") -> "av.VideoFrame":
+        if quarter_turns(frame):
+            frame = av.VideoFrame.from_ndarray(upright(frame), format="rgb24")
+        width, height = self._size
+        return frame.reformat(width=width, height=height, format="yuv420p")
+
+
+def _fitted(frame: "av.VideoFrame", short_side: int | None) -> tuple[int, int]:
+    """Width and height to write: upright, scaled down to `short_side`, and even, as yuv420p needs them."""
+    size = (frame.width, frame.height) if quarter_turns(frame) % 2 == 0 else (frame.height, frame.width)
+    scale = min(1.0, short_side / min(size)) if short_side else 1.0
+    width, height = (max(2, round(side * scale) // 2 * 2) for side in size)
+    return width, height
+
+
+def _keep_colours(frame: "av.VideoFrame", context: "av.VideoCodecContext") -> None:
+    """Says of the result's colours what the source says of its own; a rotated frame went through RGB."""
+    if frame.colorspace != RGB and not quarter_turns(frame):
+        context.colorspace, context.color_primaries = frame.colorspace, frame.color_primaries
+        context.color_trc, context.color_range = frame.color_trc, frame.color_range
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A file beside `out` that takes its place when all went well, and otherwise leaves nothing."""
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
