@@ -118,3 +118,15 @@ def _line_of(error: ValueError, text: str) -> str:
     key = str(error).split(" ", 1)[0].rsplit(".", 1)[-1]
     lines = [number for number, line in enumerate(text.splitlines(), 1) if line.split("=")[0].strip() == key]
     return f", line {lines[0]}" if lines else ""
+
+
+def check_sizes(config: TrainConfig, videos: int, processes: int) -> None:
+    """Raises DataError if there are too few videos to compose, or to share out."""
+    fewest = config.composition.fewest
+    if videos < fewest * processes:
+        raise DataError(
+            f"{videos} videos in {config.data.moments} are too few to compose {fewest} of them in each of {processes} "
+            "processes: add videos, or set composition.fewest lower."
+        )
+    if config.videos < processes:
+        raise DataError(f"videos = {config.videos} leaves some of {processes} processes without one: set it higher.")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from uuid import uuid4
 
 from safetensors import SafetensorError
@@ -36,3 +37,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a folder that is none holds nothing to delete
             part.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure, before hours of work, that files can be written to `folder`. Raises DataError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error.strerror}): give another --out.") from error

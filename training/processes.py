@@ -1,5 +1,6 @@
 """The processes that train one model together, through Hugging Face Accelerate."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,10 @@ class Team:
         """Whether this is the process that writes."""
         return self.rank == 0
 
+    def main_first(self) -> AbstractContextManager:
+        """A block that the others enter when the process of rank 0 has left it."""
+        return nullcontext() if self.count == 1 else self.accelerator.main_process_first()
+
     def sizes(self, rows: Tensor) -> list[int]:
         """How many rows each process has."""
         count = torch.tensor([len(rows)], device=rows.device)
@@ -86,7 +91,7 @@ def alone(device: str = "cpu") -> Team:
     return Team(Accelerator(cpu=device == "cpu"))
 
 
-def together(device: str, precision: str, out: Path) -> Team:
+def together(device: str, precision: str | None, out: Path) -> Team:
     """All processes that `accelerate launch` started; without it a team of one. Logs to `out` for TensorBoard.
 
     Raises:
@@ -102,4 +107,7 @@ def together(device: str, precision: str, out: Path) -> Team:
         )
     except ValueError as error:
         raise DataError(f"--mixed-precision {precision} does not work here ({error}): choose another.") from error
+    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise DataError("--mixed-precision fp16 needs a GPU: choose bf16 or no.")
+    accelerator.init_trackers("tensorboard")
     return Team(accelerator, accelerator.process_index, accelerator.num_processes)

@@ -1,19 +1,29 @@
 """What a run learns from, loaded: features and encoded queries."""
 
+import hashlib
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from grounding.encoders import load_query_encoder
+from grounding.weights import MINILM
 from training.config import TrainConfig
 from training.data import QueryBank, Source
 from training.features import open_features
+from training.files import DataError, whole_file
 from training.moments import read_moments
+from training.processes import ALONE, Team
 
 
-def load_sources(config: TrainConfig) -> tuple[list[Source], QueryBank]:
+def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source], QueryBank]:
     """The videos of a moments file with their features and queries; start and end times are not read.
+
+    The encoded queries are kept beside the moments file, see `encode_queries`; of several processes one encodes them.
 
     Raises:
         DataError: a broken line, a video without features, features of another width or encoder.
@@ -29,11 +39,31 @@ def load_sources(config: TrainConfig) -> tuple[list[Source], QueryBank]:
         features = torch.from_numpy(encoded.features)  # (T, Dv)
         timestamps = torch.from_numpy(encoded.timestamps).float()  # (T,)
         sources.append(Source(features, timestamps, tuple(indices)))
-    return sources, encode_queries(list(queries))
+    with team.main_first():
+        bank = encode_queries(list(queries), keep=kept_beside(config.data.moments))
+    return sources, bank
 
 
-def encode_queries(queries: list[str], device: str = "auto") -> QueryBank:
-    """Every query's tokens, kept in half precision, and its sentence embedding."""
+def kept_beside(moments: str | Path) -> Path:
+    """Where the encoded queries of a moments file are kept."""
+    return Path(f"{moments}.queries.safetensors")
+
+
+def encode_queries(queries: list[str], device: str = "auto", keep: Path | None = None) -> QueryBank:
+    """Every query's tokens, in half precision, and its sentence embedding.
+
+    `keep` names a file to read them from, where it holds these very queries, and else to keep them in.
+    """
+    key = _key(queries)
+    bank = _read(keep, key) if keep else None
+    if bank is None:
+        bank = _encode(queries, device)
+        if keep:
+            _write(keep, key, bank)
+    return bank
+
+
+def _encode(queries: list[str], device: str) -> QueryBank:
     encoder = load_query_encoder(device=device)
     tokens, sentences = [], []
     for start in range(0, len(queries), 512):
@@ -41,3 +71,30 @@ def encode_queries(queries: list[str], device: str = "auto") -> QueryBank:
         tokens += [row[keep].half() for row, keep in zip(encoded.tokens, encoded.mask, strict=True)]
         sentences.append(encoded.sentence_embeddings())
     return QueryBank(tokens, torch.cat(sentences))
+
+
+def _key(queries: Sequence[str]) -> str:
+    """What tells one list of queries, encoded by these weights, from any other."""
+    return hashlib.sha256("\0".join([MINILM.sha256, *queries]).encode(errors="surrogatepass")).hexdigest()
+
+
+def _read(path: Path, key: str) -> QueryBank | None:
+    """The queries kept in `path`; None if it is missing, damaged, or holds others."""
+    try:
+        with safe_open(path, "pt") as file:
+            if (file.metadata() or {}).get("key") != key:
+                return None
+            tokens, lengths, sentences = (file.get_tensor(name) for name in ("tokens", "lengths", "sentences"))
+        return QueryBank(list(tokens.split(lengths.tolist())), sentences)
+    except (OSError, SafetensorError, RuntimeError):
+        return None
+
+
+def _write(path: Path, key: str, bank: QueryBank) -> None:
+    lengths = torch.tensor([len(row) for row in bank.tokens])  # (Q,)
+    tensors = {"tokens": torch.cat(bank.tokens), "lengths": lengths, "sentences": bank.sentences}
+    try:
+        with whole_file(path) as part:
+            save_file(tensors, part, {"key": key})
+    except DataError as error:  # a folder that is only read from: training needs no more
+        print(f"{error} Until then every run encodes its queries anew.", file=sys.stderr)

@@ -1,34 +1,51 @@
 """Trains a grounder from videos and sentences.
 
-    python -m training.train training/configs/embedded.toml --out runs/embedded
+    python -m training.train CONFIG --out DIR                                             # on one GPU, or the CPU
+    accelerate launch --multi_gpu --num_processes 8 -m training.train CONFIG --out DIR    # on eight GPUs
+    accelerate launch --cpu --num_processes 2 -m training.train CONFIG --out DIR          # in two processes, no GPU
+    tensorboard --logdir DIR
 
-A run that was stopped goes on where it was when the same command is given again.
+CONFIG is a TOML file, such as training/configs/embedded.toml. For several machines give each of them the second line
+with --num_machines, --machine_rank and --main_process_ip, and a DIR that all of them see. A run that was stopped goes
+on where it was when the same command is given again.
 """
 
 import argparse
-import json
-import os
 import random
 import sys
-from dataclasses import asdict
+import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from grounding.errors import GroundingError
 from grounding.model import Grounder
 from training.bridges import start
-from training.config import TrainConfig, read_train_config
-from training.data import QueryBank, Source, batches, groups
-from training.moments import DataError
-from training.objective import objective
+from training.config import TrainConfig, check_sizes, read_train_config
+from training.data import Batch, QueryBank, Source, batches, groups
+from training.files import DataError, check_folder, whole_file
+from training.objective import ObjectiveConfig, objective
+from training.processes import PRECISIONS, Team, alone, together
+from training.results import export, write_log
 from training.selection import Selection, as_checkpoint, validator
 from training.sources import load_sources
 
 STATE = "state.pt"
+
+
+class Learner(nn.Module):
+    """A grounder whose forward pass is its objective, which is what DistributedDataParallel wraps."""
+
+    def __init__(self, grounder: Grounder, config: ObjectiveConfig, team: Team) -> None:
+        super().__init__()
+        self.grounder, self.config, self.team = grounder, config, team
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of this process's share of a batch, by name."""
+        return objective(self.grounder, batch, self.config, self.team)
 
 
 class Run:
@@ -38,124 +55,130 @@ class Run:
         config: of the run.
         sources: training videos.
         bank: their queries.
-        device: to train on.
+        team: the processes that train together.
     """
 
-    def __init__(self, config: TrainConfig, sources: list[Source], bank: QueryBank, device: str = "cpu") -> None:
-        self.config, self.sources, self.bank, self.device = config, sources, bank, device
-        if len(sources) < config.composition.fewest:
-            raise DataError(
-                f"{len(sources)} videos in {config.data.moments} are too few to compose {config.composition.fewest} of "
-                "them: add videos, or set composition.fewest lower."
-            )
+    def __init__(self, config: TrainConfig, sources: list[Source], bank: QueryBank, team: Team) -> None:
+        self.config, self.sources, self.bank, self.team = config, sources, bank, team
+        check_sizes(config, len(sources), team.count)
         torch.manual_seed(config.seed)
-        self.grounder = start(Grounder(config.model), config).to(device)
+        self.grounder = start(Grounder(config.model), config).to(team.accelerator.device)
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
-        self.optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             self.grounder.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, config.learning_rate, total_steps=self._total_steps(), pct_start=0.1
+            optimizer, config.learning_rate, total_steps=self._total_steps(), pct_start=0.1
         )
-        self.selection = Selection(validator(config))
+        self.learner = team.prepare(Learner(self.grounder, config.objective, team))
+        self.optimizer = team.accelerator.prepare_optimizer(optimizer)
+        self.selection = Selection(validator(config) if team.main else None)
         self.selection.consider(self.average.module, 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
+        self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
 
     @property
     def epoch(self) -> int:
         """How many epochs are done."""
         return len(self.log)
 
+    @property
+    def pace(self) -> str:
+        """Pairs of a part and its sentence that all processes together train on in a second."""
+        return f"{self.pairs / max(self.seconds, 1e-9):,.0f} pairs/s"
+
     def _total_steps(self) -> int:
-        """At least as many steps as the run takes: groups are of random size, so epochs differ by a step."""
+        """At least as many steps as the run takes: groups are of random size, so epochs differ by a step.
+
+        Never fewer than 11, of which the tenth that warms up is more than one: OneCycleLR divides by what is over one.
+        """
         counts = [
             len(groups(len(self.sources), self.config.composition, random.Random(f"{self.config.seed}/{epoch}")))
             for epoch in range(self.config.epochs)
         ]
-        return sum(-(-count // self.config.videos) for count in counts) + 1
+        return max(11, sum(-(-count // self.config.videos) for count in counts) + 1)
 
     def run_epoch(self) -> None:
-        """One pass over the sources; the mean losses by name go to the log."""
-        config, sums, count = self.config, {}, 0
-        self.grounder.train()
-        torch.manual_seed(config.seed * 100_003 + self.epoch)  # dropout too is the same in a resumed run
-        for batch in batches(self.sources, self.bank, config.composition, config.videos, config.seed, self.epoch):
-            losses = objective(self.grounder, batch.to(self.device), config.objective)
+        """One pass over the sources; the mean losses by name go to the log. Raises DataError if they are not finite."""
+        config, team = self.config, self.team
+        self.learner.train()
+        torch.manual_seed(config.seed * 100_003 + self.epoch + 1_000_000_007 * team.rank)  # for dropout, resumed or not
+        began, rows, pairs = time.perf_counter(), [], 0
+        for batch in batches(
+            self.sources, self.bank, config.composition, config.videos, config.seed, self.epoch, team.rank, team.count
+        ):
+            losses = self.learner(batch.to(team.accelerator.device))
             self._step(losses["total"])
-            count += 1
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-        row = {"epoch": self.epoch + 1, **{name: round(value / count, 4) for name, value in sums.items()}}
-        value = self.selection.consider(self.average.module, row["epoch"])
-        self.log.append(row | ({"validation": round(value, 2)} if self.selection.score else {}))
+            rows.append(torch.stack([value.detach().float() for value in losses.values()]))
+            pairs += len(batch.owner)
+        *means, pairs = team.mean(torch.cat([torch.stack(rows).mean(dim=0), rows[0].new_tensor([pairs])])).tolist()
+        self.pairs, self.seconds = self.pairs + pairs * team.count, self.seconds + time.perf_counter() - began
+        self._note({name: round(value, 4) for name, value in zip(losses, means, strict=True)})
 
-    def _step(self, loss: torch.Tensor) -> None:
+    def _step(self, loss: Tensor) -> None:
+        accelerator = self.team.accelerator
         self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.grounder.parameters(), 1.0)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(self.grounder.parameters(), 1.0)
         self.optimizer.step()
-        self.scheduler.step()
-        self.average.update_parameters(self.grounder)
+        if not self.optimizer.step_was_skipped:  # as fp16 does where a gradient overflows
+            self.scheduler.step()
+            self.average.update_parameters(self.grounder)
+
+    def _note(self, losses: dict[str, float]) -> None:
+        epoch = self.epoch + 1
+        if not all(abs(value) < float("inf") for value in losses.values()):
+            raise DataError(f"The losses of epoch {epoch} are not finite ({losses}): set learning_rate lower.")
+        value = self.selection.consider(self.average.module, epoch)
+        self.log.append({"epoch": epoch, **losses} | ({"validation": round(value, 2)} if self.selection.score else {}))
+
+    def _parts(self) -> dict:
+        parts = {name: getattr(self, name) for name in ("grounder", "average", "optimizer", "scheduler", "selection")}
+        scaler = self.team.accelerator.scaler  # of fp16 gradients
+        return parts | ({"scaler": scaler} if scaler else {})
 
     def save(self, path: Path) -> None:
-        """Writes the whole state beside `path`, then renames it, so that a kill leaves the old state or the new."""
-        parts = ("grounder", "average", "optimizer", "scheduler", "selection")
-        state = {name: getattr(self, name).state_dict() for name in parts} | {
-            "log": self.log,
-            "config": repr(self.config),
-        }
-        torch.save(state, path.with_suffix(".part"))
-        os.replace(path.with_suffix(".part"), path)
+        """Writes the whole state, so that a kill leaves the old one or the new. Raises DataError if it cannot."""
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        with whole_file(path) as part:
+            torch.save(state | {"log": self.log, "config": repr(self.config)}, part)
 
     def load(self, path: Path) -> None:
         """Goes on from a saved state. Raises DataError if it is damaged or of another config."""
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            if state.pop("config") != repr(self.config):
+            state = torch.load(path, map_location=self.team.accelerator.device, weights_only=True)
+            if state["config"] != repr(self.config):
                 raise ValueError("the config has changed since")
-            self.log = state.pop("log")
-            for name, value in state.items():
-                getattr(self, name).load_state_dict(value)
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.log = state["log"]
         except Exception as error:  # torch raises many types here
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(
                 f"{path} cannot be resumed ({reason}): delete it to start anew, or give another --out."
             ) from error
 
 
-def export(run: Run, folder: Path) -> None:
-    """Writes the selected weights, averaged over steps, and the config as a checkpoint."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.contiguous().cpu() for name, tensor in run.selection.weights.items()}
-    save_file(weights, folder / "model.part")
-    os.replace(folder / "model.part", folder / "model.safetensors")
-    described = asdict(as_checkpoint(run.config))
-    (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-
-
-def write_log(run: Run, folder: Path) -> None:
-    """The mean losses of every epoch so far, a line each; what a killed run left out is there again."""
-    rows = "".join(json.dumps(row) + "\n" for row in run.log)
-    (folder / "log.jsonl").write_text(rows, encoding="utf-8")
-
-
-def train(config: TrainConfig, out: Path, device: str = "cpu") -> Run:
-    """Trains to the end, saving after every epoch, and exports the checkpoint to `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    sources, bank = load_sources(config)
-    run = Run(config, sources, bank, device)
+def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
+    """Trains to the end, saving after every epoch, and exports the checkpoint to `out`. By default alone on the CPU."""
+    check_folder(out)
+    team = team or alone()
+    sources, bank = load_sources(config, team)
+    run = Run(config, sources, bank, team)
     if (out / STATE).is_file():
         run.load(out / STATE)
-    bar = tqdm(total=config.epochs, initial=run.epoch, unit="epoch", desc=config.name)
-    while run.epoch < config.epochs:
-        run.run_epoch()
-        run.save(out / STATE)
-        write_log(run, out)
-        bar.update()
-        bar.set_postfix(loss=f"{run.log[-1]['total']:.3f}")
-    bar.close()
-    write_log(run, out)
-    export(run, out)
+    with tqdm(total=config.epochs, initial=run.epoch, unit="epoch", desc=config.name, disable=not team.main) as bar:
+        while run.epoch < config.epochs:
+            run.run_epoch()
+            if team.main:
+                run.save(out / STATE)
+                write_log(run.log, out / "log.jsonl")
+            team.accelerator.log(run.log[-1], step=run.epoch)
+            bar.set_postfix_str(f"loss {run.log[-1]['total']:.3f}, {run.pace}", refresh=False)
+            bar.update()
+    if team.main:
+        write_log(run.log, out / "log.jsonl")
+        export(run.selection.weights, as_checkpoint(config), out)
     return run
 
 
@@ -163,13 +186,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/embedded.toml")
     parser.add_argument("--out", type=Path, required=True, help="folder for the state, the log and the checkpoint")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--mixed-precision", choices=PRECISIONS, help="of the forward pass; 'no' by default")
     args = parser.parse_args()
     try:
-        train(read_train_config(args.config), args.out, args.device)
+        config = read_train_config(args.config)
+        team = together(args.device, args.mixed_precision, args.out)
+        run = train(config, args.out, team)
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2
+    if team.main and run.pairs:
+        processes = "1 process" if team.count == 1 else f"{team.count} processes"
+        print(f"{run.pace} in {processes} on {team.accelerator.device.type}")
+    team.accelerator.end_training()
     return 0
 
 

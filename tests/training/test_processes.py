@@ -1,0 +1,154 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from grounding.checkpoint import load_grounder, read_config
+from tests.training.test_train import config  # noqa: F401, a fixture
+from training.config import check_sizes, read_train_config
+from training.data import CompositionConfig, QueryBank, Source, batches
+from training.files import DataError
+from training.processes import Team
+from training.train import main, train
+
+ROOT = Path(__file__).resolve().parents[2]
+TOML = """name = "small"
+frame_encoder = "toy"
+rate = 1.0
+epochs = 3
+videos = 12
+learning_rate = 0.01
+averaging = 0.5
+[data]
+moments = "{folder}/train.jsonl"
+features = "{folder}/features"
+[model]
+frame_width = 6
+query_width = 4
+width = 8
+context = 3
+dropout = 0.0
+[composition]
+fewest = 2
+most = 3
+[objective]
+composition = 1.0
+coarse = 0.2
+"""
+
+
+@pytest.fixture
+def toml(config, tmp_path):  # noqa: F811
+    """The small run of the training tests as a file; an epoch is one batch of five composed videos or so."""
+    path = tmp_path / "run.toml"
+    path.write_text(TOML.format(folder=tmp_path))
+    return path
+
+
+@pytest.fixture
+def fresh_accelerate():
+    """Accelerate takes a precision once per process; tests before and after have another."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def run(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments), "--device", "cpu"])
+    return main()
+
+
+def losses(folder) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+class TestTwoProcesses:
+    def test_train_what_one_trains(self, toml, tmp_path):
+        """Uneven shares of the same batches, negatives from both: the same losses and weights but for rounding."""
+        train(read_train_config(toml), tmp_path / "one")  # which keeps its queries for the two
+        launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
+        command = [sys.executable, *launcher.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
+        command += ["-m", "training.train", str(toml), "--out", str(tmp_path / "two"), "--device", "cpu"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert "in 2 processes on cpu" in done.stdout
+        for one, two in zip(losses(tmp_path / "one"), losses(tmp_path / "two"), strict=True):
+            assert two == pytest.approx(one, abs=0.002)
+        one, two = (load_grounder(tmp_path / name, read_config(tmp_path / name)) for name in ("one", "two"))
+        for name, weight in two.state_dict().items():
+            torch.testing.assert_close(weight, one.state_dict()[name], atol=1e-3, rtol=0)
+
+    def test_share_every_batch(self):
+        sources = [Source(torch.full((2, 3), float(n)), torch.arange(2.0), (n,)) for n in range(10)]
+        bank = QueryBank([torch.full((1, 3), float(n)) for n in range(10)], torch.eye(10))
+        setting = (sources, bank, CompositionConfig(2, 2), 3, 0, 0)
+        whole, *shares = (list(batches(*setting, *place)) for place in ((0, 1), (0, 2), (1, 2)))
+        for batch, first, second in zip(whole, *shares, strict=True):
+            parts = torch.cat([first.tokens, second.tokens]).flatten().tolist()
+            assert sorted(parts) == sorted(batch.tokens.flatten().tolist())
+            assert len(first.features) - len(second.features) in (0, 1)
+
+    def test_leave_out_a_batch_that_is_not_enough_for_all(self):
+        sources = [Source(torch.ones(2, 3), torch.arange(2.0), (0,))] * 8
+        bank = QueryBank([torch.ones(1, 3)], torch.ones(1, 1))
+        setting = (sources, bank, CompositionConfig(2, 2), 3, 0, 0)
+        assert [len(list(batches(*setting, rank, 2))) for rank in (0, 1)] == [1, 1]
+        assert len(list(batches(*setting))) == 2
+
+
+class TestTeam:
+    def test_alone_everything_stays_as_it_is(self):
+        team, rows = Team(), torch.rand(3, 2)
+        sizes = team.sizes(rows)
+        assert (sizes, team.own(sizes), team.main) == ([3], slice(0, 3), True)
+        assert team.gather(rows, sizes) is rows
+        assert team.mean(rows) is rows
+
+    def test_rows_of_others_are_told_from_ours(self):
+        """Process 1 of 2: the other one sends back as much gradient as we do."""
+        fake = SimpleNamespace(
+            gather=lambda rows: torch.cat([torch.full_like(rows, 7.0), rows]),
+            reduce=lambda values, how: 2 * values if how == "sum" else values,
+        )
+        team, rows = Team(fake, rank=1, count=2), torch.ones(2, 3, requires_grad=True)
+        gathered = team.gather(rows, [4, 2])
+        assert gathered[:, 0].tolist() == [7, 7, 7, 7, 1, 1]
+        (gathered * torch.arange(6.0).unsqueeze(1)).sum().backward()
+        assert rows.grad[:, 0].tolist() == [8, 10]
+
+    @pytest.mark.parametrize(
+        ("videos", "processes", "named"), [(12, 7, "train.jsonl"), (100, 16, "videos = 12"), (3, 2, "too few")]
+    )
+    def test_more_processes_than_work_is_one_clear_error(self, toml, videos, processes, named):
+        with pytest.raises(DataError, match=named):
+            check_sizes(read_train_config(toml), videos, processes)
+
+
+class TestFlags:
+    def test_bfloat16_trains_nearly_the_same(self, toml, tmp_path, monkeypatch, fresh_accelerate):
+        train(read_train_config(toml), tmp_path / "full")
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert run(monkeypatch, toml, "--out", tmp_path / "half", "--mixed-precision", "bf16") == 0
+        full, half = losses(tmp_path / "full"), losses(tmp_path / "half")
+        assert full != half
+        assert half[0] == pytest.approx(full[0], rel=0.05, abs=0.05)
+
+    def test_a_precision_that_the_device_lacks_is_one_line(self, toml, tmp_path, monkeypatch, capsys, fresh_accelerate):
+        assert run(monkeypatch, toml, "--out", tmp_path / "out", "--mixed-precision", "fp16") == 2
+        error = capsys.readouterr().err.strip()
+        assert "fp16" in error
+        assert len(error.splitlines()) == 1
+
+    def test_losses_are_there_for_tensorboard(self, toml, tmp_path, monkeypatch, capsys):
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        assert run(monkeypatch, toml, "--out", tmp_path / "out") == 0
+        events = EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload()
+        shown = [(event.step, round(event.value, 3)) for event in events.Scalars("total")]
+        assert shown == [(row["epoch"], pytest.approx(row["total"], abs=0.001)) for row in losses(tmp_path / "out")]
+        assert "pairs/s in 1 process on cpu" in capsys.readouterr().out
