@@ -33,14 +33,19 @@ def installed() -> dict[str, CheckpointConfig]:
     return configs
 
 
+def offered(configs: Mapping[str, CheckpointConfig]) -> list[str]:
+    """The names without baselines, which other checkpoints name to be compared with; all where that leaves none."""
+    baselines = {getattr(config, "baseline", "") for config in configs.values()}
+    return [name for name in configs if name not in baselines] or list(configs)
+
+
 def choose(
     configs: Mapping[str, CheckpointConfig], on_gpu: bool, at_hand: Callable[[str], str | None]
 ) -> Choice | None:
     """The default among `configs`, None where there is none.
 
     Args:
-        configs: by name; a baseline, which another checkpoint names for comparison, is chosen only if there is no
-            other.
+        configs: by name.
         on_gpu: whether a GPU will run it.
         at_hand: for a frame encoder's name, how its weights can be had ("in the cache", "from the hub"), or None.
     """
@@ -49,8 +54,7 @@ def choose(
         where = at_hand(configs[name].frame_encoder)
         if where:
             return Choice(name, f"the default on a {'GPU' if on_gpu else 'CPU'}; CLIP's weights are {where}")
-    baselines = {getattr(config, "baseline", "") for config in configs.values()}
-    others = [name for name in configs if name not in baselines] or list(configs)
+    others = offered(configs)
     if not others:
         return None
     name = ANYWHERE if ANYWHERE in others else others[0]

@@ -1,6 +1,7 @@
 """What a visitor takes away: the segment as a clip, the answers as JSON and CSV, the plot as a page of its own."""
 
 import csv
+import html
 import io
 import json
 import math
@@ -14,6 +15,7 @@ from grounding.naming import safe_name
 from grounding.predictor import Answer
 from grounding.transcoding import Progress, transcode
 
+BOM = "\ufeff"  # tells Excel that a table is UTF-8
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
@@ -44,6 +46,27 @@ def cut(path: str | Path, start: float, end: float, out: str | Path, progress: P
 def cut_name(path: str | Path, start: float, end: float) -> str:
     """File name for a cut, such as clip_12.5-17.0s.mp4."""
     return f"{safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"
+
+
+def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: go.Figure) -> list[Path]:
+    """Writes everything but the cut into `folder`: JSON, two tables and the plot. Returns the files.
+
+    Args:
+        folder: of one visitor alone.
+        answers: one for each query.
+        video: the name to report, from which the files get theirs.
+        figure: the plot.
+    """
+    name = safe_name(video)
+    texts = {
+        f"{name}_results.json": to_json(answers, video),
+        f"{name}_segments.csv": BOM + segments_csv(answers, video),
+        f"{name}_scores.csv": BOM + scores_csv(answers, video),
+        f"{name}_plot.html": to_html(figure, video),
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="")
+    return [folder / file for file in texts]
 
 
 def to_json(answers: Sequence[Answer], video: str = "") -> str:
@@ -87,9 +110,12 @@ def _safe(value: object) -> object:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def to_html(figure: go.Figure, title: str = "Matching score over time") -> str:
-    """The plot as a page that needs nothing else: plotly's script is inside, about 5 MB."""
-    return figure.to_html(include_plotlyjs=True, full_html=True)
+def to_html(figure: go.Figure, title: str) -> str:
+    """The plot as a page of its own, on white paper, which works offline: plotly's script is in it, 5 MB."""
+    alone = go.Figure(figure).update_layout(
+        title={"text": html.escape(title)}, paper_bgcolor="white", plot_bgcolor="white", font={"color": "#333333"}
+    )
+    return alone.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
 
 
 def png_config(path: str | Path) -> dict:

@@ -2,21 +2,24 @@
 
 import hashlib
 import math
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from grounding.checkpoint import list_checkpoints
-from grounding.choosing import Choice, choose, installed, weights_at_hand
+from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
 from grounding.clock import length
 from grounding.encoded import EncodedVideo
 from grounding.encoders import resolve_device
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import Predictor, Progress, check_query
+from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
 
 KEPT = 4  # encoded clips a visitor can go back to without waiting
@@ -38,10 +41,24 @@ LIMITS = Limits()
 Memory = OrderedDict[tuple[str, str], EncodedVideo]  # by content hash and checkpoint, one memory per visitor
 
 
-@lru_cache(maxsize=4)
+@cache
 def load_predictor(checkpoint: str) -> Predictor:
     """Each checkpoint is loaded once for all visitors; it holds nothing of theirs."""
-    return Predictor.from_checkpoint(checkpoint)
+    return Predictor.from_checkpoint(checkpoint, device="cpu" if zero_gpu() else "auto")
+
+
+def prepare() -> None:
+    """What has to be done before the page is built and launched: on ZeroGPU, towers are put where they can be lent."""
+    spaces = zero_gpu()
+    if spaces:
+        lend([load_predictor(name) for name in installed()], spaces)
+
+
+def own_folder() -> Path:
+    """A new folder for one visitor's files: in Gradio's cache, which is emptied by age, under a name nobody guesses."""
+    folder = Path(get_upload_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=folder))
 
 
 def content_hash(path: str) -> str:
@@ -75,13 +92,13 @@ def known(checkpoint: str | None) -> str:
 
 
 def checkpoint_choices() -> list[tuple[str, str]]:
-    """The checkpoints, each with a line on what it is good at, the default first."""
+    """The checkpoints, each with a line on what it is good at, the default first; without those that are baselines."""
     configs, first = installed(), default_checkpoint()
-    names = sorted(configs, key=lambda name: (name != first, name))
+    names = sorted(offered(configs), key=lambda name: (name != first, name))
     return [(f"{name}: {configs[name].summary}".rstrip(": "), name) for name in names]
 
 
-@lru_cache(maxsize=1)
+@cache
 def default_choice() -> Choice | None:
     """The default and why, found once; may ask the hub, for a few seconds at most. None without any checkpoint."""
     return choose(installed(), resolve_device("auto").type == "cuda", weights_at_hand)
@@ -97,7 +114,9 @@ def described(predictor: Predictor) -> str:
     """Which checkpoint and encoder answer, and why those."""
     name, choice = predictor.config.name, default_choice()
     reason = choice.reason if choice and choice.name == name else "as chosen"
-    return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {predictor.device.type})"
+    lent = isinstance(vars(predictor).get("frame_encoder"), LentEncoder)
+    device = "ZeroGPU" if lent else predictor.device.type
+    return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device})"
 
 
 def check_limits(path: str | Path, limits: Limits | None = None) -> None:

@@ -123,3 +123,29 @@ def test_limits_hold_for_every_clip_that_is_encoded(tmp_path, counting, monkeypa
 
 def test_the_limits_can_be_read_before_they_are_met():
     assert str(serving.LIMITS) == "up to 500 MB and 2 h"
+
+
+def test_on_zero_gpu_predictors_answer_on_the_cpu_and_encoders_are_lent_before_the_launch(monkeypatch):
+    lent = []
+    monkeypatch.setattr(serving, "zero_gpu", lambda: "the package")
+    monkeypatch.setattr(serving, "load_predictor", serving.load_predictor.__wrapped__)
+    monkeypatch.setattr(serving, "lend", lambda predictors, package: lent.append((predictors, package)))
+    serving.prepare()
+    (predictors, package) = lent[0]
+    assert package == "the package"
+    assert [predictor.config.name for predictor in predictors] == list(serving.installed())
+    assert all(predictor.device.type == "cpu" for predictor in predictors)
+
+
+def test_elsewhere_nothing_is_prepared(monkeypatch):
+    monkeypatch.setattr(serving, "zero_gpu", lambda: None)
+    monkeypatch.setattr(serving, "load_predictor", lambda name: pytest.fail("loaded"))
+    serving.prepare()
+
+
+def test_every_visitor_gets_a_folder_of_their_own_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    one, other = serving.own_folder(), serving.own_folder()
+    assert one != other
+    assert one.parent == other.parent == tmp_path / "cache"
+    assert one.stat().st_mode & 0o077 == 0
