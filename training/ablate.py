@@ -81,7 +81,7 @@ class Scorer:
         self.moments = sorted(read_moments(fold.test), key=lambda moment: moment.video)
         data = dataclasses.replace(config.data, features=features) if features else config.data
         store = open_features(data, config.frame_encoder, config.model.frame_width, config.rate)
-        self.videos = {moment.video: store.load(moment.video) for moment in self.moments}
+        self.videos = {moment.video: store.load(moment.video, moment.duration) for moment in self.moments}
         self.queries = EncodedQueries(sorted({moment.query for moment in self.moments}))
 
     def score(self, checkpoint: Path, out: Path, changes: dict | None = None) -> dict[str, float]:

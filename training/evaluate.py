@@ -1,16 +1,18 @@
 """Scores a checkpoint on a moments file, through the predictor that the demo uses.
 
     python -m training.evaluate embedded MOMENTS.jsonl --videos DIR --features DIR --out predictions.jsonl
+    python -m training.evaluate clip-vit-b-32 MOMENTS.jsonl --features FILE --timestamps FILE --out predictions.jsonl
 
-Videos are decoded and encoded once and kept under --features. The predictions are written one line per query,
-{"segments": [[start, end], ...]}, best first, in the order of the moments file.
+Videos are decoded and encoded once and kept under --features, which alone will do where all of them are there; the
+second line reads published features. The predictions are written one line per query, {"segments": [[start, end], ...]},
+best first, in the order of the moments file.
 """
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -18,61 +20,91 @@ from tqdm import tqdm
 
 from grounding import Answer, EncodedVideo, Predictor
 from grounding.errors import GroundingError
-from training.features import FeatureFolder, write_features
+from training.features import FeatureFolder, FeatureStore, PublishedFeatures, write_features
+from training.files import DataError, check_folder, whole_file
 from training.metrics import recall_table
-from training.moments import DataError, Moment, read_moments
+from training.moments import Moment, read_moments
 
 
-def encoded(predictor: Predictor, video: str, videos: Path, features: Path) -> EncodedVideo:
-    """The features of one video, from the folder or, the first time, from the video."""
+@dataclass(frozen=True)
+class EncodingFolder:
+    """A feature folder that encodes the videos it lacks.
+
+    Attributes:
+        predictor: encodes.
+        features: the folder.
+        videos: folder that their names are relative to.
+    """
+
+    predictor: Predictor
+    features: Path
+    videos: Path
+
+    def load(self, video: str, duration: float | None = None) -> EncodedVideo:
+        """The features of one video, from the folder or, the first time, from the video."""
+        config = self.predictor.config
+        store = FeatureFolder(self.features, config.frame_encoder, config.model.frame_width, config.rate)
+        if not store.has(video):
+            write_features(self.features, video, self.predictor.encode_video(self.videos / video), config.rate)
+        return store.load(video)
+
+
+def open_store(predictor: Predictor, features: Path, timestamps: Path | None, videos: Path | None) -> FeatureStore:
+    """Where the encoded videos come from: a published file, or a folder to which `videos` adds what it lacks."""
     config = predictor.config
-    store = FeatureFolder(features, config.frame_encoder, config.model.frame_width, config.rate)
-    if not store.has(video):
-        write_features(features, video, predictor.encode_video(videos / video), config.rate)
-    return store.load(video)
+    if timestamps:
+        return PublishedFeatures(features, timestamps, config.frame_encoder, config.model.frame_width)
+    if videos:
+        return EncodingFolder(predictor, features, videos)
+    return FeatureFolder(features, config.frame_encoder, config.model.frame_width, config.rate)
 
 
-def answers(predictor: Predictor, moments: Sequence[Moment], videos: Path, features: Path) -> Iterator[Answer]:
+def answers(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore) -> Iterator[Answer]:
     """An answer per moment, in order; queries of one video that stand together are grounded together."""
-    for video, rows in groupby(moments, key=lambda moment: moment.video):
-        queries = [row.query for row in rows]
-        yield from predictor.ground_many(encoded(predictor, video, videos, features), queries)
+    for (video, duration), rows in groupby(moments, key=lambda moment: (moment.video, moment.duration)):
+        yield from predictor.ground_many(store.load(video, duration), [row.query for row in rows])
 
 
-def evaluate(predictor: Predictor, moments: Sequence[Moment], videos: Path, features: Path, out: Path) -> dict:
+def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore, out: Path) -> dict:
     """Writes the predictions to `out` and returns the table of `training.metrics.recall_table`.
 
     Raises:
-        DataError: a moment has no start and end.
+        DataError: a moment has no start and end, or `out` cannot be written.
     """
-    if any(moment.start is None for moment in moments):
-        raise DataError("Some moments have no start and end: evaluate on a file where every line has them.")
+    for number, moment in enumerate(moments, 1):
+        if moment.start is None:
+            raise DataError(
+                f"Moment {number} ({moment.query!r} in {moment.video}) has no start and end: evaluate on a file where "
+                "every line has them."
+            )
+    check_folder(out.parent)
     found = []
-    for answer in tqdm(answers(predictor, moments, videos, features), total=len(moments), unit="query"):
+    for answer in tqdm(answers(predictor, moments, store), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
     write_predictions(out, found)
     return recall_table(found, [(moment.start, moment.end) for moment in moments])
 
 
 def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:
-    """Writes {"segments": [[start, end], ...]} for each query, beside `path`, and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
-    os.replace(part, path)
+    """Writes {"segments": [[start, end], ...]} for each query. Raises DataError if it cannot."""
+    with whole_file(path) as part:
+        part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", help="a name under checkpoints/, or a folder")
     parser.add_argument("moments", type=Path)
-    parser.add_argument("--videos", type=Path, required=True, help="folder that the names in MOMENTS are relative to")
-    parser.add_argument("--features", type=Path, required=True, help="folder where encoded videos are kept")
+    parser.add_argument("--videos", type=Path, help="folder that the names in MOMENTS are relative to")
+    parser.add_argument("--features", type=Path, required=True, help="folder of encoded videos, or a published file")
+    parser.add_argument("--timestamps", type=Path, help="published file with the timestamps of the features")
+    parser.add_argument("--weights", type=Path, help="local file with an open_clip encoder's weights")
     parser.add_argument("--out", type=Path, required=True, help="file for the predictions")
     args = parser.parse_args()
     try:
-        predictor = Predictor.from_checkpoint(args.checkpoint)
-        table = evaluate(predictor, list(read_moments(args.moments)), args.videos, args.features, args.out)
+        predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights)
+        store = open_store(predictor, args.features, args.timestamps, args.videos)
+        table = evaluate(predictor, list(read_moments(args.moments)), store, args.out)
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

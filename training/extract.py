@@ -1,12 +1,15 @@
 """Encodes a folder of videos, one safetensors file per video.
 
     python -m training.extract --videos DIR --encoder embedded --rate 2 --out DIR
-    accelerate launch --num_processes 4 -m training.extract --videos DIR ...
+    python -m training.extract --videos DIR --encoder open_clip:ViT-B-32-quickgelu:openai --weights FILE --out DIR
+    accelerate launch --multi_gpu --num_processes 8 -m training.extract --videos DIR --out DIR
 
-Videos that are done already are skipped, so a stopped run goes on; files that cannot be read are reported at the end.
+Videos that are done already are skipped, so a stopped run goes on, and any number of runs may work on one folder. Files
+that cannot be read are skipped and reported at the end, a line each; the exit status is 1 if there are any.
 """
 
 import argparse
+import random
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +19,8 @@ from tqdm import tqdm
 from grounding.encoders import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
-from training.features import feature_path, write_features
+from training.features import is_written, write_features
+from training.files import check_folder
 
 SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv"}
 
@@ -29,31 +33,52 @@ def find_videos(folder: Path) -> list[str]:
     return names
 
 
-def extract(names: Iterable[str], videos: Path, encoder_name: str, rate: float, out: Path) -> dict[str, str]:
-    """Encodes the videos that `out` lacks. Returns the reason by name of each that could not be read."""
-    missing = [name for name in names if not feature_path(out, name).is_file()]
+def extract(
+    names: Iterable[str],
+    videos: Path,
+    encoder_name: str,
+    rate: float,
+    out: Path,
+    device: str = "auto",
+    weights: Path | None = None,
+) -> dict[str, str]:
+    """Encodes the videos that `out` lacks. Returns the reason by name of each that could not be read.
+
+    Raises:
+        DataError: `out` cannot be written, or holds features of another encoder or rate.
+        EncoderError: the encoder's weights are missing or damaged.
+    """
+    missing = [name for name in names if not is_written(out, name, encoder_name, rate)]
+    if not missing:
+        return {}
     failed: dict[str, str] = {}
-    encoder = load_frame_encoder(encoder_name) if missing else None
+    encoder = load_frame_encoder(encoder_name, device, weights)
+    random.shuffle(missing)  # other runs on this folder go another way through it, and all of them share the work
     for name in tqdm(missing, unit="video", desc="encoding"):
         try:
-            write_features(out, name, encode_frames(videos / name, encoder, rate), rate)
+            if not is_written(out, name, encoder_name, rate):
+                write_features(out, name, encode_frames(videos / name, encoder, rate), rate)
         except VideoError as error:
             failed[name] = str(error)
-    return failed
+    return dict(sorted(failed.items()))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--encoder", default="embedded", help="embedded, or open_clip:<model>:<pretrained>")
+    parser.add_argument("--weights", type=Path, help="local file with an open_clip encoder's weights")
     parser.add_argument("--rate", type=float, default=2.0, help="frames a second")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     from accelerate import PartialState
 
     try:
-        with PartialState().split_between_processes(find_videos(args.videos)) as names:
-            failed = extract(names, args.videos, args.encoder, args.rate, args.out)
+        check_folder(args.out)
+        state = PartialState()
+        with state.split_between_processes(find_videos(args.videos)) as names:
+            device = str(state.device)
+            failed = extract(names, args.videos, args.encoder, args.rate, args.out, device, args.weights)
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,10 +1,10 @@
 """Features on disk: one safetensors file per video, or published files that hold many videos each."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -12,14 +12,17 @@ from safetensors.numpy import save_file
 
 from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
-from training.moments import DataError
+from training.files import DataError, whole_file
 
 
 class FeatureStore(Protocol):
     """Encoded videos by name."""
 
-    def load(self, video: str) -> EncodedVideo:
-        """Raises DataError if the video is missing, damaged, or of another width or encoder."""
+    def load(self, video: str, duration: float | None = None) -> EncodedVideo:
+        """Raises DataError if the video is missing, damaged, or of another width or encoder.
+
+        `duration` is what the moments file says, in seconds, for stores that do not know it.
+        """
         ...
 
 
@@ -31,54 +34,102 @@ class FeatureFolder:
         encoder: the frame encoder that the features must come from.
         width: the width they must have.
         rate: frames a second at which they must have been sampled; None takes any.
+
+    Raises:
+        DataError: `folder` is a file.
     """
 
     def __init__(self, folder: str | Path, encoder: str, width: int, rate: float | None = None) -> None:
         self.folder, self.encoder, self.width, self.rate = Path(folder), encoder, width, rate
+        if self.folder.is_file():
+            raise DataError(f"{folder} is a file and no folder: give the file with its timestamps too.")
 
     def has(self, video: str) -> bool:
         """Whether the video was encoded."""
         return feature_path(self.folder, video).is_file()
 
-    def load(self, video: str) -> EncodedVideo:
-        """The features of one video. Raises DataError."""
+    def load(self, video: str, duration: float | None = None) -> EncodedVideo:
+        """The features of one video, with the duration that was measured on it. Raises DataError."""
         path = feature_path(self.folder, video)
-        with _reading(path, f"no features of {video}: run python -m training.extract"):
+        missing = f"no features of {video}: run python -m training.extract"
+        with _reading(path, missing, "extract it again as the config says"):
             with safe_open(path, "numpy") as file:
                 meta = file.metadata() or {}
                 features, timestamps = file.get_tensor("features"), file.get_tensor("timestamps")
-            if meta.get("encoder") != self.encoder:
-                raise ValueError(f"made by the encoder {meta.get('encoder')!r}, not {self.encoder!r}")
-            if self.rate is not None and float(meta["rate"]) != self.rate:
-                raise ValueError(f"sampled at {meta['rate']} frames a second, not {self.rate}")
-            return _checked(timestamps, features, float(meta["duration"]), self.encoder, self.width)
+            check_made_by(meta, self.encoder, self.rate)
+            check_width(features, self.width)
+            return EncodedVideo(timestamps, features, float(meta["duration"]), self.encoder)
+
+
+def check_made_by(meta: dict[str, str], encoder: str, rate: float | None) -> None:
+    """Raises ValueError if a file's metadata names another encoder or rate."""
+    if meta.get("encoder") != encoder:
+        raise ValueError(f"made by the encoder {meta.get('encoder')!r}, not {encoder!r}")
+    if rate is not None and float(meta["rate"]) != rate:
+        raise ValueError(f"sampled at {meta['rate']} frames a second, not {rate}")
+
+
+class TensorFile:
+    """A file with a tensor for each video, opened once, since its table of contents is long.
+
+    Args:
+        path: a safetensors file.
+        what: its tensors are.
+        remedy: for a video that is not in it.
+    """
+
+    def __init__(self, path: str | Path, what: str, remedy: str) -> None:
+        self.path, self.what, self.remedy = Path(path), what, remedy
+
+    @cached_property
+    def _file(self) -> Any:
+        return safe_open(self.path, "numpy")
+
+    def get(self, video: str) -> np.ndarray:
+        """The tensor of a video. Raises DataError."""
+        with _reading(self.path, f"no {self.what} of {video}: {self.remedy}", "fetch it again"):
+            return self._file.get_tensor(video)
 
 
 class PublishedFeatures:
     """A published file with a tensor (T, D) per video, and one with the timestamps (T,) in seconds.
 
-    A video's duration is taken to be one sampling step after its last frame.
+    The files know no duration: where none is given, it is taken to be one sampling step after the last frame. Features
+    of open_clip encoders are brought to unit length, as our own are; published ones differ in that.
     """
 
     def __init__(self, features: str | Path, timestamps: str | Path, encoder: str, width: int) -> None:
-        self.features, self.timestamps, self.encoder, self.width = Path(features), Path(timestamps), encoder, width
+        self.features = TensorFile(features, "features", "leave it out of the moments file, or add its features")
+        self.timestamps = TensorFile(timestamps, "timestamps", "give the file that belongs to the features")
+        self.encoder, self.width = encoder, width
 
-    def load(self, video: str) -> EncodedVideo:
-        """The features of one video. Raises DataError."""
-        features = _tensor(
-            self.features, video, "features", "leave the video out of the moments file, or add its features"
-        )
-        timestamps = _tensor(self.timestamps, video, "timestamps", "give the file that belongs to the features").astype(
-            np.float64
-        )
-        with _reading(self.features, ""):
+    def load(self, video: str, duration: float | None = None) -> EncodedVideo:
+        """The features of one video, without a last frame that `duration` leaves outside. Raises DataError."""
+        features, timestamps = self.features.get(video), self.timestamps.get(video).astype(np.float64)
+        with _reading(
+            f"{self.features.path}, video {video}", "", "give features that fit, or mend what says otherwise"
+        ):
+            check_width(features, self.width)
+            if self.encoder.startswith("open_clip:"):
+                features = unit_rows(features)
             step = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
-            return _checked(timestamps, features, float(timestamps[-1]) + step, self.encoder, self.width)
+            return cut(EncodedVideo(timestamps, features, float(timestamps[-1]) + step, self.encoder), duration, step)
 
 
-def _tensor(path: Path, video: str, what: str, remedy: str) -> np.ndarray:
-    with _reading(path, f"no {what} of {video}: {remedy}"), safe_open(path, "numpy") as file:
-        return file.get_tensor(video)
+def unit_rows(features: np.ndarray) -> np.ndarray:
+    """(T, D) scaled to rows of unit length, in half precision, in which our own are kept too."""
+    rows = features.astype(np.float32)  # (T, D)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)).astype(np.float16)  # (T, D)
+
+
+def cut(video: EncodedVideo, duration: float | None, step: float) -> EncodedVideo:
+    """The video with this duration, if there is one. Raises ValueError if frames lie more than a step beyond it."""
+    if duration is None:
+        return video
+    if video.timestamps[-1] >= duration + step:
+        raise ValueError(f"its last frame is at {video.timestamps[-1]:.1f} s, but its duration is {duration} s")
+    within = video.timestamps < duration  # (T,)
+    return EncodedVideo(video.timestamps[within], video.features[within], duration, video.encoder)
 
 
 def feature_path(folder: Path, video: str) -> Path:
@@ -87,34 +138,48 @@ def feature_path(folder: Path, video: str) -> Path:
 
 
 def write_features(folder: str | Path, video: str, encoded: EncodedVideo, rate: float) -> Path:
-    """Keeps an encoded video, in half precision; written beside and renamed, so never half there."""
+    """Keeps an encoded video, in half precision. Raises DataError if it cannot be written."""
     path = feature_path(Path(folder), video)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     tensors = {"features": encoded.features.astype(np.float16), "timestamps": encoded.timestamps}
-    save_file(tensors, part, {"encoder": encoded.encoder, "duration": repr(encoded.duration), "rate": repr(rate)})
-    os.replace(part, path)
+    with whole_file(path) as part:
+        save_file(tensors, part, {"encoder": encoded.encoder, "duration": repr(encoded.duration), "rate": repr(rate)})
     return path
 
 
+def is_written(folder: Path, video: str, encoder: str, rate: float) -> bool:
+    """Whether `write_features` has been here; a damaged file counts for none.
+
+    Raises DataError if the file is of another encoder or rate.
+    """
+    path = feature_path(folder, video)
+    try:
+        with safe_open(path, "numpy") as file:
+            meta = file.metadata() or {}
+    except (OSError, SafetensorError):
+        return False
+    with _reading(path, "", "choose another --out, or delete the old features"):
+        check_made_by(meta, encoder, rate)
+    return True
+
+
 @contextmanager
-def _reading(path: Path, missing: str) -> Iterator[None]:
+def _reading(where: str | Path, missing: str, remedy: str) -> Iterator[None]:
     """Turns what can go wrong with a feature file into a DataError that names it."""
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError(f"{path}: {missing}.") from error
+        raise DataError(f"{where}: {missing or error}.") from error
     except (SafetensorError, OSError) as error:
-        damaged = f"damaged ({error}): delete it and extract again"
-        raise DataError(f"{path}: {missing if 'does not contain tensor' in str(error) else damaged}.") from error
+        damaged = f"damaged ({error}): delete it and {remedy}"
+        raise DataError(f"{where}: {missing if 'does not contain tensor' in str(error) else damaged}.") from error
     except (CheckpointError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: {error}: extract it again as the config says.") from error
+        raise DataError(f"{where}: {str(error).rstrip('.')}; {remedy}.") from error
 
 
-def _checked(timestamps: np.ndarray, features: np.ndarray, duration: float, encoder: str, width: int) -> EncodedVideo:
+def check_width(features: np.ndarray, width: int) -> None:
+    """Raises ValueError unless the features are (T, width)."""
     if features.ndim != 2 or features.shape[1] != width:
         raise ValueError(f"features of shape {features.shape}, not (T, {width})")
-    return EncodedVideo(timestamps, features, duration, encoder)
 
 
 def open_features(config: "DataConfig", encoder: str, width: int, rate: float) -> FeatureStore:  # noqa: F821

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from training.config import TrainConfig
 from training.features import open_features
 from training.metrics import recall_table
 from training.moments import DataError, Moment, read_moments
-from training.sources import encode_queries
+from training.sources import encode_queries, kept_beside
 
 Score = Callable[[Grounder], float]
 
@@ -53,8 +54,8 @@ class EncodedQueries:
 
     name, width = "minilm", 384
 
-    def __init__(self, queries: Sequence[str]) -> None:
-        self.rows = dict(zip(queries, encode_queries(list(queries)).tokens, strict=True))
+    def __init__(self, queries: Sequence[str], keep: Path | None = None) -> None:
+        self.rows = dict(zip(queries, encode_queries(list(queries), keep=keep).tokens, strict=True))
 
     def encode(self, queries: Sequence[str]) -> QueryTokens:
         """Tokens of queries that are known. Raises KeyError for any other."""
@@ -75,8 +76,8 @@ def validator(config: TrainConfig) -> Score | None:
     if any(moment.start is None for moment in moments):
         raise DataError(f"{config.data.validation}: a moment has no start and end: validation needs both.")
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
-    videos = {moment.video: store.load(moment.video) for moment in moments}
-    queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}))
+    videos = {moment.video: store.load(moment.video, moment.duration) for moment in moments}
+    queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), kept_beside(config.data.validation))
 
     def score(grounder: Grounder) -> float:
         predictor = Predictor(as_checkpoint(config), copy.deepcopy(grounder), device="cpu")

@@ -30,12 +30,14 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
     """
     queries: dict[str, int] = {}
     by_video: dict[str, list[int]] = defaultdict(list)
+    durations: dict[str, float] = {}
     for moment in read_moments(Path(config.data.moments)):
+        durations.setdefault(moment.video, moment.duration)
         by_video[moment.video].append(queries.setdefault(moment.query, len(queries)))
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     sources = []
     for video, indices in by_video.items():
-        encoded = store.load(video)
+        encoded = store.load(video, durations[video])
         features = torch.from_numpy(encoded.features)  # (T, Dv)
         timestamps = torch.from_numpy(encoded.timestamps).float()  # (T,)
         sources.append(Source(features, timestamps, tuple(indices)))

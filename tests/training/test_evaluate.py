@@ -1,16 +1,18 @@
+import dataclasses
 import json
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from grounding import EncodedVideo
 from grounding.checkpoint import CheckpointConfig
 from grounding.errors import QueryError, VideoError
 from grounding.model import GrounderConfig
 from grounding.segments import Segment
-from training.evaluate import evaluate, main
+from training.evaluate import evaluate, main, open_store
 from training.features import FeatureFolder
 from training.moments import DataError, Moment, write_moments
 
@@ -54,7 +56,8 @@ def run(tmp_path):
     predictor = FakePredictor()
 
     def go(moments=MOMENTS, out="predictions.jsonl"):
-        return evaluate(predictor, moments, tmp_path / "videos", tmp_path / "features", tmp_path / out)
+        store = open_store(predictor, tmp_path / "features", None, tmp_path / "videos")
+        return evaluate(predictor, moments, store, tmp_path / out)
 
     go.predictor, go.folder = predictor, tmp_path
     return go
@@ -94,7 +97,7 @@ def test_queries_of_a_video_that_stand_together_go_together(run):
 
 
 def test_moments_without_a_span_cannot_be_scored(run):
-    with pytest.raises(DataError, match="start and end"):
+    with pytest.raises(DataError, match="Moment 4 .*start and end"):
         run([*MOMENTS, Moment("c.mp4", 3.0, "from 0 to 1")])
     assert run.predictor.encoded == []
 
@@ -117,6 +120,41 @@ def test_a_failed_run_leaves_the_old_predictions(run):
 def test_predictions_may_go_into_a_new_folder(run):
     run(out="new/predictions.jsonl")
     assert len(predictions(run.folder / "new" / "predictions.jsonl")) == 3
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_encoded(run):
+    (run.folder / "file").write_text("")
+    with pytest.raises(DataError, match="file cannot be written"):
+        run(out="file/predictions.jsonl")
+    assert run.predictor.encoded == []
+
+
+class TestWithoutVideos:
+    def test_published_features_are_scored_with_the_durations_of_the_moments(self, run):
+        save_file({name: np.ones((10, 4)) for name in ("a.mp4", "b.mp4")}, run.folder / "features.safetensors")
+        save_file({name: np.arange(10.0) for name in ("a.mp4", "b.mp4")}, run.folder / "times.safetensors")
+        store = open_store(run.predictor, run.folder / "features.safetensors", run.folder / "times.safetensors", None)
+        moments = [dataclasses.replace(moment, duration=9.5) for moment in MOMENTS]
+        assert evaluate(run.predictor, moments, store, run.folder / "out.jsonl")["R@1,IoU=0.5"] == pytest.approx(66.67)
+        assert predictions(run.folder / "out.jsonl")[0][1] == [0.0, 9.5]
+
+    def test_a_folder_of_features_will_do(self, run):
+        run()
+        table = evaluate(
+            run.predictor, MOMENTS, open_store(run.predictor, run.folder / "features", None, None), run.folder / "o"
+        )
+        assert table["R@1,IoU=0.5"] == pytest.approx(66.67)
+
+    def test_a_video_that_is_not_there_is_named(self, run):
+        store = open_store(run.predictor, run.folder / "features", None, None)
+        with pytest.raises(DataError, match=r"no features of a\.mp4"):
+            evaluate(run.predictor, MOMENTS, store, run.folder / "out.jsonl")
+        assert not (run.folder / "out.jsonl").exists()
+
+    def test_a_file_without_its_timestamps_is_an_error(self, run):
+        (run.folder / "features.safetensors").write_bytes(b"")
+        with pytest.raises(DataError, match="timestamps"):
+            open_store(run.predictor, run.folder / "features.safetensors", None, None)
 
 
 class TestMain:

@@ -1,12 +1,16 @@
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from grounding.errors import VideoError
+from grounding.predictor import encode_frames
 from tests.clips import bad_file, colours
 from training.extract import extract, find_videos, main
 from training.features import FeatureFolder
+from training.moments import DataError
 
 
 class FakeEncoder:
@@ -97,6 +101,48 @@ def test_a_bad_file_is_reported_and_the_rest_goes_on(videos, tmp_path, encoder, 
     assert [store.has(name) for name in ("a.mp4", "aa.mp4", "more/b.MP4")] == [True, False, True]
 
 
+def test_runs_on_one_folder_share_the_work_and_harm_nothing(videos, tmp_path, encoder, monkeypatch):
+    """Another run finishes a video while this one works on its first: it is not done twice."""
+    first = []
+
+    def encode(path, *arguments):
+        if not first:
+            first.append(path.name)
+            extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+        return encode_frames(path, *arguments)
+
+    monkeypatch.setattr("training.extract.encode_frames", encode)
+    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    assert encoder.seen == 3 * 3  # the first video twice, the other once, three frames each
+    files = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert files == ["a.mp4.safetensors", "b.MP4.safetensors"]
+
+
+def test_a_damaged_file_is_done_again(videos, tmp_path, encoder):
+    extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
+    (tmp_path / "out" / "a.mp4.safetensors").write_bytes(b"half")
+    extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
+    assert len(FeatureFolder(tmp_path / "out", "fake", 3).load("a.mp4").timestamps) == 3
+
+
+def test_features_of_another_encoder_are_not_mixed_in(videos, tmp_path, encoder):
+    extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
+    with pytest.raises(DataError, match="choose another --out"):
+        extract(find_videos(videos), videos, "embedded", 2.0, tmp_path / "out")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(videos, tmp_path, encoder, monkeypatch, error):
+    def full(tensors, path, meta):
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr("training.features.save_file", full)
+    with pytest.raises(DataError, match=r"mp4\.safetensors cannot be written .No space"):
+        extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 class TestMain:
     def run(self, monkeypatch, videos, out):
         arguments = ["extract", "--videos", str(videos), "--encoder", "fake", "--rate", "2", "--out", str(out)]
@@ -111,6 +157,24 @@ class TestMain:
         (videos / "c.mp4").write_text("not a video")
         assert self.run(monkeypatch, videos, tmp_path / "out") == 1
         assert "skipped c.mp4" in capsys.readouterr().err
+
+    def test_weights_of_a_local_file_reach_the_encoder(self, videos, tmp_path, monkeypatch):
+        seen = {}
+
+        def load(name, device, weights):
+            seen.update(name=name, weights=weights)
+            return FakeEncoder()
+
+        monkeypatch.setattr("training.extract.load_frame_encoder", load)
+        arguments = ["--videos", videos, "--encoder", "fake", "--weights", "w.bin", "--out", tmp_path / "out"]
+        monkeypatch.setattr(sys, "argv", ["extract", *map(str, arguments)])
+        assert main() == 0
+        assert seen == {"name": "fake", "weights": Path("w.bin")}
+
+    def test_a_place_that_cannot_be_written_is_one_line(self, videos, tmp_path, encoder, monkeypatch, capsys):
+        (tmp_path / "file").write_text("")
+        assert self.run(monkeypatch, videos, tmp_path / "file") == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
     def test_a_folder_without_videos_is_one_line(self, tmp_path, encoder, monkeypatch, capsys):
         assert self.run(monkeypatch, tmp_path / "absent", tmp_path / "out") == 2

@@ -4,7 +4,14 @@ from safetensors.numpy import save_file
 
 from grounding.encoded import EncodedVideo
 from training.config import DataConfig
-from training.features import FeatureFolder, PublishedFeatures, feature_path, open_features, write_features
+from training.features import (
+    FeatureFolder,
+    PublishedFeatures,
+    feature_path,
+    is_written,
+    open_features,
+    write_features,
+)
 from training.moments import DataError
 
 VIDEO = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.arange(12, dtype=np.float32).reshape(3, 4), 1.25, "fake")
@@ -109,12 +116,53 @@ class TestPublishedFeatures:
 
     def test_another_width_is_an_error(self, store):
         with pytest.raises(DataError, match=r"not \(T, 9\)"):
-            PublishedFeatures(store.features, store.timestamps, "clip", 9).load("A")
+            PublishedFeatures(store.features.path, store.timestamps.path, "clip", 9).load("A")
 
     def test_a_missing_file_is_named(self, store):
-        store.timestamps.unlink()
+        store.timestamps.path.unlink()
         with pytest.raises(DataError, match=r"times\.safetensors"):
             store.load("A")
+
+    def test_the_duration_that_is_given_wins(self, store):
+        assert store.load("A", 1.2).duration == 1.2
+
+    def test_a_last_frame_outside_the_video_is_dropped(self, store):
+        assert store.load("A", 0.9).timestamps.tolist() == [0, 0.5]
+
+    def test_a_video_far_shorter_than_its_features_is_an_error(self, store):
+        with pytest.raises(DataError, match=r"features\.safetensors, video A.*1\.0 s.*0\.5 s"):
+            store.load("A", 0.5)
+
+    def test_clip_features_are_brought_to_unit_length_others_are_left(self, store):
+        assert store.load("A").features[0].tolist() == [1, 1, 1, 1]
+        clip = PublishedFeatures(store.features.path, store.timestamps.path, "open_clip:ViT-B-32:openai", 4)
+        assert clip.load("A").features.tolist() == [[0.5] * 4] * 3
+
+    @pytest.mark.parametrize("encoder", ["clip", "open_clip:ViT-B-32:openai"])
+    def test_nan_is_an_error_that_names_the_video(self, store, encoder):
+        save_file({"A": np.full((3, 4), np.nan)}, store.features.path)
+        with pytest.raises(DataError, match=r"features\.safetensors, video A.*NaN"):
+            PublishedFeatures(store.features.path, store.timestamps.path, encoder, 4).load("A")
+
+
+class TestIsWritten:
+    def test_a_whole_file_of_this_encoder_and_rate_is(self, tmp_path):
+        assert not is_written(tmp_path, "a.mp4", "fake", 2.0)
+        write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        assert is_written(tmp_path, "a.mp4", "fake", 2.0)
+
+    def test_a_truncated_one_is_not(self, tmp_path):
+        path = write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        path.write_bytes(path.read_bytes()[:-4])
+        assert not is_written(tmp_path, "a.mp4", "fake", 2.0)
+
+    @pytest.mark.parametrize(
+        ("encoder", "rate", "named"), [("other", 2.0, "'fake', not 'other'"), ("fake", 1.0, "2.0")]
+    )
+    def test_one_of_another_encoder_or_rate_is_an_error(self, tmp_path, encoder, rate, named):
+        write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
+        with pytest.raises(DataError, match=f"{named}.*choose another --out"):
+            is_written(tmp_path, "a.mp4", encoder, rate)
 
 
 def test_the_config_says_which_store():
