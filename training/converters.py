@@ -7,15 +7,17 @@
     python -m training.converters folds annotations.jsonl --split 0 1 2 3 --out train.jsonl
 
 `msrvtt` reads clips with their captions, whole clips being the moments; `folds` reads Charades-STA with a fold for
-each video. A span that runs over its video's end is cut there. Where no span is left, the
-sentence stays without one, for training; such lines are counted.
+each video. A span that runs over its video's end is cut there. Where no span is left, as where the start is not before
+the end, the sentence stays without one, for training. Both are counted.
 """
 
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from grounding.errors import GroundingError
@@ -27,64 +29,113 @@ Row = tuple[str, float, str, float, float]  # video, duration, query, start, end
 def charades(annotations: Path, durations: Path) -> Iterator[Row]:
     """Charades-STA as published (Gao et al., ICCV 2017): `ID start end##sentence`, with durations from a CSV
     whose columns are `id` and `length` (as in Charades_v1_train.csv) or `video_id` and `duration`."""
-    with durations.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    seconds = {row.get("video_id") or row["id"]: float(row.get("duration") or row["length"]) for row in rows}
-    for line in annotations.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
+    seconds = read_durations(durations)
+    for number, line in lines(annotations):
+        with at(f"{annotations}, line {number}"):
             span, query = line.split("##", 1)
             video, start, end = span.split()
-            yield video, seconds[video], query, float(start), float(end)
+            if video not in seconds:
+                raise ValueError(f"{durations} has no duration of {video}, so give the one that has")
+            row = video, seconds[video], query, float(start), float(end)
+        yield row
+
+
+def read_durations(path: Path) -> dict[str, float]:
+    """Seconds by video, from a CSV. Raises ValueError or KeyError that knows the line."""
+    seconds = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            with at(f"{path}, line {reader.line_num}"):
+                seconds[row.get("video_id") or row["id"]] = float(row.get("duration") or row["length"])
+    return seconds
 
 
 def activitynet(annotations: Path) -> Iterator[Row]:
     """ActivityNet Captions as published (Krishna et al., ICCV 2017)."""
     for video, entry in json.loads(annotations.read_text(encoding="utf-8")).items():
-        for query, (start, end) in zip(entry["sentences"], entry["timestamps"], strict=True):
-            yield video, float(entry["duration"]), query.strip(), float(start), float(end)
+        with at(f"{annotations}, video {video}"):
+            spans = zip(entry["sentences"], entry["timestamps"], strict=True)
+            rows = [(video, float(entry["duration"]), query, float(start), float(end)) for query, (start, end) in spans]
+        yield from rows
 
 
 def qvhighlights(annotations: Path) -> Iterator[Row]:
     """QVHighlights as published (Lei et al., NeurIPS 2021): a moment for each relevant window of a query."""
-    for entry in json_lines(annotations):
-        for start, end in entry["relevant_windows"]:
-            yield entry["vid"], float(entry["duration"]), entry["query"], float(start), float(end)
+    for number, entry in numbered_objects(annotations):
+        with at(f"{annotations}, line {number}"):
+            row = entry["vid"], float(entry["duration"]), entry["query"]
+            rows = [(*row, float(start), float(end)) for start, end in entry["relevant_windows"]]
+        yield from rows
 
 
 def folds(annotations: Path, split: list[str]) -> Iterator[Row]:
     """Charades-STA with a fold for each video; `split` names the folds that are wanted."""
-    for entry in json_lines(annotations):
-        if str(entry["fold"]) in split:
-            yield entry["video_id"], entry["duration"], entry["query"], entry["start"], entry["end"]
+    for number, entry in numbered_objects(annotations):
+        with at(f"{annotations}, line {number}"):
+            row = tuple(entry[key] for key in ("video_id", "duration", "query", "start", "end"))
+            wanted = str(entry["fold"]) in split
+        if wanted:
+            yield row
 
 
 def msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
     """Clips with captions: every caption describes its whole clip. Names are those of the files in `videos/`."""
     from grounding.video import FrameReader
 
-    for entry in json_lines(clips):
-        if entry["split"] in split:
-            name = f"{entry['video_id']}.mp4"
+    for number, entry in numbered_objects(clips):
+        with at(f"{clips}, line {number}"):
+            name, captions = f"{entry['video_id']}.mp4", entry["captions"]
+            wanted = entry["split"] in split
+        if wanted:
             reader = FrameReader(clips.parent / "videos" / name, rate=1.0)
             for _ in reader.timed():
                 pass
-            yield from ((name, reader.duration, query, 0.0, reader.duration) for query in entry["captions"])
+            yield from ((name, reader.duration, query, 0.0, reader.duration) for query in captions)
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that are not blank, with their numbers; a sentence may hold other separators."""
+    text = path.read_text(encoding="utf-8").split("\n")
+    return ((number, line) for number, line in enumerate(text, 1) if line.strip())
+
+
+def numbered_objects(path: Path) -> Iterator[tuple[int, dict]]:
+    """The objects of a file with one JSON object per line, with the lines' numbers."""
+    for number, line in lines(path):
+        with at(f"{path}, line {number}"):
+            entry = json.loads(line)
+        yield number, entry
 
 
 def json_lines(path: Path) -> Iterator[dict]:
     """The objects of a file with one JSON object per line."""
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            yield json.loads(line)
+    return (entry for _, entry in numbered_objects(path))
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Notes on an error where it arose."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(place)
+        raise
 
 
 def to_moments(rows: Iterable[Row]) -> tuple[list[Moment], int]:
-    """Moments, spans cut at the video's end, and how many of them are left without a span."""
+    """Moments, spans cut at the video's end, and how many of them are left without a span.
+
+    Raises ValueError or another error about values, with a note that names the video and the sentence.
+    """
     moments = []
     for video, duration, query, start, end in rows:
-        start, end = max(0.0, start), min(end, duration)
-        span = (start, end) if start < end else (None, None)
-        moments.append(Moment(video, duration, query.strip(), *span))
+        with at(f"video {video}, {query!r}"):
+            if not math.isfinite(start) or not math.isfinite(end):
+                raise ValueError(f"start {start} and end {end} are not both times")
+            start, end = max(0.0, start), min(end, duration)
+            span = (start, end) if start < end else (None, None)
+            moments.append(Moment(video, duration, query.strip(), *span))
     return moments, sum(moment.start is None for moment in moments)
 
 
@@ -94,16 +145,24 @@ READERS: dict[str, Callable[..., Iterator[Row]]] = {
 
 
 def convert(kind: str, files: list[Path], split: list[str], out: Path) -> str:
-    """Converts and says in a sentence what was written. Raises DataError naming the file."""
+    """Converts and says in a sentence what was written. Raises DataError naming the file and the line."""
     try:
-        rows = READERS[kind](*files, *([split] if split else []))
+        rows = list(READERS[kind](*files, *([split] if split else [])))
         moments, without = to_moments(rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        note = getattr(error, "__notes__", [""])[0]
+        where = (
+            note if note.startswith(tuple(map(str, files))) else ", ".join([*map(str, files), *filter(None, [note])])
+        )
         reason = f"{type(error).__name__}: {error}"
-        raise DataError(f"{', '.join(map(str, files))}: not {kind} as published ({reason}); see --help.") from error
+        raise DataError(f"{where}: not {kind} as published ({reason}): mend or delete it, and see --help.") from error
     count = write_moments(out, moments)
     videos = len({moment.video for moment in moments})
-    return f"{count:,} moments of {videos:,} videos in {out}; {without:,} without a span"
+    cut = sum(start < 0 or end > duration for _, duration, _, start, end in rows)
+    return (
+        f"{count:,} moments of {videos:,} videos in {out}; {cut:,} ran over their video and were cut, "
+        f"{without:,} are without a span"
+    )
 
 
 def main() -> int:

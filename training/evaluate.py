@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from grounding import Answer, EncodedVideo, Predictor
 from grounding.errors import GroundingError
-from training.features import FeatureFolder, FeatureStore, PublishedFeatures, write_features
+from training.features import FeatureFolder, FeatureStore, PublishedFeatures, find_file, write_features
 from training.files import DataError, check_folder, whole_file
 from training.metrics import recall_table
 from training.moments import Moment, read_moments
@@ -45,7 +45,9 @@ class EncodingFolder:
         config = self.predictor.config
         store = FeatureFolder(self.features, config.frame_encoder, config.model.frame_width, config.rate)
         if not store.has(video):
-            write_features(self.features, video, self.predictor.encode_video(self.videos / video), config.rate)
+            write_features(
+                self.features, video, self.predictor.encode_video(find_file(self.videos, video)), config.rate
+            )
         return store.load(video)
 
 

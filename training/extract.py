@@ -19,17 +19,15 @@ from tqdm import tqdm
 from grounding.encoders import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
-from training.features import is_written, write_features
+from training.features import SUFFIXES, is_written, write_features
 from training.files import check_folder
-
-SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv"}
 
 
 def find_videos(folder: Path) -> list[str]:
     """Names of the videos below `folder`, relative to it, sorted. Raises VideoError if there is none."""
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not names:
-        raise VideoError(f"There is no video in {folder}: give a folder with {', '.join(sorted(SUFFIXES))} files.")
+        raise VideoError(f"There is no video in {folder}: give a folder with {', '.join(SUFFIXES)} files.")
     return names
 
 

@@ -15,6 +15,9 @@ from grounding.errors import CheckpointError
 from training.files import DataError, whole_file
 
 
+SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
+
+
 class FeatureStore(Protocol):
     """Encoded videos by name."""
 
@@ -46,11 +49,11 @@ class FeatureFolder:
 
     def has(self, video: str) -> bool:
         """Whether the video was encoded."""
-        return feature_path(self.folder, video).is_file()
+        return find_file(self.folder, video, ".safetensors").is_file()
 
     def load(self, video: str, duration: float | None = None) -> EncodedVideo:
         """The features of one video, with the duration that was measured on it. Raises DataError."""
-        path = feature_path(self.folder, video)
+        path = find_file(self.folder, video, ".safetensors")
         missing = f"no features of {video}: run python -m training.extract"
         with _reading(path, missing, "extract it again as the config says"):
             with safe_open(path, "numpy") as file:
@@ -130,6 +133,14 @@ def cut(video: EncodedVideo, duration: float | None, step: float) -> EncodedVide
         raise ValueError(f"its last frame is at {video.timestamps[-1]:.1f} s, but its duration is {duration} s")
     within = video.timestamps < duration  # (T,)
     return EncodedVideo(video.timestamps[within], video.features[within], duration, video.encoder)
+
+
+def find_file(folder: Path, video: str, ending: str = "") -> Path:
+    """`folder`/`video``ending`, or with the suffix that published annotations leave out, where only that is there."""
+    exact = folder / f"{video}{ending}"
+    suffixes = [suffix for lower in SUFFIXES for suffix in (lower, lower.upper())]
+    others = (folder / f"{video}{suffix}{ending}" for suffix in suffixes)
+    return exact if exact.is_file() else next((path for path in others if path.is_file()), exact)
 
 
 def feature_path(folder: Path, video: str) -> Path:

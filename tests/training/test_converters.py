@@ -122,7 +122,49 @@ def test_a_span_beyond_the_video_leaves_the_sentence_without_one(tmp_path):
         tmp_path, "charades", "A 20.0 25.0##late.\nA 7.0 7.0##empty.\nA -2 3##early.\n", "id,length\nA,10\n"
     )
     assert [(moment.start, moment.end) for moment in moments] == [(None, None), (None, None), (0.0, 3.0)]
-    assert "2 without a span" in said
+    assert "2 ran over their video" in said
+    assert "2 are without a span" in said
+
+
+def test_an_end_before_its_start_leaves_the_sentence_without_a_span(tmp_path):
+    """As in four lines of the published training file."""
+    moments, said = converted(
+        tmp_path, "charades", "LEOL6 8.0 7.0##person is holding medicine.\n", "id,length\nLEOL6,30\n"
+    )
+    assert (moments[0].start, moments[0].end) == (None, None)
+    assert "0 ran over" in said
+    assert "1 are without a span" in said
+
+
+def test_a_sentence_may_hold_hashes_and_other_writing(tmp_path):
+    moments, _ = converted(tmp_path, "charades", "AO8RW 0.0 6.9##nº 5 ## é\u2028人.\n", LENGTHS)
+    assert moments[0].query == "nº 5 ## é\u2028人."
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "place"),
+    [
+        ("charades", ["AO8RW 0.0 6.9##fine\n\nAO8RW 0.0 six##bad", LENGTHS], "source0.*, line 3: "),
+        (
+            "charades",
+            ["AO8RW 0.0 6.9##fine\nNOONE 0.0 6.9##no length", LENGTHS],
+            "source0.*, line 2: .*source1.* NOONE",
+        ),
+        ("charades", ["AO8RW 0.0 6.9##fine", LENGTHS + "LAST,\n"], r"source1.*, line \d: "),
+        ("charades", ["AO8RW 0.0 6.9##  ", LENGTHS], "source0.*AO8RW.*blank"),
+        ("charades", ["AO8RW nan 6.9##not a time", LENGTHS], "source0.*AO8RW.*not both times"),
+        ("charades", ["AO8RW 0.0 6.9##no time at all", "id,length\nAO8RW,0\n"], "source0.*AO8RW.*duration is 0"),
+        ("activitynet", [{"v_1": {"duration": 3, "timestamps": [[0]], "sentences": ["x"]}}], "source0.*, video v_1: "),
+        ("activitynet", [{"v_1": {"timestamps": [[0, 1]], "sentences": ["x"]}}], "video v_1: .*duration"),
+        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + '\n{"vid": "v"}\n'], "source0.*, line 2: "),
+        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + "\n{\n"], "source0.*, line 2: "),
+    ],
+)
+def test_a_broken_entry_is_named(tmp_path, kind, files, place):
+    with pytest.raises(DataError, match=place) as caught:
+        converted(tmp_path, kind, *files)
+    assert "mend or delete" in str(caught.value)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +192,7 @@ def test_a_span_beyond_the_video_leaves_the_sentence_without_one(tmp_path):
 def test_another_format_is_one_clear_error(tmp_path, kind, files):
     with pytest.raises(DataError, match=f"not {kind} as published") as caught:
         converted(tmp_path, kind, *files)
-    assert "source0" in str(caught.value)
+    assert "source" in str(caught.value)
     assert not (tmp_path / "out.jsonl").exists()
 
 

@@ -91,6 +91,13 @@ def test_every_video_is_encoded_once_and_kept(run):
     assert FeatureFolder(run.folder / "features", "toy", 4).has("a.mp4")
 
 
+def test_annotations_may_leave_out_the_suffix_of_a_video(run):
+    (run.folder / "videos").mkdir()
+    (run.folder / "videos" / "a.mp4").write_bytes(b"")
+    run([dataclasses.replace(MOMENTS[0], video="a")])
+    assert run.predictor.encoded == ["a.mp4"]
+
+
 def test_queries_of_a_video_that_stand_together_go_together(run):
     run([MOMENTS[0], MOMENTS[2], MOMENTS[1]])
     assert [len(batch) for batch in run.predictor.batches] == [2, 1]

@@ -36,6 +36,14 @@ class TestFeatureFolder:
         write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
         assert not FeatureFolder(tmp_path, "fake", 4).has("a.avi")
 
+    @pytest.mark.parametrize("name", ["v_1.mp4", "v_1.MKV", "b/v_1.webm"])
+    def test_annotations_may_leave_out_the_suffix(self, tmp_path, name):
+        write_features(tmp_path, name, VIDEO, rate=2.0)
+        store = FeatureFolder(tmp_path, "fake", 4)
+        assert store.has(name.rsplit(".", 1)[0])
+        assert store.load(name.rsplit(".", 1)[0]).duration == 1.25
+        assert not store.has("v_")
+
     def test_writing_again_replaces_and_leaves_nothing_else(self, tmp_path):
         for _ in range(2):
             write_features(tmp_path, "a.mp4", VIDEO, rate=2.0)
