@@ -14,7 +14,6 @@ from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
 from training.files import DataError, whole_file
 
-
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 
 
