@@ -8,7 +8,8 @@
 
 `msrvtt` reads clips with their captions, whole clips being the moments; `folds` reads Charades-STA with a fold for
 each video. A span that runs over its video's end is cut there. Where no span is left, as where the start is not before
-the end, the sentence stays without one, for training. Both are counted.
+the end, the sentence stays without one, for training. Both are counted. --features DIR leaves out the videos that were
+not encoded.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grounding.errors import GroundingError
+from training.features import find_file
 from training.moments import DataError, Moment, write_moments
 
 Row = tuple[str, float, str, float, float]  # video, duration, query, start, end
@@ -144,25 +146,42 @@ READERS: dict[str, Callable[..., Iterator[Row]]] = {
 }
 
 
-def convert(kind: str, files: list[Path], split: list[str], out: Path) -> str:
-    """Converts and says in a sentence what was written. Raises DataError naming the file and the line."""
+def convert(kind: str, files: list[Path], split: list[str], out: Path, features: Path | None = None) -> str:
+    """Converts and says in a sentence what was written. Of `features`, if given, only the videos are kept.
+
+    Raises DataError naming the file and the line, and if nothing is left.
+    """
     try:
         rows = list(READERS[kind](*files, *([split] if split else [])))
         moments, without = to_moments(rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        note = getattr(error, "__notes__", [""])[0]
-        where = (
-            note if note.startswith(tuple(map(str, files))) else ", ".join([*map(str, files), *filter(None, [note])])
-        )
         reason = f"{type(error).__name__}: {error}"
-        raise DataError(f"{where}: not {kind} as published ({reason}): mend or delete it, and see --help.") from error
-    count = write_moments(out, moments)
-    videos = len({moment.video for moment in moments})
+        raise DataError(
+            f"{_where(error, files)}: not {kind} as published ({reason}): mend or delete it, and see --help."
+        ) from error
+    kept = having_features(moments, features) if features else moments
+    if not kept:
+        raise DataError(f"{', '.join(map(str, files))}: nothing is left to write: check --split and --features.")
+    count, videos = write_moments(out, kept), len({moment.video for moment in kept})
     cut = sum(start < 0 or end > duration for _, duration, _, start, end in rows)
     return (
-        f"{count:,} moments of {videos:,} videos in {out}; {cut:,} ran over their video and were cut, "
-        f"{without:,} are without a span"
+        f"{count:,} moments of {videos:,} videos in {out}; {len(moments) - count:,} lacked features and were left out. "
+        f"Of all, {cut:,} ran over their video and were cut, {without:,} are without a span"
     )
+
+
+def _where(error: Exception, files: list[Path]) -> str:
+    notes = getattr(error, "__notes__", [])[:1]
+    known = notes and notes[0].startswith(tuple(map(str, files)))
+    return ", ".join(notes if known else [*map(str, files), *notes])
+
+
+def having_features(moments: list[Moment], features: Path) -> list[Moment]:
+    """The moments whose videos were encoded. Raises DataError if `features` is no folder."""
+    if not features.is_dir():
+        raise DataError(f"{features} is no folder: give the one that python -m training.extract wrote to.")
+    there = {video: find_file(features, video, ".safetensors").is_file() for video in {m.video for m in moments}}
+    return [moment for moment in moments if there[moment.video]]
 
 
 def main() -> int:
@@ -170,10 +189,11 @@ def main() -> int:
     parser.add_argument("kind", choices=sorted(READERS))
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--split", nargs="+", default=[], help="splits or folds to keep, for msrvtt and folds")
+    parser.add_argument("--features", type=Path, help="keep only the videos that were encoded into this folder")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     try:
-        print(convert(args.kind, args.files, args.split, args.out))
+        print(convert(args.kind, args.files, args.split, args.out, args.features))
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

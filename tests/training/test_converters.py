@@ -196,6 +196,27 @@ def test_another_format_is_one_clear_error(tmp_path, kind, files):
     assert not (tmp_path / "out.jsonl").exists()
 
 
+class TestHavingFeatures:
+    def convert(self, tmp_path, *names):
+        for name in names:
+            (tmp_path / "features").mkdir(exist_ok=True)
+            (tmp_path / "features" / f"{name}.safetensors").write_bytes(b"")
+        files = [write(tmp_path / "a.txt", CHARADES), write(tmp_path / "l.csv", LENGTHS)]
+        said = convert("charades", files, [], tmp_path / "out.jsonl", tmp_path / "features")
+        return list(read_moments(tmp_path / "out.jsonl")), said
+
+    def test_videos_that_were_not_encoded_are_left_out_and_counted(self, tmp_path):
+        moments, said = self.convert(tmp_path, "AO8RW.mp4", "Y6R7T")
+        assert [moment.video for moment in moments] == ["AO8RW", "Y6R7T"]
+        assert "1 lacked features" in said
+
+    @pytest.mark.parametrize(("names", "named"), [((), "features is no folder"), (("other",), "nothing is left")])
+    def test_nothing_left_is_one_clear_error(self, tmp_path, names, named):
+        with pytest.raises(DataError, match=named):
+            self.convert(tmp_path, *names)
+        assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.json"):
         convert("activitynet", [tmp_path / "absent.json"], [], tmp_path / "out.jsonl")
