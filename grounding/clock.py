@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,10 +34,19 @@ def frames_from(path: Path, start: float = 0.0) -> Iterator[Timed]:
     yield from _clocked(path, 0.0)
 
 
-def first_frame_time(path: Path) -> float:
-    """When the first frame is shown, in seconds on the container's own clock, which its sound shares."""
+@dataclass(frozen=True)
+class Beginning:
+    """Of the first frame: seconds on the container's own clock, which sound shares, and a pixel's width / height."""
+
+    seconds: float
+    pixel_shape: float
+
+
+def beginning(path: Path) -> Beginning:
+    """What has to be known of a file before its frames and its sound can be copied. Raises VideoError."""
     with opened(path) as (container, stream):
-        return next((frame.time or 0.0 for _, frame in tolerant(container, stream)), 0.0)
+        first = next((frame.time or 0.0 for _, frame in tolerant(container, stream)), 0.0)
+        return Beginning(first, float(stream.sample_aspect_ratio or 1) or 1.0)
 
 
 def length(path: Path) -> float:

@@ -26,7 +26,8 @@ def cut(path: str | Path, start: float, end: float, out: str | Path, progress: P
     """Writes the part of a video from `start` to `end` as an mp4 (h264, AAC), and returns `out`.
 
     Cut at any frame, since it is encoded anew: the frame on screen at `start` is the first, and the length is
-    `end` - `start` (less, where the video ends before). Sound, rotation and pixel shape are kept; 10 bits become 8.
+    `end` - `start` (less, where the video ends before). Sound is kept in time; the picture is written upright, in
+    square pixels and 8 bits.
 
     Args:
         path: any video that can be grounded.

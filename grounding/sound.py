@@ -50,6 +50,8 @@ class SoundTrack:
         if self._stream:
             self._end = min(self._end, self._start + seconds)
             self.write_until(seconds)
+            rest = round((self._end - self._start) * self._rate) - self._written
+            self._silence(rest)  # an empty track, or one that ends early, is more than some players take
             self._output.mux(self._stream.encode())
 
     def _place(self, seconds: float, block: Block) -> None:
@@ -59,11 +61,12 @@ class SoundTrack:
         if gap < -SLIP * self._rate or self._written == 0:
             block = block[:, max(-gap, 0) :]
         if gap > SLIP * self._rate or (self._written == 0 and gap > 0):
-            self._silence(gap, len(block))
+            self._silence(gap)
         room = (self._end - self._start) * self._rate - self._written
         self._encode(block[:, : round(min(room, block.shape[1]))])
 
-    def _silence(self, samples: int, channels: int) -> None:
+    def _silence(self, samples: int) -> None:
+        channels = 1 if self._layout == "mono" else 2
         for begin in range(0, samples, self._rate):  # a second at a time, so that a long gap takes no memory
             self._encode(np.zeros((channels, min(self._rate, samples - begin)), dtype=np.float32))
 
@@ -104,11 +107,13 @@ def _frames(path: Path, start: float) -> Iterator["av.AudioFrame"]:
 
 def _decoded(path: Path, start: float, rate: int, layout: str) -> Iterator[tuple[float, Block]]:
     """Resampled blocks, each with its seconds on the container's clock."""
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-    seconds = None
+    resampler, described, seconds = None, None, 0.0
     for frame in _frames(path, start):
-        seconds = (seconds or 0.0) if frame.time is None else frame.time
+        seconds = seconds if frame.time is None else frame.time
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate, frame.time_base)
+        if kind != described:  # damage, or a broadcast that changes between mono and stereo
+            resampler, described = av.AudioResampler(format="fltp", layout=layout, rate=rate), kind
         for part in resampler.resample(frame):
-            block = part.to_ndarray()
+            block = part.to_ndarray()  # (channels, samples)
             yield seconds, block
             seconds += block.shape[1] / rate

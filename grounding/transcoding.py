@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 
-from grounding.clock import Timed, first_frame_time, frames_from
+from grounding.clock import Timed, beginning, frames_from
 from grounding.decoding import quarter_turns, upright
 from grounding.errors import VideoError
 from grounding.sound import SoundTrack
@@ -67,9 +67,9 @@ def transcode(
         if first is None:
             raise VideoError(f"{source.name!r} has no frame at {start:.2f} s: choose an earlier time.")
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-            picture = PictureTrack(output, first.frame, quality or Quality())
-            origin = first_frame_time(source)
-            sound = SoundTrack(source, output, origin + start, origin + end)
+            begin = beginning(source)
+            picture = PictureTrack(output, first.frame, begin.pixel_shape, quality or Quality())
+            sound = SoundTrack(source, output, begin.seconds + start, begin.seconds + end)
             written = 0.0
             for span in chain([first], spans):
                 sound.write_until(span.start)
@@ -127,8 +127,10 @@ def _length(frame: "av.VideoFrame", otherwise: float) -> float:
 class PictureTrack:
     """An h264 track without B-frames, so that it begins at 0 and every frame's length is the one it is given."""
 
-    def __init__(self, output: "av.container.OutputContainer", first: "av.VideoFrame", quality: Quality) -> None:
-        self._output, self._size = output, _fitted(first, quality.short_side)
+    def __init__(
+        self, output: "av.container.OutputContainer", first: "av.VideoFrame", pixel_shape: float, quality: Quality
+    ) -> None:
+        self._output, self._size = output, _fitted(first, pixel_shape, quality.short_side)
         options = {"crf": str(quality.crf), "preset": quality.preset, "bf": "0"}
         self._stream = output.add_stream("libx264", options=options)
         self._stream.width, self._stream.height = self._size
@@ -161,12 +163,13 @@ class PictureTrack:
         return frame.reformat(width=width, height=height, format="yuv420p")
 
 
-def _fitted(frame: "av.VideoFrame", short_side: int | None) -> tuple[int, int]:
-    """Width and height to write: upright, scaled down to `short_side`, and even, as yuv420p needs them."""
-    size = (frame.width, frame.height) if quarter_turns(frame) % 2 == 0 else (frame.height, frame.width)
-    scale = min(1.0, short_side / min(size)) if short_side else 1.0
-    width, height = (max(2, round(side * scale) // 2 * 2) for side in size)
-    return width, height
+def _fitted(frame: "av.VideoFrame", pixel_shape: float, short_side: int | None) -> tuple[int, int]:
+    """Width and height to write: upright, of square pixels, down to `short_side`, and even, as yuv420p needs them."""
+    width, height = frame.width * pixel_shape, float(frame.height)
+    if quarter_turns(frame) % 2:
+        width, height = height, width
+    scale = min(1.0, short_side / min(width, height)) if short_side else 1.0
+    return max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
 
 
 def _keep_colours(frame: "av.VideoFrame", context: "av.VideoCodecContext") -> None:

@@ -101,3 +101,48 @@ def resized(image: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
+
+
+def flash_and_tone(
+    path: Path,
+    onset: float = 2.0,
+    seconds: float = 4.0,
+    fps: int = 10,
+    codec: str = "libx264",
+    sound: str = "aac",
+    encoder: dict[str, str] | None = None,
+    sound_from: float = 0.0,
+) -> Path:
+    """Red and silent, then blue with a tone from `onset` on; the sound track begins at `sound_from`."""
+    rate = 44100
+    times = np.arange(round(rate * sound_from), round(rate * seconds)) / rate
+    tone = np.where(times >= onset, 0.5 * np.sin(2 * np.pi * 440 * times), 0.0).astype(np.float32)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream(codec, rate=fps, options=encoder or {})
+        picture.height, picture.width, picture.pix_fmt = 64, 96, "yuv420p"
+        track = container.add_stream(sound, rate=rate, layout="mono")
+        for index in range(round(seconds * fps)):
+            frame = av.VideoFrame.from_ndarray(plain(RED if index / fps < onset else BLUE), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, fps)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode())
+        block = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[None]), format="fltp", layout="mono")
+        block.sample_rate, block.pts, block.time_base = rate, round(rate * sound_from), Fraction(1, rate)
+        container.mux(track.encode(block))
+        container.mux(track.encode())
+    return path
+
+
+def heard(path: Path) -> tuple[np.ndarray, int]:
+    """Loudness of every sample, (N,), placed by timestamps from 0 on, and the rate; empty where there is no sound."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return np.zeros(0), 1
+        frames = list(container.decode(container.streams.audio[0]))
+    rate = frames[0].sample_rate
+    loud = np.zeros(round(max(f.time + f.samples / rate for f in frames) * rate) + 1)
+    for frame in frames:
+        first = round(frame.time * rate)
+        samples = np.abs(frame.to_ndarray()).max(axis=0)[max(-first, 0) :]
+        loud[max(first, 0) :][: len(samples)] = samples[: len(loud) - max(first, 0)]
+    return loud, rate
