@@ -109,5 +109,4 @@ def together(device: str, precision: str | None, out: Path) -> Team:
         raise DataError(f"--mixed-precision {precision} does not work here ({error}): choose another.") from error
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise DataError("--mixed-precision fp16 needs a GPU: choose bf16 or no.")
-    accelerator.init_trackers("tensorboard")
     return Team(accelerator, accelerator.process_index, accelerator.num_processes)

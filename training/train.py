@@ -88,15 +88,11 @@ class Run:
         return f"{self.pairs / max(self.seconds, 1e-9):,.0f} pairs/s"
 
     def _total_steps(self) -> int:
-        """At least as many steps as the run takes: groups are of random size, so epochs differ by a step.
-
-        Never fewer than 11, of which the tenth that warms up is more than one: OneCycleLR divides by what is over one.
-        """
-        counts = [
-            len(groups(len(self.sources), self.config.composition, random.Random(f"{self.config.seed}/{epoch}")))
-            for epoch in range(self.config.epochs)
-        ]
-        return max(11, sum(-(-count // self.config.videos) for count in counts) + 1)
+        """At least as many steps as the run takes: groups are of random size, so epochs differ by a step."""
+        config = self.config
+        seeds = [random.Random(f"{config.seed}/{epoch}") for epoch in range(config.epochs)]
+        counts = [len(groups(len(self.sources), config.composition, seed)) for seed in seeds]
+        return max(11, sum(-(-count // config.videos) for count in counts) + 1)  # OneCycleLR divides by total / 10 - 1
 
     def run_epoch(self) -> None:
         """One pass over the sources; the mean losses by name go to the log. Raises DataError if they are not finite."""
@@ -104,9 +100,8 @@ class Run:
         self.learner.train()
         torch.manual_seed(config.seed * 100_003 + self.epoch + 1_000_000_007 * team.rank)  # for dropout, resumed or not
         began, rows, pairs = time.perf_counter(), [], 0
-        for batch in batches(
-            self.sources, self.bank, config.composition, config.videos, config.seed, self.epoch, team.rank, team.count
-        ):
+        order = config.composition, config.videos, config.seed, self.epoch, team.rank, team.count
+        for batch in batches(self.sources, self.bank, *order):
             losses = self.learner(batch.to(team.accelerator.device))
             self._step(losses["total"])
             rows.append(torch.stack([value.detach().float() for value in losses.values()]))
@@ -167,6 +162,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
     run = Run(config, sources, bank, team)
     if (out / STATE).is_file():
         run.load(out / STATE)
+    team.accelerator.init_trackers("tensorboard")
     with tqdm(total=config.epochs, initial=run.epoch, unit="epoch", desc=config.name, disable=not team.main) as bar:
         while run.epoch < config.epochs:
             run.run_epoch()
