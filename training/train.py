@@ -141,7 +141,7 @@ class Run:
     def load(self, path: Path) -> None:
         """Goes on from a saved state. Raises DataError if it is damaged or of another config."""
         try:
-            state = torch.load(path, map_location=self.team.accelerator.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             if state["config"] != repr(self.config):
                 raise ValueError("the config has changed since")
             for name, part in self._parts().items():

@@ -9,13 +9,14 @@ import torch
 from accelerate.state import AcceleratorState
 
 from grounding.checkpoint import load_grounder, read_config
-from tests.training.test_train import config  # noqa: F401, a fixture
+from tests.training.test_train import Killed, config  # noqa: F401, a fixture
 from training.config import check_sizes, read_train_config
 from training.data import CompositionConfig, QueryBank, Source, batches
 from training.files import DataError
 from training.processes import Team
-from training.train import main, train
+from training.train import Run, main, train
 
+save = Run.save
 ROOT = Path(__file__).resolve().parents[2]
 TOML = """name = "small"
 frame_encoder = "toy"
@@ -67,10 +68,19 @@ def losses(folder) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+def dies_after_saving(run, path):
+    """In the place of Run.save."""
+    save(run, path)
+    raise Killed
+
+
 class TestTwoProcesses:
-    def test_train_what_one_trains(self, toml, tmp_path):
+    def test_go_on_with_what_one_began_and_end_as_one_does(self, toml, tmp_path, monkeypatch):
         """Uneven shares of the same batches, negatives from both: the same losses and weights but for rounding."""
         train(read_train_config(toml), tmp_path / "one")  # which keeps its queries for the two
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Run, "save", dies_after_saving)
+            train(read_train_config(toml), tmp_path / "two")
         launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
         command = [sys.executable, *launcher.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
         command += ["-m", "training.train", str(toml), "--out", str(tmp_path / "two"), "--device", "cpu"]
