@@ -1,7 +1,7 @@
 """Trains and scores every variant of an ablation, paired over the same folds and seeds, and prints the table.
 
     python -m training.ablate training/configs/ablate-composed.toml --out runs/ablate-composed
-    accelerate launch --cpu --num_processes 2 -m training.ablate CONFIG --out DIR
+    accelerate launch --multi_gpu --num_processes 2 -m training.ablate CONFIG --out DIR
 
 The cells are shared out among the processes. What is done already is not done again, so a stopped run goes on. Every
 cell leaves its checkpoint and its predictions in DIR, beside the moments of its fold, for any scorer to read.

@@ -29,7 +29,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        mode = part.stat().st_mode
         yield part
+        part.chmod(mode)  # safetensors leaves files that their owner alone can read
         os.replace(part, path)
     except (OSError, SafetensorError, RuntimeError) as error:  # the last two are what safetensors and torch make of it
         reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -1,13 +1,13 @@
 """Trains a grounder from videos and sentences.
 
-    python -m training.train CONFIG --out DIR                                             # on one GPU, or the CPU
-    accelerate launch --multi_gpu --num_processes 8 -m training.train CONFIG --out DIR    # on eight GPUs
-    accelerate launch --cpu --num_processes 2 -m training.train CONFIG --out DIR          # in two processes, no GPU
+    python -m training.train CONFIG --out DIR                                           # on one GPU, or the CPU
+    accelerate launch --multi_gpu --num_processes 8 -m training.train CONFIG --out DIR  # on eight GPUs
     tensorboard --logdir DIR
 
-CONFIG is a TOML file, such as training/configs/embedded.toml. For several machines give each of them the second line
-with --num_machines, --machine_rank and --main_process_ip, and a DIR that all of them see. A run that was stopped goes
-on where it was when the same command is given again.
+CONFIG is a TOML file, such as training/configs/embedded.toml. Where there is no GPU, the second line starts processes
+on the CPU. For several machines give it, on each, --num_machines, --machine_rank, --main_process_ip and
+--main_process_port, the processes of all machines as --num_processes, and a DIR that all of them see. A run that was
+stopped goes on where it was when the same command is given again.
 """
 
 import argparse
