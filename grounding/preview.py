@@ -6,6 +6,7 @@ from pathlib import Path
 from grounding.clock import length
 from grounding.decoding import check_file, opened, tolerant
 from grounding.naming import safe_name
+from grounding.remuxing import remux
 from grounding.transcoding import Quality, transcode
 
 QUALITY = Quality(short_side=480, crf=26, preset="ultrafast")
@@ -18,6 +19,8 @@ PLAYABLE = {
     ".webm": ("webm", {"vp8", "vp9", "av1", "libdav1d"}, {"opus", "vorbis"}),
 }
 PIXELS = ("yuv420p", "yuvj420p")  # 8 bits; not every browser takes more
+
+DOING = "Making a preview that the browser can play"
 
 Progress = Callable[[float, str], None]
 
@@ -42,14 +45,13 @@ def preview(path: str | Path, folder: str | Path, progress: Progress | None = No
     if plays_everywhere(path):
         return path
     folder.mkdir(parents=True, exist_ok=True)
+    out, report = folder / f"{safe_name(path)}-preview.mp4", progress or (lambda fraction, message: None)
+    report(0.0, DOING)
+    if remux(path, out):
+        report(1.0, DOING)
+        return out
     total = length(path)
-    report = progress or (lambda fraction, message: None)
-    return transcode(
-        path,
-        folder / f"{safe_name(path)}-preview.mp4",
-        quality=QUALITY,
-        progress=lambda seconds: report(min(seconds / total, 1.0), "Making a preview that the browser can play"),
-    )
+    return transcode(path, out, quality=QUALITY, progress=lambda seconds: report(min(seconds / total, 1.0), DOING))
 
 
 def plays_everywhere(path: Path) -> bool:

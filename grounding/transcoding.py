@@ -61,7 +61,7 @@ def transcode(
         VideoError: the source cannot be read, has no frame there, or no h264 encoder is installed.
     """
     check_encoder()
-    with _whole(out) as part, closing(frames_from(source, start)) as frames:
+    with whole_file(out) as part, closing(frames_from(source, start)) as frames:
         spans = shown(frames, start, end)
         first = next(spans, None)
         if first is None:
@@ -180,7 +180,7 @@ def _keep_colours(frame: "av.VideoFrame", context: "av.VideoCodecContext") -> No
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[Path]:
+def whole_file(out: Path) -> Iterator[Path]:
     """A file beside `out` that takes its place when all went well, and otherwise leaves nothing."""
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
