@@ -12,8 +12,10 @@ import argparse
 import random
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from grounding.encoders import load_frame_encoder
@@ -21,6 +23,8 @@ from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
 from training.features import SUFFIXES, is_written, write_features
 from training.files import check_folder
+
+PATIENCE = timedelta(days=30)  # of a process that is done, for the others
 
 
 def find_videos(folder: Path) -> list[str]:
@@ -73,7 +77,7 @@ def main() -> int:
 
     try:
         check_folder(args.out)
-        state = PartialState()
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         with state.split_between_processes(find_videos(args.videos)) as names:
             device = str(state.device)
             failed = extract(names, args.videos, args.encoder, args.rate, args.out, device, args.weights)
@@ -82,6 +86,7 @@ def main() -> int:
         return 2
     for name, reason in failed.items():
         print(f"skipped {name}: {reason}", file=sys.stderr)
+    state.wait_for_everyone()  # a launcher stops all processes when one ends with a status other than 0
     return 1 if failed else 0
 
 

@@ -9,6 +9,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from grounding.checkpoint import load_grounder, read_config
+from tests.clips import colours
 from tests.training.test_train import Killed, config  # noqa: F401, a fixture
 from training.config import check_sizes, read_train_config
 from training.data import CompositionConfig, QueryBank, Source, batches
@@ -64,6 +65,15 @@ def run(monkeypatch, *arguments) -> int:
     return main()
 
 
+def launch(module: str, *arguments) -> subprocess.CompletedProcess:
+    """Runs a module in two processes."""
+    launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
+    command = [sys.executable, *launcher.split(), "--mixed_precision", "no", "--dynamo_backend", "no", "-m", module]
+    return subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 def losses(folder) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
@@ -81,10 +91,7 @@ class TestTwoProcesses:
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(Run, "save", dies_after_saving)
             train(read_train_config(toml), tmp_path / "two")
-        launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
-        command = [sys.executable, *launcher.split(), "--mixed_precision", "no", "--dynamo_backend", "no"]
-        command += ["-m", "training.train", str(toml), "--out", str(tmp_path / "two"), "--device", "cpu"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        done = launch("training.train", toml, "--out", tmp_path / "two", "--device", "cpu")
         assert done.returncode == 0, done.stderr
         assert "in 2 processes on cpu" in done.stdout
         for one, two in zip(losses(tmp_path / "one"), losses(tmp_path / "two"), strict=True):
@@ -109,6 +116,17 @@ class TestTwoProcesses:
         setting = (sources, bank, CompositionConfig(2, 2), 3, 0, 0)
         assert [len(list(batches(*setting, rank, 2))) for rank in (0, 1)] == [1, 1]
         assert len(list(batches(*setting))) == 2
+
+
+def test_two_processes_share_out_a_folder_and_report_its_bad_file_once(tmp_path):
+    (tmp_path / "videos").mkdir()
+    for name in "abc":
+        colours(tmp_path / "videos" / f"{name}.mp4", seconds=0.5)
+    (tmp_path / "videos" / "aa.mp4").write_text("no video")
+    done = launch("training.extract", "--videos", tmp_path / "videos", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.count("skipped aa.mp4") == 1
+    assert sorted(path.name[0] for path in (tmp_path / "out").iterdir()) == ["a", "b", "c"]
 
 
 class TestTeam:
