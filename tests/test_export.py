@@ -231,7 +231,7 @@ def test_no_cell_is_a_formula(answers):
 
 
 def test_the_plot_is_a_page_that_asks_nobody_for_anything(answers):
-    figure = go.Figure(go.Scatter(x=[0, 1], y=[0.25, 0.5]))
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0.25, 0.5], name="</script><script>alert(1)</script>"))
     page = to_html(figure, "<script>alert(1)</script>")
     assert "Plotly.newPlot" in page
     assert len(page) > 1_000_000
