@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from grounding.errors import VideoError
-from grounding.naming import safe_name
+from grounding.files import safe_name
 from grounding.predictor import Answer
 from grounding.transcoding import Progress, transcode
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grounding.clock import length
 from grounding.decoding import check_file, opened, tolerant
-from grounding.naming import safe_name
+from grounding.files import safe_name
 from grounding.remuxing import remux
 from grounding.transcoding import Quality, transcode
 

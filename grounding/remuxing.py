@@ -9,7 +9,7 @@ import av
 
 from grounding.clock import beginning, length
 from grounding.decoding import opened, quarter_turns, tolerant
-from grounding.transcoding import whole_file
+from grounding.files import whole_file
 
 if TYPE_CHECKING:
     from av.stream import Stream

@@ -48,7 +48,7 @@ def load_predictor(checkpoint: str) -> Predictor:
 
 
 def prepare() -> None:
-    """What has to be done before the page is built and launched: on ZeroGPU, towers are put where they can be lent."""
+    """Before the launch and before anything asks for CUDA: on ZeroGPU, towers are put where they can be lent."""
     spaces = zero_gpu()
     if spaces:
         lend([load_predictor(name) for name in installed()], spaces)
@@ -100,7 +100,8 @@ def checkpoint_choices() -> list[tuple[str, str]]:
 
 @cache
 def default_choice() -> Choice | None:
-    """The default and why, found once; may ask the hub, for a few seconds at most. None without any checkpoint."""
+    """The default and why, found once, when the page is built; may ask the hub for a few seconds. None without any."""
+    prepare()
     return choose(installed(), resolve_device("auto").type == "cuda", weights_at_hand)
 
 

@@ -1,9 +1,8 @@
 """Writes a part of a video, or all of it, as an mp4 that every browser plays: h264 and AAC, through PyAV."""
 
 import math
-import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -14,6 +13,7 @@ import av
 from grounding.clock import Timed, beginning, frames_from
 from grounding.decoding import quarter_turns, upright
 from grounding.errors import VideoError
+from grounding.files import whole_file
 from grounding.sound import SoundTrack
 
 TICKS = 90_000  # a second; divides every usual frame rate
@@ -37,6 +37,15 @@ class Quality:
     preset: str = "veryfast"
 
 
+@dataclass(frozen=True)
+class Span:
+    """A frame and when it is shown, seconds from the start of the cut."""
+
+    start: float
+    end: float
+    frame: "av.VideoFrame"
+
+
 def transcode(
     source: Path,
     out: Path,
@@ -58,28 +67,43 @@ def transcode(
         progress: called with the seconds written, frame by frame.
 
     Raises:
-        VideoError: the source cannot be read, has no frame there, or no h264 encoder is installed.
+        VideoError: the source cannot be read, has no frame there, or no h264 mp4 can be written here.
     """
     check_encoder()
-    with whole_file(out) as part, closing(frames_from(source, start)) as frames:
-        spans = shown(frames, start, end)
-        first = next(spans, None)
-        if first is None:
-            raise VideoError(f"{source.name!r} has no frame at {start:.2f} s: choose an earlier time.")
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-            begin = beginning(source)
-            picture = PictureTrack(output, first.frame, begin.pixel_shape, quality or Quality())
-            sound = SoundTrack(source, output, begin.seconds + start, begin.seconds + end)
-            written = 0.0
-            for span in chain([first], spans):
-                sound.write_until(span.start)
-                picture.write(span)
-                written = span.end
-                if progress:
-                    progress(written)
-            picture.finish()
-            sound.finish(written)
+    try:
+        with whole_file(out) as part, closing(frames_from(source, start)) as frames:
+            _write(source, shown(frames, start, end), part, (start, end), quality or Quality(), progress)
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{source.name!r} could not be written as an mp4 ({error.strerror}): free disk space, or convert it to an "
+            "h264 mp4 and try again."
+        ) from error
     return out
+
+
+def _write(
+    source: Path,
+    spans: Iterator[Span],
+    part: Path,
+    bounds: tuple[float, float],
+    quality: Quality,
+    progress: Progress | None,
+) -> None:
+    first = next(spans, None)
+    if first is None:
+        raise VideoError(f"{source.name!r} has no frame at {bounds[0]:.2f} s: choose an earlier time.")
+    begin, written = beginning(source), 0.0
+    with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        picture = PictureTrack(output, first.frame, begin.pixel_shape, quality)
+        sound = SoundTrack(source, output, begin.seconds + bounds[0], begin.seconds + bounds[1])
+        for span in chain([first], spans):
+            sound.write_until(span.start)
+            picture.write(span)
+            written = span.end
+            if progress:
+                progress(written)
+        picture.finish()
+        sound.finish(written)
 
 
 def check_encoder() -> None:
@@ -91,15 +115,6 @@ def check_encoder() -> None:
             "No mp4 can be written here, since this PyAV has no h264 encoder. Install the one from the package "
             "registry: pip install --force-reinstall --no-deps av"
         ) from error
-
-
-@dataclass(frozen=True)
-class Span:
-    """A frame and when it is shown, seconds from the start of the cut."""
-
-    start: float
-    end: float
-    frame: "av.VideoFrame"
 
 
 def shown(frames: Iterator[Timed], start: float, end: float) -> Iterator[Span]:
@@ -177,14 +192,3 @@ def _keep_colours(frame: "av.VideoFrame", context: "av.VideoCodecContext") -> No
     if frame.colorspace != RGB and not quarter_turns(frame):
         context.colorspace, context.color_primaries = frame.colorspace, frame.color_primaries
         context.color_trc, context.color_range = frame.color_trc, frame.color_range
-
-
-@contextmanager
-def whole_file(out: Path) -> Iterator[Path]:
-    """A file beside `out` that takes its place when all went well, and otherwise leaves nothing."""
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)

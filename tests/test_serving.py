@@ -1,6 +1,7 @@
 from collections import OrderedDict
 
 import pytest
+import torch
 
 from grounding import serving
 from grounding.choosing import Choice
@@ -135,6 +136,14 @@ def test_on_zero_gpu_predictors_answer_on_the_cpu_and_encoders_are_lent_before_t
     assert package == "the package"
     assert [predictor.config.name for predictor in predictors] == list(serving.installed())
     assert all(predictor.device.type == "cpu" for predictor in predictors)
+
+
+def test_towers_are_lent_before_the_default_is_chosen_since_that_asks_for_cuda(monkeypatch):
+    order = []
+    monkeypatch.setattr(serving, "prepare", lambda: order.append("lent"))
+    monkeypatch.setattr(serving, "resolve_device", lambda name: order.append("asked") or torch.device("cpu"))
+    serving.default_choice.__wrapped__()
+    assert order == ["lent", "asked"]
 
 
 def test_elsewhere_nothing_is_prepared(monkeypatch):

@@ -1,0 +1,39 @@
+import pytest
+
+from grounding.files import safe_name, whole_file
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("clip.mp4", "clip"),
+        ("../../etc/passwd", "passwd"),
+        ("a b;c$(d)`e`.mkv", "a_b_c_d_e"),
+        ("Café déjà.mov", "Cafe_deja"),
+        ("映画.mp4", "clip"),
+        ("..", "clip"),
+        ('x"\r\nSet-Cookie: y.mp4', "x_Set-Cookie_y"),
+        ("x" * 300 + ".mp4", "x" * 40),
+    ],
+)
+def test_a_name_is_safe_on_every_file_system_and_in_every_header(name, safe):
+    assert safe_name(name) == safe
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    out = tmp_path / "out.txt"
+    with whole_file(out) as part:
+        part.write_text("new")
+        assert not out.exists()
+    assert out.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_file_that_failed_leaves_the_old_one(tmp_path):
+    out = tmp_path / "out.txt"
+    out.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(out) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
