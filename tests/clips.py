@@ -22,13 +22,14 @@ def write_video(
     fps: int = 10,
     encoder: dict[str, str] | None = None,
     muxer: dict[str, str] | None = None,
+    pixels: str = "yuv420p",
 ) -> Path:
     """Writes `frames` at `times` (seconds; `fps` apart by default), with ffmpeg's options, and returns `path`."""
     times = times or [index / fps for index in range(len(frames))]
     with av.open(str(path), "w", container_options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=fps, options=encoder or {})
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         for image, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -146,3 +147,14 @@ def heard(path: Path) -> tuple[np.ndarray, int]:
         samples = np.abs(frame.to_ndarray()).max(axis=0)[max(-first, 0) :]
         loud[max(first, 0) :][: len(samples)] = samples[: len(loud) - max(first, 0)]
     return loud, rate
+
+
+def turned(path: Path, out: Path) -> Path:
+    """The same stream with a display matrix that says: turn by a quarter. Its 3 x 3 matrix stands in the mp4's tkhd."""
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    one, minus = (65536).to_bytes(4, "big"), (2**32 - 65536).to_bytes(4, "big")
+    zero, unit = bytes(4), (1 << 30).to_bytes(4, "big")
+    data[matrix : matrix + 36] = zero + one + zero + minus + zero + zero + zero + zero + unit
+    out.write_bytes(data)
+    return out

@@ -13,7 +13,19 @@ from grounding.export import cut, cut_name, scores_csv, segments_csv, to_html, t
 from grounding.predictor import Answer
 from grounding.segments import Segment
 from grounding.video import FrameReader, read_frames
-from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, flash_and_tone, heard, plain, write_video
+from tests.clips import (
+    BAD_KINDS,
+    BLUE,
+    GREEN,
+    RED,
+    bad_file,
+    colours,
+    flash_and_tone,
+    heard,
+    plain,
+    turned,
+    write_video,
+)
 
 HEVC = {"x265-params": "log-level=none"}
 
@@ -113,6 +125,29 @@ def test_an_odd_size_loses_a_pixel_and_nothing_else(tmp_path):
     info = FrameReader(clip, 1.0).info
     assert (info.width, info.height) == (96, 64)
     assert near(clip, 0.2, RED)
+
+
+def test_a_turned_picture_is_written_upright(tmp_path):
+    image = np.concatenate([plain(RED, (64, 48)), plain(BLUE, (64, 48))], axis=1)  # red left, blue right
+    source = turned(write_video(tmp_path / "a.mp4", [image] * 10), tmp_path / "turned.mp4")
+    clip = cut(source, 0.2, 0.8, tmp_path / "cut.mp4")
+    (upright,), (original,) = read_frames(clip, [0.1]), read_frames(source, [0.3])
+    assert upright.shape == original.shape == (96, 64, 3)
+    assert np.abs(upright.astype(int) - original).mean() < 6
+
+
+def test_ten_bits_become_eight(tmp_path):
+    source = write_video(tmp_path / "a.mkv", [plain(GREEN)] * 10, codec="libx265", encoder=HEVC, pixels="yuv420p10le")
+    clip = cut(source, 0.2, 0.8, tmp_path / "cut.mp4")
+    with av.open(str(clip)) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+    assert near(clip, 0.1, GREEN)
+
+
+def test_pixels_that_are_not_square_become_square(tmp_path):
+    source = write_video(tmp_path / "a.mkv", [plain(RED)] * 10, encoder={"x264-params": "sar=2/1"})
+    info = FrameReader(cut(source, 0.2, 0.8, tmp_path / "cut.mp4"), 1.0).info
+    assert (info.width, info.height) == (192, 64)
 
 
 def test_the_end_of_the_video_ends_the_cut(tmp_path):

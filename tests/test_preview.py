@@ -57,6 +57,13 @@ def test_what_every_browser_plays_is_left_alone(tmp_path, name, options):
     assert not (tmp_path / "own").exists()
 
 
+def test_pixels_that_few_browsers_show_make_a_copy(tmp_path):
+    for pixels in ("yuv420p10le", "yuv444p"):
+        source = write(tmp_path, f"{pixels}.mp4", pixels=pixels)
+        assert not plays_everywhere(source)
+        assert plays_everywhere(preview(source, tmp_path / "own"))
+
+
 def test_frames_of_uneven_length_stay_where_they_are(tmp_path):
     source = write_video(tmp_path / "a.mkv", SIX, times=UNEVEN)
     assert times(preview(source, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)

@@ -8,7 +8,7 @@ import pytest
 from grounding import decoding, video
 from grounding.errors import VideoError
 from grounding.video import FrameReader, probe, read_frames
-from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, write_sound, write_video
+from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, turned, write_sound, write_video
 
 
 def nearest(image: np.ndarray) -> tuple[int, int, int]:
@@ -208,17 +208,6 @@ def test_pyav_reads_what_opencv_cannot(tmp_path, monkeypatch):
     frames = list(FrameReader(colours(tmp_path / "a.mp4"), rate=1.0))
     assert [nearest(frame.image) for frame in frames] == [RED, RED, GREEN, GREEN, BLUE, BLUE]
     assert [frame.timestamp for frame in frames] == pytest.approx([0, 1, 2, 3, 4, 5])
-
-
-def turned(path, out):
-    """The same stream with a display matrix that says: turn by a quarter. Its 3 x 3 matrix stands in the mp4's tkhd."""
-    data = bytearray(path.read_bytes())
-    matrix = data.index(b"tkhd") + 4 + 40
-    one, minus = (65536).to_bytes(4, "big"), (2**32 - 65536).to_bytes(4, "big")
-    zero, unit = bytes(4), (1 << 30).to_bytes(4, "big")
-    data[matrix : matrix + 36] = zero + one + zero + minus + zero + zero + zero + zero + unit
-    out.write_bytes(data)
-    return out
 
 
 def test_probe_says_the_size_as_shown(tmp_path):

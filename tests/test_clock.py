@@ -1,0 +1,70 @@
+from itertools import islice
+
+import pytest
+
+from grounding import clock
+from grounding.clock import beginning, frames_from, length
+from grounding.video import FrameReader
+from tests.clips import plain, write_video
+
+FORMATS = {
+    "a.mp4": {"encoder": {"g": "20", "bf": "3"}},
+    "a.mkv": {"encoder": {"g": "20", "bf": "3"}},
+    "a.ts": {"encoder": {"g": "20"}},
+    "a.avi": {"codec": "mpeg4", "encoder": {"g": "20"}},
+    "a.flv": {"codec": "flv", "encoder": {"g": "20"}},
+    "late.mkv": {"times": [3 + index / 10 for index in range(150)], "encoder": {"g": "20"}},
+}
+
+
+def write(folder, name):
+    frames = [plain((index, 255 - index, 40)) for index in range(150)]
+    return write_video(folder / name, frames, **FORMATS[name])
+
+
+def reds(frames):
+    return [(time, frame.to_ndarray(format="rgb24")[:, :, 0].mean()) for time, frame in frames]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_clock_is_that_of_the_answers(tmp_path, name):
+    path = write(tmp_path, name)
+    reader = FrameReader(path, 1.0)
+    times = [time for time, _ in reader.timed()]
+    assert [time for time, _ in frames_from(path)] == pytest.approx(times, abs=1e-6)
+    assert length(path) == pytest.approx(reader.duration, abs=0.11)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("start", [0.0, 4.99, 7.25, 13.0, 14.85])
+def test_from_any_point_the_frames_are_those_of_the_whole(tmp_path, name, start):
+    path = write(tmp_path, name)
+    whole = dict(reds(frames_from(path)))
+    part = reds(islice(frames_from(path, start), 80))
+    assert part[0][0] <= start
+    assert all(red == pytest.approx(whole[time], abs=1) for time, red in part if time >= start - 0.1)
+    assert any(time > start for time, _ in part)
+
+
+def test_a_file_that_cannot_seek_is_read_from_its_beginning(tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "_sought", lambda *_: False)
+    assert next(frames_from(write(tmp_path, "a.mkv"), 12.0))[0] == 0
+
+
+def test_a_seek_that_lands_too_late_is_not_trusted(tmp_path, monkeypatch):
+    def overshooting(container, stream, seconds):
+        container.seek(round(13.9 / stream.time_base), stream=stream)
+        return True
+
+    monkeypatch.setattr(clock, "_sought", overshooting)
+    assert next(frames_from(write(tmp_path, "a.mkv"), 12.0))[0] == 0
+
+
+def test_frames_without_timestamps_follow_each_other_and_late_ones_are_dropped():
+    raw = [(None, "a"), (None, "b"), (1.0, "c"), (0.5, "d"), (None, "e")]
+    assert list(clock._increasing(iter(raw), 0.0, 0.25)) == [(0.0, "a"), (0.25, "b"), (1.0, "c"), (1.25, "e")]
+
+
+def test_the_beginning_is_on_the_containers_clock(tmp_path):
+    assert beginning(write(tmp_path, "late.mkv")).seconds == pytest.approx(3.0)
+    assert beginning(write(tmp_path, "a.mp4")).seconds == 0
