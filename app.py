@@ -5,16 +5,16 @@ import os
 import gradio as gr
 
 from grounding.page import build_page
-from grounding.style import CSS, theme
-
-MAX_FILE = "500mb"
+from grounding.serving import LIMITS
+from grounding.style import css, head, theme
 
 
 def serve(**options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
-    page = build_page(limits=f"up to {MAX_FILE[:-2]} MB")
+    page = build_page(limits=str(LIMITS))
     page.queue(default_concurrency_limit=4, max_size=64)
-    page.launch(max_file_size=MAX_FILE, theme=theme(), css=CSS, footer_links=["api"], **options)
+    looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
+    page.launch(max_file_size=f"{LIMITS.megabytes}mb", **looks, **options)
     return page
 
 

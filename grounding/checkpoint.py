@@ -29,6 +29,7 @@ class CheckpointConfig:
         segments: how segments are read off its curves.
         data: the training data.
         scores: what was measured, by name.
+        baseline: the checkpoint of the same model without hard-negative mining, for the demo to compare; "" is none.
     """
 
     name: str
@@ -40,12 +41,15 @@ class CheckpointConfig:
     segments: SegmentConfig = field(default_factory=SegmentConfig)
     data: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
+    baseline: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
             raise ValueError(f"the rate is {self.rate!r}, not a number of frames a second")
-        if not all(isinstance(text, str) for text in (self.name, self.frame_encoder, self.query_encoder)):
-            raise ValueError("name, frame_encoder and query_encoder must be names")
+        if not all(
+            isinstance(text, str) for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline)
+        ):
+            raise ValueError("name, frame_encoder, query_encoder and baseline must be names")
 
 
 def read_config(folder: Path) -> CheckpointConfig:

@@ -92,6 +92,16 @@ class HardNegative:
     side: str
 
 
+def similarity_to_moment(frames: Tensor, timestamps: Tensor, scores: Tensor, bounds: tuple[float, float]) -> Tensor:
+    """Cosine of every frame with the prototype of those inside `bounds` (start and end, seconds), by their scores.
+
+    `frames` (T, D) of unit length, `timestamps` (T,) seconds and `scores` (T,) give (T,); all 0 where no frame is
+    inside.
+    """
+    inside = (timestamps >= bounds[0]) & (timestamps < bounds[1])  # (T,)
+    return frames @ prototype(frames, inside * (scores + 1e-3))  # (T,)
+
+
 def inspect_segment(
     frames: Tensor,
     timestamps: Tensor,
@@ -116,7 +126,7 @@ def inspect_segment(
     """
     start, end = bounds
     inside = (timestamps >= start) & (timestamps < end)  # (T,)
-    similarity = frames @ prototype(frames, inside * (scores + 1e-3))  # (T,)
+    similarity = similarity_to_moment(frames, timestamps, scores, bounds)  # (T,)
     found = []
     for side, distance in (("before", start - timestamps), ("after", timestamps - end)):
         inner = 0.0

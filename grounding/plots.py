@@ -1,33 +1,72 @@
-"""Plotly figures of an answer."""
+"""Plotly figures of answers."""
+
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from grounding.board import Asked
+from grounding.encoded import EncodedVideo
+from grounding.hard_negatives import HardNegative
 from grounding.predictor import Answer
+from grounding.words import clock, plain, shortened
 
-# Okabe and Ito's palette, which people with any colour vision can tell apart
-CURVE, BEST, OTHER = "#0072B2", "#E69F00", "#7F7F7F"
-SHADE = "rgba(230,159,0,0.3)"
-SCALE_COLOURS = {1: "#D55E00", 2: "#CC79A7", 3: "#009E73"}
+# From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080")
+SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "x")
+# Nearer is darker, and says its number: so that scales differ for anyone, and from every curve
+SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
 SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
-
-
-def clock(seconds: float) -> str:
-    """Seconds as m:ss.s, such as 1:05.5."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+INK = "#222222"
+OTHER = "#7F7F7F"
 
 
 def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
-    """Matching scores over time, the chosen segment shaded, the others outlined, its hard negatives marked.
+    """Figure of one answer: see `board_figure`."""
+    return board_figure([Asked(answer)], 0, chosen)
+
+
+def board_figure(
+    asked: Sequence[Asked], active: int = 0, chosen: int = 0, compare: bool = False, legend: bool = False
+) -> go.Figure:
+    """Matching scores over time, a curve for each query.
+
+    Of the active query, the chosen segment is shaded, the others outlined, and the chosen one's hard negatives marked.
 
     Args:
-        answer: what to draw.
+        asked: what to draw.
+        active: index of the query whose segments are shown.
         chosen: index of the segment to shade.
+        compare: whether the active query's baseline is drawn, dashed.
+        legend: whether the queries are named in the figure; beside the page's list of them they need not be.
     """
-    figure = _frame(answer.duration)
-    _add_curve(figure, answer)
-    _add_segments(figure, answer, chosen)
-    _add_hard_negatives(figure, answer, chosen)
+    shown = asked[active]
+    figure = _frame(shown.answer.duration)
+    hard = [frame for frame in shown.answer.hard_negatives if frame.segment == chosen]
+    for one in sorted(asked, key=lambda one: one is shown):  # the active one on top
+        _add_curve(figure, one, one is shown, hard, legend)
+    if compare and shown.baseline is not None:
+        _add_baseline(figure, shown)
+    _add_segments(figure, shown, chosen)
+    _add_hard_negatives(figure, hard)
+    best = shown.answer.segments[chosen]
+    figure.update_layout(meta={"segment": [best.start, best.end]})
+    return figure
+
+
+def growing_figure(video: EncodedVideo, scores: Sequence[float], expected: float) -> go.Figure:
+    """The curve of a video that is still being encoded: `scores` (T,) so far, on an axis of `expected` seconds."""
+    figure = _frame(expected)
+    figure.add_scatter(
+        x=video.timestamps,
+        y=scores,
+        mode="lines",
+        line={"color": COLOURS[0], "width": 2.5},
+        name="so far",
+        customdata=[clock(time) for time in video.timestamps],
+        hoverinfo="none",
+        showlegend=False,
+    )
+    figure.add_vrect(video.timestamps[-1], expected, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
     return figure
 
 
@@ -42,19 +81,25 @@ def empty_figure() -> go.Figure:
 def _frame(duration: float) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
-        height=400,
-        margin={"l": 52, "r": 16, "t": 56, "b": 40},
+        height=340,
+        margin={"l": 48, "r": 12, "t": 30, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#808080", "family": "system-ui, sans-serif"},
-        hovermode="x unified",
-        hoverlabel={"bgcolor": "#222222", "font": {"color": "#FFFFFF"}},
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": {"size": 11}},
-        modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
+        hovermode="x",
+        hoverdistance=-1,  # a click anywhere on the plot finds the nearest frame
+        dragmode=False,  # a finger scrolls the page, a click moves the video; the buttons zoom
+        legend={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 0, "font": {"size": 11}},
+        modebar={
+            "remove": ["lasso2d", "select2d", "autoScale2d", "zoom2d"],
+            "orientation": "h",
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": "#808080",
+        },
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
-    figure.update_xaxes(title_text="time", range=[0, duration], **_ticks(duration), **grid)
-    figure.update_yaxes(title_text="matching score", range=[0, 1.02], **grid)
+    figure.update_xaxes(range=[0, duration], **_ticks(duration), **grid)
+    figure.update_yaxes(title_text="matching score", range=[0, 1.04], fixedrange=True, **grid)
     return figure
 
 
@@ -65,20 +110,40 @@ def _ticks(duration: float) -> dict[str, list]:
     return {"tickvals": values, "ticktext": [f"{value // 60}:{value % 60:02d}" for value in values]}
 
 
-def _add_curve(figure: go.Figure, answer: Answer) -> None:
+def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[HardNegative], legend: bool) -> None:
+    """A curve; at each frame it carries the words that the page shows at the pointer."""
+    answer = asked.answer
+    notes = {frame.timestamp: f" · scale {frame.scale}, similarity {frame.similarity:.2f}" for frame in hard if active}
+    few = len(answer.timestamps) < 3
     figure.add_scatter(
         x=answer.timestamps,
         y=answer.scores,
-        mode="lines+markers" if len(answer.timestamps) < 3 else "lines",
-        name="score",
-        line={"color": CURVE, "width": 2.5},
-        customdata=[clock(time) for time in answer.timestamps],
-        hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
+        mode="lines+markers" if few or asked.slot else "lines",
+        name=plain(shortened(answer.query, 32)),
+        line={"color": COLOURS[asked.slot], "width": 3 if active else 1.75},
+        marker={"symbol": SYMBOLS[asked.slot], "size": 8, "maxdisplayed": 12},
+        opacity=1 if active else 0.8,
+        customdata=[clock(time) + notes.get(time, "") for time in answer.timestamps],
+        hoverinfo="none",
+        showlegend=legend,
     )
 
 
-def _add_segments(figure: go.Figure, answer: Answer, chosen: int) -> None:
-    for index, segment in enumerate(answer.segments):
+def _add_baseline(figure: go.Figure, asked: Asked) -> None:
+    figure.add_scatter(
+        x=asked.baseline.timestamps,
+        y=asked.baseline.scores,
+        mode="lines",
+        name="without hard-negative mining",
+        line={"color": COLOURS[asked.slot], "width": 2, "dash": "6px,4px"},
+        customdata=[clock(time) for time in asked.baseline.timestamps],
+        hoverinfo="none",
+    )
+
+
+def _add_segments(figure: go.Figure, asked: Asked, chosen: int) -> None:
+    segments, duration, colour = asked.answer.segments, asked.answer.duration, COLOURS[asked.slot]
+    for index, segment in enumerate(segments):
         if index != chosen:
             figure.add_vrect(
                 segment.start,
@@ -87,9 +152,11 @@ def _add_segments(figure: go.Figure, answer: Answer, chosen: int) -> None:
                 annotation={"text": str(index + 1), "font": {"size": 13}},
                 annotation_position="bottom left",
             )
-    best = answer.segments[chosen]
-    figure.add_vrect(best.start, best.end, fillcolor=SHADE, layer="below", line={"color": BEST, "width": 2})
-    late = best.start > 0.6 * answer.duration  # a label from the start on would run out of the plot
+    best = segments[chosen]
+    figure.add_vrect(
+        best.start, best.end, fillcolor=colour, opacity=0.18, layer="below", line={"color": colour, "width": 2}
+    )
+    late = best.start > 0.6 * duration  # a label from the start on would run out of the plot
     figure.add_annotation(
         text=f"{chosen + 1}: {clock(best.start)} to {clock(best.end)}",
         x=best.end if late else best.start,
@@ -102,17 +169,23 @@ def _add_segments(figure: go.Figure, answer: Answer, chosen: int) -> None:
     )
 
 
-def _add_hard_negatives(figure: go.Figure, answer: Answer, chosen: int) -> None:
+def _add_hard_negatives(figure: go.Figure, hard: Sequence[HardNegative]) -> None:
     for scale, colour in SCALE_COLOURS.items():
-        frames = [frame for frame in answer.hard_negatives if (frame.segment, frame.scale) == (chosen, scale)]
+        frames = [frame for frame in hard if frame.scale == scale]
         if frames:
             figure.add_scatter(
                 x=[frame.timestamp for frame in frames],
                 y=[frame.score for frame in frames],
-                mode="markers",
+                mode="markers+text",
+                text=str(scale),
+                textfont={"size": 10, "color": INK},
                 cliponaxis=False,  # the first frame stands on the axis
-                name=f"hard negative, scale {scale}",
-                marker={"color": colour, "symbol": SCALE_SYMBOLS[scale], "size": 10, "line": {"width": 1}},
-                customdata=[[clock(frame.timestamp), frame.similarity] for frame in frames],
-                hovertemplate="%{customdata[0]}: looks %{customdata[1]:.0%} like the moment<extra></extra>",
+                name=f"hard, scale {scale}",
+                marker={
+                    "color": colour,
+                    "symbol": SCALE_SYMBOLS[scale],
+                    "size": 17,
+                    "line": {"width": 1.5, "color": INK},
+                },
+                hoverinfo="skip",  # the curve below says it
             )

@@ -5,10 +5,9 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,13 @@ from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounde
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder, resolve_device
 from grounding.errors import CheckpointError, QueryError
-from grounding.hard_negatives import HardNegative, inspect_segment
+from grounding.growing import Growing, Progress, encode_frames
+from grounding.hard_negatives import HardNegative, inspect_segment, similarity_to_moment
 from grounding.model import Grounder
 from grounding.segments import Segment, find_segments
-from grounding.video import Frame, FrameReader, check_file
+from grounding.video import check_file
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
-CHUNK = 32  # frames held at once between decoding and encoding
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -117,6 +114,11 @@ class Predictor:
         check_file(Path(path))  # before the encoder loads, which takes seconds
         return encode_frames(path, self.frame_encoder, self.config.rate, progress)
 
+    def grow_video(self, path: str | Path) -> Growing:
+        """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
+        check_file(Path(path))
+        return Growing(path, self.frame_encoder, self.config.rate)
+
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""
         return self.ground_many(video, [query], top_k)[0]
@@ -138,14 +140,35 @@ class Predictor:
         queries = [check_query(query) for query in queries]
         if top_k < 1:
             raise QueryError(f"top_k is {top_k}: ask for at least one segment.")
-        tokens = self.query_encoder.encode(queries)
+        frames, curves = self._match(video, queries)
+        return [self._answer(video, query, row, frames, top_k) for query, row in zip(queries, curves, strict=True)]
+
+    @torch.inference_mode()
+    def scores(self, video: EncodedVideo, query: str) -> np.ndarray:
+        """(T,) matching scores alone, for a video that is still growing. Raises as `ground_many` does."""
+        self._check(video)
+        return self._match(video, [check_query(query)])[1][0].numpy()
+
+    @torch.inference_mode()
+    def similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
+        """For each segment of an answer, how much each frame looks like it: (T,) cosines, as in hard_negatives."""
+        self._check(video)
+        frames = self._frames(video).cpu()  # (T, D)
+        times, scores = torch.from_numpy(video.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
+        bounds = [(segment.start, segment.end) for segment in answer.segments]
+        return [similarity_to_moment(frames, times, scores, span).numpy() for span in bounds]
+
+    def _frames(self, video: EncodedVideo) -> torch.Tensor:
         features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)  # (1, T)
-        frames = self.grounder.frame_tower(features, mask)[0]  # (T, D)
+        return self.grounder.frame_tower(features, mask)[0]  # (T, D)
+
+    def _match(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = self.query_encoder.encode(queries)
+        frames = self._frames(video)  # (T, D)
         embedded = self.grounder.query_tower(tokens.tokens.to(self.device), tokens.mask.to(self.device))  # (Q, D)
-        curves = self.grounder.logits(embedded, frames).sigmoid().cpu()  # (Q, T)
-        frames = frames.cpu()  # (T, D)
-        return [self._answer(video, query, row, frames, top_k) for query, row in zip(queries, curves, strict=True)]
+        curves = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
+        return frames.cpu(), curves.cpu()  # (T, D), (Q, T)
 
     def _answer(
         self, video: EncodedVideo, query: str, scores: torch.Tensor, frames: torch.Tensor, top_k: int
@@ -183,31 +206,3 @@ def check_query(query: str) -> str:
             f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
         )
     return query.strip()
-
-
-def encode_frames(
-    path: str | Path, encoder: FrameEncoder, rate: float, progress: Progress | None = None
-) -> EncodedVideo:
-    """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
-
-    Raises VideoError as FrameReader does; see `Predictor.encode_video`.
-    """
-    report = progress or (lambda fraction, message: None)
-    report(0.0, "Opening the video")
-    reader = FrameReader(path, rate)
-    timestamps: list[float] = []
-    features: list[np.ndarray] = []
-    for batch in batched(reader, CHUNK):
-        timestamps += [frame.timestamp for frame in batch]
-        features.append(encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
-        expected = reader.info.duration or 2 * timestamps[-1] + 1
-        report(min(timestamps[-1] / expected, 0.99), f"Encoded {timestamps[-1]:.0f} s of video")
-    report(1.0, "Encoded the whole video")
-    return EncodedVideo(np.array(timestamps), np.concatenate(features), reader.duration, encoder.name)
-
-
-def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames, the last one shorter."""
-    stream = iter(frames)
-    while batch := list(islice(stream, size)):
-        yield batch

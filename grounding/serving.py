@@ -1,9 +1,7 @@
 """What the app does for a visitor behind the page: checkpoints, encoded clips, and the endpoint for programs."""
 
-import hashlib
 import math
 import tempfile
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,17 +10,14 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from grounding.checkpoint import list_checkpoints
+from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
 from grounding.clock import length
-from grounding.encoded import EncodedVideo
 from grounding.encoders import resolve_device
 from grounding.errors import GroundingError, VideoError
-from grounding.predictor import Predictor, Progress, check_query
+from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
-
-KEPT = 4  # encoded clips a visitor can go back to without waiting
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,6 @@ class Limits:
 
 
 LIMITS = Limits()
-
-Memory = OrderedDict[tuple[str, str], EncodedVideo]  # by content hash and checkpoint, one memory per visitor
 
 
 @cache
@@ -61,27 +54,13 @@ def own_folder() -> Path:
     return Path(tempfile.mkdtemp(dir=folder))
 
 
-def content_hash(path: str) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def encode(path: str | None, checkpoint: str, memory: Memory, progress: Progress | None) -> EncodedVideo:
-    """The clip's features, from the visitor's own memory where they are; the oldest clip is forgotten.
-
-    Raises VideoError and EncoderError as Predictor.encode_video does, and VideoError where there is no clip.
-    """
-    if not path:
-        raise VideoError("There is no clip yet: upload a video or pick an example first.")
-    check_limits(path)
-    key = (content_hash(path), checkpoint)
-    if key not in memory:
-        memory[key] = load_predictor(checkpoint).encode_video(path, progress)
-    memory.move_to_end(key)
-    while len(memory) > KEPT:
-        memory.popitem(last=False)
-    return memory[key]
+def load_baseline(config: CheckpointConfig) -> Predictor | None:
+    """The same model without hard-negative mining, where it is there and reads the same features."""
+    if config.baseline not in list_checkpoints():
+        return None
+    other = load_predictor(config.baseline)
+    same = (other.config.frame_encoder, other.config.rate) == (config.frame_encoder, config.rate)
+    return other if same else None
 
 
 def known(checkpoint: str | None) -> str:
@@ -120,8 +99,10 @@ def described(predictor: Predictor) -> str:
     return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device})"
 
 
-def check_limits(path: str | Path, limits: Limits | None = None) -> None:
-    """Raises VideoError for a file that is no video, or larger or longer than `limits`, before it is decoded."""
+def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
+    """Raises VideoError for no file, one that is no video, or is larger or longer than `limits`, before decoding."""
+    if not path:
+        raise VideoError("There is no clip yet: upload a video or pick an example first.")
     path, limits = Path(path), limits or LIMITS
     check_file(path)
     size = path.stat().st_size / 1e6
@@ -145,7 +126,8 @@ def ground_json(video: str, query: str, checkpoint: str, top_k: int) -> dict[str
     """Grounds a query in a video: the object of the command line's --json."""
     try:
         check_query(query)
-        encoded = encode(video, known(checkpoint), OrderedDict(), None)
-        return load_predictor(checkpoint).ground(encoded, query, int(top_k)).to_dict(Path(video).name)
+        check_limits(video)
+        predictor = load_predictor(known(checkpoint))
+        return predictor.ground(predictor.encode_video(video), query, int(top_k)).to_dict(Path(video).name)
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error

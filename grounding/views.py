@@ -1,18 +1,15 @@
-"""An answer in words and pictures."""
+"""What the page says: messages, progress, lists."""
 
 import html
 
-import numpy as np
-
+from grounding.board import Asked, Board
+from grounding.clips import Clip
 from grounding.errors import GroundingError
-from grounding.hard_negatives import HardNegative
-from grounding.plots import clock
+from grounding.plots import COLOURS
 from grounding.predictor import Answer
-from grounding.video import read_frames
+from grounding.words import about, clock, shortened
 
-SHOWN = 6  # frames of a segment in the gallery
-
-Captioned = list[tuple[np.ndarray, str]]  # (H, W, 3) pictures, each with its caption
+MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
 
 
 def problem(error: GroundingError) -> str:
@@ -30,36 +27,44 @@ def done(answer: Answer, model: str) -> str:
     )
 
 
+def stopped() -> str:
+    """After a cancel."""
+    return '<p class="done" role="status">Stopped. Nothing was changed.</p>'
+
+
+def working(text: str, fraction: float = 0.0) -> str:
+    """What is happening, with a bar from 0 to 1."""
+    percent = round(100 * fraction)
+    return (
+        f'<div class="working"><p>{html.escape(text)}</p>'
+        f'<div role="progressbar" aria-label="Finding the moment" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent}" aria-valuetext="{html.escape(text)}"><i style="width:{percent}%"></i></div></div>'
+    )
+
+
+def encoding(clip: Clip) -> str:
+    """How far a clip is encoded and how long the rest may take."""
+    so_far, length = clock(clip.video.timestamps[-1])[:-2], clock(clip.expected)[:-2]
+    return working(f"Looked at {so_far} of {length}, {about(clip.wait)} left", clip.fraction)
+
+
 def segment_label(answer: Answer, index: int) -> str:
     """One line for a segment in the list."""
     segment = answer.segments[index]
     return f"{index + 1} · {clock(segment.start)} to {clock(segment.end)} · score {segment.score:.2f}"
 
 
-def inside_times(answer: Answer, index: int) -> np.ndarray:
-    """Timestamps of up to SHOWN sampled frames spread over a segment, seconds."""
-    segment = answer.segments[index]
-    inside = answer.timestamps[(answer.timestamps >= segment.start) & (answer.timestamps < segment.end)]
-    return inside[np.unique(np.linspace(0, len(inside) - 1, SHOWN).round().astype(int))] if len(inside) else inside
+def query_label(asked: Asked, board: Board) -> str:
+    """One line for a query in the list, with its marker; with its checkpoint where several answered."""
+    several = len({other.answer.checkpoint for other in board.asked}) > 1
+    model = f" · {asked.answer.checkpoint}" if several else ""
+    return f"{MARKS[asked.slot]} {shortened(asked.answer.query, 60)}{model}"
 
 
-def hard_caption(frame: HardNegative) -> str:
-    """What is written under a hard negative."""
-    return (
-        f"{clock(frame.timestamp)} · {frame.side} · scale {frame.scale}\n"
-        f"score {frame.score:.2f} · similarity {frame.similarity:.2f}"
-    )
-
-
-def galleries(path: str, answer: Answer, index: int) -> tuple[Captioned, Captioned]:
-    """Captioned frames of a segment, and of its hard negatives, the hardest first; one pass over the file.
-
-    Raises VideoError as read_frames does.
-    """
-    inside = inside_times(answer, index)
-    hard = [frame for frame in answer.hard_negatives if frame.segment == index]
-    images = read_frames(path, [*inside, *(frame.timestamp for frame in hard)])
-    scores = dict(zip(answer.timestamps, answer.scores, strict=True))
-    captions = [f"{clock(time)}\nscore {scores[time]:.2f}" for time in inside] + [hard_caption(f) for f in hard]
-    captioned = list(zip(images, captions, strict=True))
-    return captioned[: len(inside)], captioned[len(inside) :]
+def swatches(board: Board) -> str:
+    """A style sheet that gives each query in the list the colour of its curve."""
+    rules = [
+        f"#queries label:nth-of-type({place}) {{--swatch: {COLOURS[asked.slot]}}}"
+        for place, asked in enumerate(board.asked, start=1)
+    ]
+    return f"<style>{' '.join(rules)}</style>"

@@ -1,8 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from grounding.board import Asked
+from grounding.encoded import EncodedVideo
 from grounding.hard_negatives import HardNegative
-from grounding.plots import clock, empty_figure, score_figure
+from grounding.plots import COLOURS, board_figure, empty_figure, growing_figure, score_figure
 from grounding.predictor import Answer
 from grounding.segments import Segment
 
@@ -68,7 +72,7 @@ def test_another_segment_can_be_chosen(answer):
 
 def test_hard_negatives_stand_at_their_times_by_scale(answer):
     marks = {trace.name: list(trace.x) for trace in score_figure(answer).data[1:]}
-    assert marks == {"hard negative, scale 1": [59.5], "hard negative, scale 2": [82.0]}
+    assert marks == {"hard, scale 1": [59.5], "hard, scale 2": [82.0]}
 
 
 def test_scales_differ_in_colour_and_in_shape(answer):
@@ -84,11 +88,49 @@ def test_axes_hold_the_whole_video_and_every_score(answer):
     assert "1:30" in figure.layout.xaxis.ticktext
 
 
-def test_the_curve_tells_time_and_score_at_the_pointer(answer):
+def test_the_curve_tells_the_time_at_the_pointer_and_what_is_marked_there(answer):
     curve = score_figure(answer).data[0]
     assert curve.customdata[131] == "1:05.5"
-    assert "%{customdata}" in curve.hovertemplate
-    assert "%{y" in curve.hovertemplate
+    assert curve.customdata[119] == "0:59.5 · scale 1, similarity 0.90"
+
+
+def test_each_query_has_a_colour_and_a_marker_and_the_active_one_is_on_top(answer):
+    asked = [Asked(answer, slot=slot) for slot in range(5)]
+    curves = board_figure(asked, active=1).data[:5]
+    assert len({curve.line.color for curve in curves}) == 5
+    assert len({curve.marker.symbol for curve in curves}) == 5
+    assert curves[-1].line.color == COLOURS[1]
+    assert curves[-1].line.width > curves[0].line.width
+
+
+def test_the_segments_are_those_of_the_active_query(answer):
+    other = Asked(dataclasses.replace(answer, segments=[Segment(5.0, 6.0, 0.9)], hard_negatives=[]), slot=1)
+    figure = board_figure([Asked(answer), other], active=1)
+    assert spans(figure) == [(5.0, 6.0)]
+    assert len(figure.data) == 2
+    assert figure.layout.meta["segment"] == [5.0, 6.0]
+
+
+def test_the_baseline_is_dashed_and_there_only_on_demand(answer):
+    asked = [Asked(answer, baseline=dataclasses.replace(answer, scores=answer.scores / 2))]
+    names = [trace.name for trace in board_figure(asked).data]
+    assert "without hard-negative mining" not in names
+    drawn = {trace.name: trace for trace in board_figure(asked, compare=True).data}["without hard-negative mining"]
+    assert drawn.line.dash
+    assert np.allclose(drawn.y, answer.scores / 2)
+
+
+def test_a_visitor_s_markup_is_no_markup(answer):
+    figure = score_figure(dataclasses.replace(answer, query="<b>cat</b>"))
+    assert figure.data[0].name == "&lt;b&gt;cat&lt;/b&gt;"
+
+
+def test_a_growing_curve_leaves_room_for_the_rest():
+    video = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.zeros((3, 1)), 1.5, "x")
+    figure = growing_figure(video, [0.1, 0.2, 0.3], 60.0)
+    assert list(figure.data[0].y) == [0.1, 0.2, 0.3]
+    assert tuple(figure.layout.xaxis.range) == (0, 60.0)
+    assert spans(figure) == [(1.0, 60.0)]
 
 
 def test_the_background_is_the_page_s_own(answer):
@@ -99,11 +141,4 @@ def test_the_background_is_the_page_s_own(answer):
 def test_before_there_is_a_curve_the_plot_says_what_to_do():
     figure = empty_figure()
     assert not figure.data
-    assert "describe what happens" in figure.layout.annotations[0].text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00.0"), (9.96, "0:10.0"), (59.97, "1:00.0"), (65.54, "1:05.5"), (3600, "60:00.0")]
-)
-def test_clock(seconds, shown):
-    assert clock(seconds) == shown
+    assert "describe what happens" in figure.layout.annotations[0].text.replace("<br>", " ")

@@ -1,74 +1,22 @@
-from collections import OrderedDict
+import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from grounding import serving
+from grounding.checkpoint import CheckpointConfig
 from grounding.choosing import Choice
 from grounding.errors import GroundingError, VideoError
+from grounding.model import GrounderConfig
 from tests.clips import bad_file, colours
 
 
-class Counting:
-    """A predictor that counts how often it encodes."""
-
-    def __init__(self):
-        self.encoded = []
-
-    def encode_video(self, path, progress):
-        self.encoded.append(path)
-        return f"features of {path}"
-
-
-@pytest.fixture
-def counting(monkeypatch):
-    counted = Counting()
-    monkeypatch.setattr(serving, "load_predictor", lambda name: counted)
-    return counted
-
-
-def test_a_clip_is_encoded_once_per_checkpoint(counting, tmp_path):
-    path, memory = str(colours(tmp_path / "a.mp4")), OrderedDict()
-    first = serving.encode(path, "one", memory, None)
-    assert serving.encode(path, "one", memory, None) == first
-    assert len(counting.encoded) == 1
-    serving.encode(path, "two", memory, None)
-    assert len(counting.encoded) == 2
-
-
-def test_another_clip_under_the_same_name_is_encoded(counting, tmp_path):
-    path, memory = colours(tmp_path / "a.mp4"), OrderedDict()
-    serving.encode(str(path), "one", memory, None)
-    colours(path, seconds=1.0)
-    serving.encode(str(path), "one", memory, None)
-    assert len(counting.encoded) == 2
-
-
-def test_visitors_share_nothing(counting, tmp_path):
-    path = str(colours(tmp_path / "a.mp4"))
-    serving.encode(path, "one", OrderedDict(), None)
-    serving.encode(path, "one", OrderedDict(), None)
-    assert len(counting.encoded) == 2
-
-
-def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(counting, tmp_path):
-    memory = OrderedDict()
-    paths = [str(colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10)) for n in range(serving.KEPT + 1)]
-    for path in [*paths[:-1], paths[0], paths[-1]]:
-        serving.encode(path, "one", memory, None)
-    assert len(memory) == serving.KEPT
-    assert f"features of {paths[0]}" in memory.values()
-    assert f"features of {paths[1]}" not in memory.values()
-
-
-def test_no_clip_is_one_clear_sentence():
+def test_no_clip_and_a_clip_that_is_gone_are_one_clear_sentence(tmp_path):
     with pytest.raises(VideoError, match="upload a video"):
-        serving.encode(None, "embedded", OrderedDict(), None)
-
-
-def test_a_clip_that_is_gone_is_one_clear_sentence(tmp_path):
+        serving.check_limits(None)
     with pytest.raises(VideoError, match="no file 'missing.mp4'"):
-        serving.encode(str(bad_file("missing", tmp_path)), "embedded", OrderedDict(), None)
+        serving.check_limits(bad_file("missing", tmp_path))
 
 
 def test_an_unknown_checkpoint_is_told_the_known_ones():
@@ -84,6 +32,34 @@ def test_the_choices_say_what_each_checkpoint_is_good_at():
     labels = {name: label for label, name in serving.checkpoint_choices()}
     assert labels["embedded"].startswith("embedded: ")
     assert len(labels["embedded"]) > len("embedded: ")
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """Two checkpoints of one size, one of them the other's baseline."""
+    size = GrounderConfig(8)
+    configs = {
+        "plain": CheckpointConfig("plain", "embedded", size),
+        "trained": CheckpointConfig("trained", "embedded", size, baseline="plain"),
+    }
+    monkeypatch.setattr(serving, "installed", lambda: configs)
+    monkeypatch.setattr(serving, "list_checkpoints", lambda: sorted(configs))
+    monkeypatch.setattr(serving, "load_predictor", lambda name: SimpleNamespace(config=configs[name]))
+    return configs
+
+
+def test_a_checkpoint_that_only_serves_to_compare_is_not_offered_but_answers_to_its_name(pair):
+    assert [name for _, name in serving.checkpoint_choices()] == ["trained"]
+    assert serving.known("plain") == "plain"
+
+
+def test_a_baseline_is_loaded_where_it_is_there_and_reads_the_same_features(pair):
+    assert serving.load_baseline(pair["trained"]).config is pair["plain"]
+    assert serving.load_baseline(pair["plain"]) is None
+    pair["plain"] = dataclasses.replace(pair["plain"], rate=5.0)
+    assert serving.load_baseline(pair["trained"]) is None
+    del pair["plain"]
+    assert serving.load_baseline(pair["trained"]) is None
 
 
 @pytest.mark.parametrize(
@@ -107,19 +83,12 @@ def test_a_file_that_is_too_large_is_told_the_limit_and_what_to_do(tmp_path):
         serving.check_limits(path, serving.Limits(megabytes=0))
 
 
-def test_a_video_that_is_too_long_is_told_the_limit_and_what_to_do(tmp_path, counting, monkeypatch):
+def test_a_video_that_is_too_long_is_told_the_limit_and_what_to_do(tmp_path):
     path = colours(tmp_path / "a.mp4", seconds=30.0, fps=2)
     with pytest.raises(VideoError, match=r"'a.mp4' lasts 1.5 min and 1 min is the most: cut it"):
         serving.check_limits(path, serving.Limits(seconds=60.0))
     serving.check_limits(path, serving.Limits(seconds=90.0))
     serving.check_limits(path)
-
-
-def test_limits_hold_for_every_clip_that_is_encoded(tmp_path, counting, monkeypatch):
-    monkeypatch.setattr(serving, "LIMITS", serving.Limits(seconds=1.0))
-    with pytest.raises(VideoError, match="is the most"):
-        serving.encode(str(colours(tmp_path / "a.mp4")), "one", OrderedDict(), None)
-    assert not counting.encoded
 
 
 def test_the_limits_can_be_read_before_they_are_met():

@@ -1,0 +1,191 @@
+// Joins the video and the curve: a playhead, clicks that move the video, the frame at the pointer, segments that loop.
+(() => {
+  const NUDGE = 0.5; // seconds an arrow key moves the video
+  const one = (selector) => document.querySelector(selector);
+  const video = () => one("#clip video");
+  const graph = () => one("#plot .js-plotly-plot");
+  const bound = new WeakSet(); // graphs that listen; Gradio makes a new one for every figure
+  let span = null; // what plays, {start, end}
+  let next = 0; // the coming animation frame
+  let seen = null; // count of the last move that the server asked for
+
+  const clock = (seconds) => {
+    const tenths = Math.round(seconds * 10);
+    return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+  };
+
+  function element(id, parent) {
+    const found = one(`#${id}`);
+    if (found) return found;
+    const made = document.createElement("div");
+    made.id = id;
+    parent.append(made);
+    return made;
+  }
+
+  // The video
+
+  function seek(seconds) {
+    const player = video();
+    if (!player) return;
+    span = null;
+    player.pause();
+    player.currentTime = seconds;
+  }
+
+  function play(wanted) {
+    const player = video();
+    if (!player || !wanted) return;
+    span = { start: wanted.start, end: wanted.end };
+    player.currentTime = wanted.start;
+    player.play().catch(() => {}); // a browser may want another press first
+  }
+
+  function show(wanted) {
+    if (!wanted || wanted.moves === seen) return;
+    seen = wanted.moves;
+    wanted.plays ? play(wanted) : seek(wanted.start);
+  }
+
+  // Keeps what plays within its segment: again from its start, or an end.
+  function keepWithin(player) {
+    if (!span || player.seeking) return;
+    const now = player.currentTime;
+    if (now < span.start - NUDGE || now > span.end + NUDGE) span = null; // someone went elsewhere
+    else if (now < span.end && !player.ended) return;
+    else if (one("#loop input")?.checked) play(span);
+    else {
+      player.pause();
+      span = null;
+    }
+  }
+
+  // The playhead
+
+  // Where the plot's axis lies, as pixels from the left of #plot, and the seconds at its ends.
+  function axis() {
+    const area = graph()?.querySelector(".nsewdrag");
+    const range = graph()?.layout?.xaxis?.range;
+    if (!area || !range) return null;
+    const box = area.getBoundingClientRect();
+    const outer = one("#plot").getBoundingClientRect();
+    return { left: box.left - outer.left, top: box.top - outer.top, width: box.width, height: box.height, range };
+  }
+
+  function placePlayhead() {
+    const player = video();
+    const ruler = axis();
+    const head = element("playhead", one("#plot"));
+    const share = player && ruler ? (player.currentTime - ruler.range[0]) / (ruler.range[1] - ruler.range[0]) : -1;
+    head.hidden = !(share >= 0 && share <= 1) || !graph().data.length;
+    if (head.hidden) return;
+    head.style.left = `${ruler.left + share * ruler.width}px`;
+    head.style.top = `${ruler.top}px`;
+    head.style.height = `${ruler.height}px`;
+    head.setAttribute("aria-valuenow", player.currentTime.toFixed(1));
+    head.setAttribute("aria-valuemax", (player.duration || 0).toFixed(1));
+    head.setAttribute("aria-valuetext", clock(player.currentTime));
+  }
+
+  function preparePlayhead() {
+    const head = element("playhead", one("#plot"));
+    if (head.role) return;
+    head.role = "slider";
+    head.tabIndex = 0;
+    head.setAttribute("aria-label", "Position in the video");
+    head.setAttribute("aria-valuemin", "0");
+    head.addEventListener("keydown", (event) => {
+      const now = video()?.currentTime ?? 0;
+      const end = video()?.duration || 0;
+      const to = { ArrowLeft: now - NUDGE, ArrowRight: now + NUDGE, Home: 0, End: end }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      seek(Math.min(Math.max(to, 0), end));
+    });
+  }
+
+  // With every picture while the video plays, and once for each event that moves it.
+  function follow() {
+    const player = video();
+    cancelAnimationFrame(next);
+    placePlayhead();
+    if (!player || player.paused) return;
+    keepWithin(player);
+    next = requestAnimationFrame(follow);
+  }
+
+  // The frame at the pointer
+
+  function tile(seconds) {
+    const sheet = one("#film img");
+    const picture = document.createElement("div");
+    if (!sheet) return picture;
+    const { times, columns, width, height } = JSON.parse(sheet.dataset.sheet);
+    let nearest = 0;
+    times.forEach((time, place) => {
+      if (Math.abs(time - seconds) < Math.abs(times[nearest] - seconds)) nearest = place;
+    });
+    const left = (nearest % columns) * width;
+    const top = Math.floor(nearest / columns) * height;
+    picture.className = "tile";
+    picture.style.cssText = `width:${width}px;height:${height}px;background:url(${sheet.src}) -${left}px -${top}px`;
+    return picture;
+  }
+
+  function line(text, colour) {
+    const row = document.createElement("span");
+    row.textContent = text;
+    if (colour) row.style.setProperty("--swatch", colour);
+    return row;
+  }
+
+  function peek(points) {
+    const ruler = axis();
+    const card = element("peek", one("#plot"));
+    const active = points[points.length - 1];
+    const words = points.map((point) => point.customdata).sort((a, b) => b.length - a.length)[0];
+    card.replaceChildren(
+      tile(active.x),
+      line(words),
+      ...points.map((point) => {
+        const name = points.length > 1 ? ` ${point.data.name}` : " score";
+        return line(`${point.y.toFixed(2)}${name}`, point.fullData.line.color);
+      }),
+    );
+    card.hidden = false;
+    const share = (active.x - ruler.range[0]) / (ruler.range[1] - ruler.range[0]);
+    const middle = ruler.left + share * ruler.width;
+    const most = one("#plot").clientWidth - card.offsetWidth;
+    const beside = middle + 14 + card.offsetWidth < one("#plot").clientWidth ? middle + 14 : middle - 14 - card.offsetWidth;
+    card.style.left = `${Math.min(Math.max(beside, 0), most)}px`;
+    card.style.top = `${ruler.top + 6}px`;
+  }
+
+  // Joining
+
+  function bind() {
+    const plot = graph();
+    if (!plot?.on || bound.has(plot)) return;
+    bound.add(plot);
+    preparePlayhead();
+    const hide = () => (element("peek", one("#plot")).hidden = true);
+    hide();
+    plot.on("plotly_click", (event) => seek(event.points[0].x));
+    plot.on("plotly_hover", (event) => peek(event.points));
+    plot.on("plotly_unhover", hide);
+    plot.on("plotly_afterplot", placePlayhead);
+    plot.on("plotly_relayout", placePlayhead);
+    placePlayhead();
+  }
+
+  new MutationObserver(bind).observe(document, { childList: true, subtree: true });
+  for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
+    document.addEventListener(name, (event) => event.target === video() && graph() && follow(), true);
+  }
+  document.addEventListener("click", (event) => {
+    const frame = event.target.closest?.(".frame[data-time]");
+    if (frame) seek(Number(frame.dataset.time));
+  });
+  window.addEventListener("resize", () => graph() && placePlayhead());
+  window.grounding = { show, play, seek };
+})();

@@ -1,0 +1,91 @@
+"""What happens when someone uses the page."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+
+from grounding.board import Asked, Board
+from grounding.clips import Clip, Memory, encoded
+from grounding.errors import GroundingError
+from grounding.plots import growing_figure
+from grounding.predictor import Predictor, check_query
+from grounding.screen import Screen, cleared, drawn
+from grounding.serving import described, known, load_baseline, load_predictor
+from grounding.views import done, encoding, problem, stopped, working
+
+REDRAW = 1.0  # seconds between two pictures of a growing curve
+
+
+def find(
+    video: str | None, query: str, checkpoint: str, top_k: int, board: Board | None, memory: Memory
+) -> Iterator[Screen]:
+    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
+    grown = False
+    try:
+        query = check_query(query)
+        yield Screen(waiting=working("Loading the model"))
+        predictor = load_predictor(known(checkpoint))
+        drawing = time.monotonic()
+        for clip in encoded(video, predictor, memory):
+            if not clip.whole:
+                redraw = time.monotonic() - drawing >= REDRAW
+                drawing, grown = (time.monotonic(), True) if redraw else (drawing, grown)
+                yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
+        asked = answered(predictor, clip, query, int(top_k))
+    except GroundingError as error:
+        before = Screen() if not grown else cleared() if board is None else drawn(board)
+        yield before._replace(waiting="", message=problem(error), span=gr.skip(), clip=video)
+        return
+    new = board is None or board.clip != video
+    board = (Board(video, clip.film) if new else board).add(asked)
+    yield drawn(board, new, waiting="", message=done(asked.answer, described(predictor)), clip=video, memory=memory)
+
+
+def growth(predictor: Predictor, clip: Clip, query: str):
+    """The figure of a clip that is partly encoded."""
+    return growing_figure(clip.video, predictor.scores(clip.video, query), clip.expected)
+
+
+def answered(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Asked:
+    """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
+    answer = predictor.ground(clip.video, query, top_k)
+    baseline = load_baseline(predictor.config)
+    return Asked(
+        answer,
+        tuple(predictor.similarities(clip.video, answer)),
+        baseline.ground(clip.video, query, top_k) if baseline else None,
+    )
+
+
+def look_at(board: Board | None, query: int | None) -> Screen:
+    """Another query was picked from the list."""
+    return Screen() if board is None or query is None else drawn(board.look_at(query))
+
+
+def choose(board: Board | None, segment: int | None) -> Screen:
+    """Another segment was picked from the list."""
+    return Screen() if board is None or segment is None else drawn(board.choose(segment))
+
+
+def compare(board: Board | None, wanted: bool) -> Screen:
+    """The switch to the model without hard-negative mining."""
+    return Screen() if board is None else drawn(replace(board, compare=wanted))
+
+
+def remove(board: Board | None) -> Screen:
+    """The active query leaves; the others stay."""
+    board = board and board.remove()
+    return cleared(message="") if board is None else drawn(board, message="")
+
+
+def stop(board: Board | None) -> Screen:
+    """The cancel button; the work itself is cancelled by Gradio, which closes `find`."""
+    said = {"waiting": "", "message": stopped()}
+    return cleared(**said) if board is None else drawn(board, **said)
+
+
+def forget(video: str | None, clip: str | None) -> Screen:
+    """What was said about another clip than the one on the page leaves it."""
+    return Screen() if video == clip else cleared(message="", clip=None)

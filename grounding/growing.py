@@ -1,0 +1,82 @@
+"""A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from grounding.encoded import EncodedVideo
+from grounding.encoders import FrameEncoder
+from grounding.video import Frame, FrameReader
+
+CHUNK = 32  # frames held at once between decoding and encoding
+
+Progress = Callable[[float, str], None]
+
+
+class Growing:
+    """A video whose frames are being encoded: each step of the iteration decodes and encodes a chunk of them.
+
+    Whoever stops iterating stops decoder and encoder.
+
+    Args:
+        path: the video file.
+        encoder: of frames.
+        rate: frames sampled a second.
+
+    Attributes:
+        seconds: how far the frames reach so far.
+        expected: how long the video is, as its container claims or, where it does not say, as a guess; seconds.
+
+    Raises:
+        VideoError: as FrameReader does.
+    """
+
+    def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float) -> None:
+        self._reader, self._encoder = FrameReader(path, rate), encoder
+        self._timestamps: list[float] = []
+        self._features: list[np.ndarray] = []
+
+    def __iter__(self) -> Iterator[list[Frame]]:
+        """The frames of each chunk, once they are encoded."""
+        for batch in batched(self._reader, CHUNK):
+            self._features.append(self._encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
+            self._timestamps += [frame.timestamp for frame in batch]
+            yield batch
+
+    @property
+    def seconds(self) -> float:
+        return self._timestamps[-1] if self._timestamps else 0.0
+
+    @property
+    def expected(self) -> float:
+        return max(self._reader.info.duration or 2 * self.seconds + 1, self.seconds)
+
+    def video(self) -> EncodedVideo:
+        """What is encoded so far, at least one chunk; the whole video once the iteration is over."""
+        timestamps, features = np.array(self._timestamps), np.concatenate(self._features)  # (T,), (T, D)
+        return EncodedVideo(timestamps, features, self._reader.duration, self._encoder.name)
+
+
+def encode_frames(
+    path: str | Path, encoder: FrameEncoder, rate: float, progress: Progress | None = None
+) -> EncodedVideo:
+    """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
+
+    Raises VideoError as FrameReader does; see `Predictor.encode_video`.
+    """
+    report = progress or (lambda fraction, message: None)
+    report(0.0, "Opening the video")
+    growing = Growing(path, encoder, rate)
+    for _ in growing:
+        report(min(growing.seconds / growing.expected, 0.99), f"Encoded {growing.seconds:.0f} s of video")
+    report(1.0, "Encoded the whole video")
+    return growing.video()
+
+
+def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Lists of `size` frames, the last one shorter."""
+    stream = iter(frames)
+    while batch := list(islice(stream, size)):
+        yield batch

@@ -1,0 +1,88 @@
+from collections import OrderedDict
+
+import pytest
+
+from grounding import clips
+from grounding.errors import VideoError
+from grounding.serving import Limits
+from tests.clips import bad_file, colours
+
+
+@pytest.fixture
+def encoded(predictor):
+    """The last step: the whole clip."""
+
+    def steps(path, memory=None):
+        return list(clips.encoded(str(path), predictor, OrderedDict() if memory is None else memory))[-1]
+
+    return steps
+
+
+@pytest.fixture
+def count(predictor, monkeypatch):
+    """Which files were encoded."""
+    files, grow = [], predictor.grow_video
+    monkeypatch.setattr(predictor, "grow_video", lambda path: files.append(path) or grow(path))
+    return files
+
+
+def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
+    path = colours(tmp_path / "long.mp4", seconds=8.0)
+    steps = list(clips.encoded(str(path), predictor, OrderedDict()))
+    assert [step.whole for step in steps] == [False, False, True]
+    assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
+    assert steps[0].wait > steps[1].wait >= 0
+    assert steps[-1].fraction == 1
+    assert steps[-1].film.timestamps == tuple(steps[-1].video.timestamps)
+
+
+def test_it_is_what_encoding_it_at_once_gives(encoded, predictor, scenes):
+    assert (encoded(scenes).video.features == predictor.encode_video(scenes).features).all()
+
+
+def test_a_clip_is_encoded_once(encoded, count, tmp_path):
+    path, memory = colours(tmp_path / "a.mp4"), OrderedDict()
+    assert encoded(path, memory) is encoded(path, memory)
+    assert len(count) == 1
+
+
+def test_another_clip_under_the_same_name_is_encoded(encoded, count, tmp_path):
+    path, memory = colours(tmp_path / "a.mp4"), OrderedDict()
+    encoded(path, memory)
+    colours(path, seconds=1.0)
+    encoded(path, memory)
+    assert len(count) == 2
+
+
+def test_what_was_stopped_is_not_remembered(predictor, tmp_path):
+    memory = OrderedDict()
+    steps = clips.encoded(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory)
+    next(steps)
+    steps.close()
+    assert not memory
+
+
+def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(encoded, count, tmp_path):
+    memory = OrderedDict()
+    paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(clips.KEPT + 1)]
+    for path in [*paths[:-1], paths[0], paths[-1]]:
+        encoded(path, memory)
+    assert len(memory) == clips.KEPT
+    count.clear()
+    encoded(paths[0], memory)
+    assert not count
+    encoded(paths[1], memory)
+    assert len(count) == 1
+
+
+def test_no_clip_and_a_clip_that_is_gone_are_one_clear_sentence(predictor, tmp_path):
+    with pytest.raises(VideoError, match="upload a video"):
+        next(clips.encoded(None, predictor, OrderedDict()))
+    with pytest.raises(VideoError, match="no file 'missing.mp4'"):
+        next(clips.encoded(str(bad_file("missing", tmp_path)), predictor, OrderedDict()))
+
+
+def test_limits_hold_for_every_clip(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("grounding.serving.LIMITS", Limits(seconds=1.0))
+    with pytest.raises(VideoError, match="is the most"):
+        next(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, OrderedDict()))

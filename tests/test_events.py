@@ -1,0 +1,143 @@
+"""What the page's events write; how it looks and feels is for tests/browser."""
+
+from collections import OrderedDict
+
+import gradio as gr
+import pytest
+
+from grounding import events
+from grounding.errors import VideoError
+from tests.boards import board
+from tests.clips import bad_file, colours
+
+
+@pytest.fixture
+def ask(monkeypatch, predictor):
+    """The button, with the session's predictor: all that it writes, step by step."""
+    monkeypatch.setattr(events, "load_predictor", lambda name: predictor)
+    monkeypatch.setattr(events, "load_baseline", lambda config: None)
+
+    def pressed(video, query="a cat", top_k=5, board=None, memory=None):
+        memory = OrderedDict() if memory is None else memory
+        return list(events.find(video and str(video), query, "embedded", top_k, board, memory))
+
+    return pressed
+
+
+def unchanged(screen, *besides):
+    return all(value == gr.skip() for name, value in screen._asdict().items() if name not in besides)
+
+
+def test_an_answer_fills_the_page(ask, scenes):
+    screen = ask(scenes, "a cup of coffee", 2)[-1]
+    best = screen.board.chosen
+    assert screen.waiting == ""
+    assert "a cup of coffee" in screen.message
+    assert len(screen.plot.data[0].x) == len(screen.board.shown.answer.timestamps)
+    assert len(screen.segments.choices) == len(screen.board.shown.answer.segments) <= 2
+    assert 'class="frame hardest"' in screen.frames
+    assert "data-sheet" in screen.film
+    assert screen.clip == str(scenes)
+    assert (screen.span["start"], screen.span["end"], screen.span["plays"]) == (best.start, best.end, False)
+    assert len(screen.memory) == 1
+
+
+def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
+    told = [screen.waiting for screen in ask(colours(tmp_path / "long.mp4", seconds=8.0))]
+    assert "Loading the model" in told[0]
+    assert "Looked at 0:15 of 0:24" in told[1]
+    assert told[-1] == ""
+
+
+def test_the_curve_is_drawn_as_it_grows_and_only_now_and_then(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr(events, "REDRAW", 0.0)
+    path = colours(tmp_path / "long.mp4", seconds=8.0)
+    first, second = (screen.plot for screen in ask(path)[1:3])
+    assert len(first.data[0].x) == 32
+    assert len(second.data[0].x) == 48
+    assert first.layout.xaxis.range[1] == pytest.approx(24, abs=0.1)
+    monkeypatch.setattr(events, "REDRAW", 1e9)
+    assert all(screen.plot == gr.skip() for screen in ask(path)[:-1])
+
+
+def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkeypatch, predictor):
+    first = ask(scenes)[-1]
+    monkeypatch.setattr(predictor, "grow_video", lambda *_: pytest.fail("the clip was encoded again"))
+    second = ask(scenes, "an astronaut", board=first.board, memory=first.memory)[-1]
+    assert [one.answer.query for one in second.board.asked] == ["a cat", "an astronaut"]
+    assert second.board.shown.answer.query == "an astronaut"
+    assert second.film == gr.skip()  # the browser has it
+
+
+def test_another_clip_starts_anew(ask, scenes, tmp_path):
+    first = ask(scenes)[-1]
+    second = ask(colours(tmp_path / "other.mp4"), board=first.board, memory=first.memory)[-1]
+    assert len(second.board.asked) == 1
+    assert second.clip.endswith("other.mp4")
+
+
+def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkeypatch, predictor):
+    monkeypatch.setattr(events, "load_baseline", lambda config: predictor)
+    calls, grow = [], predictor.grow_video
+    monkeypatch.setattr(predictor, "grow_video", lambda path: calls.append(path) or grow(path))
+    screen = ask(scenes)[-1]
+    assert screen.compare.visible
+    assert (screen.board.shown.baseline.scores == screen.board.shown.answer.scores).all()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("kind", "query"), [("text", "a cat"), ("truncated", "a cat"), (None, "  ")])
+def test_a_problem_changes_the_message_and_moves_nothing(ask, tmp_path, scenes, kind, query):
+    video = str(bad_file(kind, tmp_path) if kind else scenes)
+    screen = ask(video, query, board=board())[-1]
+    assert 'role="alert"' in screen.message
+    assert (f"{kind}.mp4" if kind else "The query is empty") in screen.message
+    assert unchanged(screen, "waiting", "message", "clip")
+    assert screen.clip == video  # so that the message is not taken for one about another clip
+
+
+def test_a_problem_on_the_way_takes_back_the_curve_that_grew(ask, tmp_path, monkeypatch, predictor):
+    monkeypatch.setattr(events, "REDRAW", 0.0)
+
+    def broken(*_):
+        raise VideoError("The rest is damaged.")
+
+    monkeypatch.setattr(events, "answered", broken)
+    path = colours(tmp_path / "long.mp4", seconds=8.0)
+    assert not ask(path)[-1].plot.data
+    before = board()
+    assert len(ask(path, board=before)[-1].plot.data[0].x) == len(before.shown.answer.timestamps)
+
+
+def test_looking_around():
+    made = board("a cat", "a dog", baseline=True)
+    assert events.look_at(made, 0).board.shown.answer.query == "a cat"
+    chosen = events.choose(made, 1)
+    assert chosen.span == {"start": 0.0, "end": 6.0, "moves": made.moves + 1, "plays": True}
+    compared = events.compare(made, True)
+    assert "without" in compared.plot.data[2].name
+    assert compared.span["moves"] == made.moves  # the video stays
+    assert [one.answer.query for one in events.remove(made).board.asked] == ["a cat"]
+    assert unchanged(events.choose(None, 1))
+
+
+def test_removing_the_last_query_clears_the_page():
+    screen = events.remove(board())
+    assert screen.board is None
+    assert not screen.plot.data
+    assert screen.answers.visible is screen.inspection.visible is False
+
+
+def test_after_a_cancel_the_page_is_as_before():
+    assert not events.stop(None).plot.data
+    made = board("a cat", "a dog")
+    screen = events.stop(made)
+    assert screen.board is made
+    assert (screen.waiting, screen.span["moves"]) == ("", made.moves)
+
+
+def test_another_clip_clears_the_page_and_the_same_one_does_not():
+    screen = events.forget("new.mp4", "old.mp4")
+    assert screen.message == ""
+    assert screen.board is screen.clip is None
+    assert unchanged(events.forget("same.mp4", "same.mp4"))

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from grounding.errors import VideoError
+from grounding.growing import CHUNK, Growing
+from tests.clips import BLUE, RED, bad_file, plain, write_video
+
+
+class Brightness:
+    """An encoder that counts how often it is called."""
+
+    name, width = "brightness", 1
+
+    def __init__(self):
+        self.calls = 0
+
+    def encode(self, frames):
+        self.calls += 1
+        return torch.tensor([[float(frame.mean())] for frame in frames])
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Ten seconds at ten frames a second."""
+    return write_video(tmp_path / "long.mp4", [plain(RED)] * 50 + [plain(BLUE)] * 50)
+
+
+def test_it_grows_a_chunk_at_a_time_to_the_whole_video(clip):
+    growing = Growing(clip, Brightness(), rate=10.0)
+    counts = [len(growing.video().timestamps) for _ in growing]
+    assert counts == [32, 64, 96, 100]
+    assert growing.video().duration == pytest.approx(10.0, abs=0.01)
+    assert growing.video().encoder == "brightness"
+
+
+def test_it_says_how_far_it_is_and_how_far_it_goes(clip):
+    growing = Growing(clip, Brightness(), rate=10.0)
+    next(iter(growing))
+    assert growing.seconds == pytest.approx((CHUNK - 1) / 10, abs=0.01)
+    assert growing.expected == pytest.approx(10.0, abs=0.1)
+
+
+def test_what_is_there_early_is_the_beginning_of_the_whole(clip):
+    growing = Growing(clip, Brightness(), rate=10.0)
+    steps = iter(growing)
+    frames = next(steps)
+    early = growing.video()
+    assert [frame.timestamp for frame in frames] == early.timestamps.tolist()
+    for _ in steps:
+        pass
+    assert np.array_equal(growing.video().features[:CHUNK], early.features)
+
+
+def test_whoever_stops_stops_the_encoder(clip):
+    encoder = Brightness()
+    steps = iter(Growing(clip, encoder, rate=10.0))
+    next(steps)
+    steps.close()
+    assert encoder.calls == 1
+
+
+def test_a_file_that_is_no_video_is_told_at_once(tmp_path):
+    with pytest.raises(VideoError, match=r"text\.mp4"):
+        Growing(bad_file("text", tmp_path), Brightness(), rate=1.0)

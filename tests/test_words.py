@@ -1,0 +1,26 @@
+import pytest
+
+from grounding.words import about, clock, plain, shortened
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00.0"), (9.96, "0:10.0"), (59.97, "1:00.0"), (65.54, "1:05.5"), (3600, "60:00.0")]
+)
+def test_clock(seconds, shown):
+    assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "about 1 s"), (7.4, "about 7 s"), (44, "about 40 s"), (170, "about 3 min")]
+)
+def test_a_wait_is_said_roughly(seconds, said):
+    assert about(seconds) == said
+
+
+def test_a_long_text_is_cut():
+    assert shortened("a cat", 5) == "a cat"
+    assert shortened("a cat on a mat", 7) == "a cat…"
+
+
+def test_markup_is_shown_as_typed():
+    assert plain("<b>a</b>") == "&lt;b&gt;a&lt;/b&gt;"
