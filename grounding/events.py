@@ -86,6 +86,11 @@ def stop(board: Board | None) -> Screen:
     return cleared(**said) if board is None else drawn(board, **said)
 
 
+def leave() -> Screen:
+    """The clip was taken away or another one was given."""
+    return cleared(waiting="", message="", clip=None)
+
+
 def forget(video: str | None, clip: str | None) -> Screen:
     """What was said about another clip than the one on the page leaves it."""
     return Screen() if video == clip else cleared(message="", clip=None)

@@ -164,9 +164,11 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
         event.then(None, screen.span, js=SHOW)
     controls.play.click(None, screen.span, js=PLAY)
     inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=finding, queue=False, **QUICK)
-    # These two come from a visitor's own hand; `change` may come late and would cancel what was asked since.
+    # These come from a visitor's own hand; `change` may come late and would cancel what was asked since.
     for event in (inputs.video.clear, inputs.video.upload):
-        event(lambda: "", None, screen.waiting, cancels=finding, queue=False, **QUICK)
+        event(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
+    for example in examples:
+        example.dataset.click(None, cancels=finding)
     # Twice, since an answer may also arrive after its clip has left.
     for event in (inputs.video.change, *(found.success for found in finding)):
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)

@@ -161,6 +161,13 @@
     card.style.top = `${ruler.top + 6}px`;
   }
 
+  function release(from, to) {
+    if (Math.hypot(to.clientX - from.clientX, to.clientY - from.clientY) > 5) return;
+    const { left, width, range } = axis();
+    const share = (to.clientX - one("#plot").getBoundingClientRect().left - left) / width;
+    if (share >= 0 && share <= 1) seek(range[0] + share * (range[1] - range[0]));
+  }
+
   // Joining
 
   function bind() {
@@ -170,7 +177,7 @@
     preparePlayhead();
     const hide = () => (element("peek", one("#plot")).hidden = true);
     hide();
-    plot.on("plotly_click", (event) => seek(event.points[0].x));
+    plot.on("plotly_click", (event) => seek(event.points[0].x)); // the very frame
     plot.on("plotly_hover", (event) => peek(event.points));
     plot.on("plotly_unhover", hide);
     plot.on("plotly_afterplot", placePlayhead);
@@ -186,6 +193,10 @@
     const frame = event.target.closest?.(".frame[data-time]");
     if (frame) seek(Number(frame.dataset.time));
   });
+  // Plotly takes the second of two quick clicks for a double click, wherever it is.
+  let pressed = null;
+  document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.("#plot .nsewdrag") && event), true);
+  document.addEventListener("pointerup", (event) => pressed && release(pressed, event), true);
   window.addEventListener("resize", () => graph() && placePlayhead());
   window.grounding = { show, play, seek };
 })();

@@ -1,0 +1,62 @@
+"""What nearly fooled the model, and what the model without hard-negative mining says."""
+
+import copy
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from grounding import events
+from tests.browser.steps import answered, play_time, wait_for_time
+
+
+def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
+    answered(tab, scenes, "an astronaut")
+    frames = tab.locator("#frames")
+    expect(frames.locator(".frame.hardest")).to_have_count(1)
+    expect(frames.get_by_text("just inside")).to_have_count(2)
+    expect(frames).to_contain_text("the frame that came closest to fooling the model is at")
+    values = re.compile(r"scale \d.*score \d\.\d\d.*similarity \d\.\d\d")
+    expect(frames.locator(".frame.hardest")).to_contain_text(values)
+    drawn = frames.locator(".frame img").first.evaluate("image => image.naturalWidth")
+    assert drawn > 100
+    expect(tab.locator("#plot .legendtext", has_text="hard, scale 1")).to_be_visible()
+
+
+def test_a_press_on_a_frame_moves_the_video_there(tab, scenes):
+    answered(tab, scenes, "an astronaut")
+    for frame in (tab.locator(".frame.hardest"), tab.locator(".frame.inside").last):
+        frame.click()
+        wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
+
+
+def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
+    answered(tab, scenes, "an astronaut")
+    frame = tab.get_by_role("button", name=re.compile("frame at .* scale 1")).first
+    frame.focus()
+    tab.keyboard.press("Enter")
+    wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
+
+
+def test_no_switch_where_there_is_nothing_to_compare_with(tab, scenes, monkeypatch):
+    monkeypatch.setattr(events, "load_baseline", lambda config: None)
+    answered(tab, scenes, "an astronaut")
+    expect(tab.get_by_label("Compare with the same model")).to_have_count(0)
+
+
+def test_the_switch_draws_the_other_curve_dashed_and_says_what_differs(tab, scenes, monkeypatch):
+    other = copy.copy(events.load_predictor("embedded"))
+    other.grounder = copy.deepcopy(other.grounder)
+    other.grounder.bias.data += 1.0
+    monkeypatch.setattr(events, "load_baseline", lambda config: other)
+    answered(tab, scenes, "an astronaut")
+    place = play_time(tab)
+    tab.get_by_label("Compare with the same model").check()
+    expect(tab.locator("#frames")).to_contain_text("the same model trained without it (dashed) says")
+    expect(tab.locator("#plot .legendtext", has_text="without hard-negative mining")).to_be_visible()
+    dashes = tab.locator("#plot .scatterlayer .js-line").evaluate_all("all => all.map(it => it.style.strokeDasharray)")
+    assert len([dash for dash in dashes if dash and dash != "none"]) == 1
+    expect(tab.locator(".frame.hardest")).to_contain_text("without mining")
+    assert play_time(tab) == pytest.approx(place, abs=0.1)
+    tab.get_by_label("Compare with the same model").uncheck()
+    expect(tab.locator(".frame.hardest")).not_to_contain_text("without mining")

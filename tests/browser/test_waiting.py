@@ -1,0 +1,96 @@
+"""Waiting is visible, a long video shows its curve as it grows, and cancel stops the work."""
+
+import pytest
+from playwright.sync_api import expect
+
+from grounding import events, serving
+from tests.browser.steps import Gated, answered, ask, upload
+from tests.clips import colours
+
+
+@pytest.fixture
+def gated(monkeypatch):
+    """The encoder of the served checkpoint, which waits before each chunk."""
+    predictor = serving.load_predictor("embedded")
+    encoder = Gated(predictor.frame_encoder)
+    monkeypatch.setitem(predictor.__dict__, "frame_encoder", encoder)
+    monkeypatch.setattr(events, "REDRAW", 0.0)
+    yield encoder
+    encoder.let_go(100)
+
+
+@pytest.fixture
+def long(tmp_path):
+    """48 seconds: three chunks."""
+    return colours(tmp_path / "long.mp4", seconds=16.0)
+
+
+def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
+    upload(tab, long)
+    ask(tab, "something green")
+    expect(tab.locator("#waiting")).to_contain_text("Loading the model")
+    gated.let_go()
+    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15 of 0:48, about")
+    expect(tab.locator("#waiting [role=progressbar]")).to_have_attribute("aria-valuenow", "32")
+    expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(1)
+    expect(tab.locator("#plot .xtick").last).to_contain_text("0:45")  # room for the rest
+    first = tab.locator("#plot .js-plotly-plot").evaluate("it => it.calcdata[0].length")
+    gated.let_go()
+    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:31 of 0:48")
+    tab.wait_for_function("n => document.querySelector('#plot .js-plotly-plot').calcdata[0].length > n", arg=first)
+    expect(tab.locator("#segments")).to_be_hidden()
+    gated.let_go()
+    expect(tab.locator("#message [role=status]")).to_contain_text("something green")
+    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#cancel")).to_be_hidden()
+
+
+def test_cancel_stops_the_work_and_frees_the_queue(tab, chromium, address, long, scenes, gated):
+    upload(tab, long)
+    ask(tab, "something green")
+    gated.let_go()
+    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.locator("#message")).to_contain_text("Stopped")
+    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
+    gated.let_go(2)  # the chunk that was at work, and one that must not be
+    tab.wait_for_timeout(1500)
+    calls = gated.calls
+    assert calls == 2
+    gated.let_go(100)
+    tab.locator("#clip button[aria-label='Clear']").click()
+    answered(tab, scenes, "a cat")  # the one place of the model is free
+    assert gated.calls == calls + 1
+
+
+def test_a_clip_that_is_taken_away_stops_the_work_too(tab, long, gated):
+    upload(tab, long)
+    ask(tab, "something green")
+    gated.let_go()
+    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    tab.locator("#clip button[aria-label='Clear']").click()
+    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    gated.let_go(2)
+    tab.wait_for_timeout(1500)
+    assert gated.calls == 2
+    expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
+    expect(tab.locator("#message [role=status]")).to_have_count(0)
+
+
+def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, chromium, address, long, scenes, gated):
+    other = chromium.new_context().new_page()
+    other.goto(address)
+    upload(other, long)
+    ask(other, "something green")
+    expect(other.locator("#waiting")).to_contain_text("Loading the model")
+    upload(tab, scenes)
+    ask(tab, "a cat")
+    expect(tab.get_by_role("button", name="Cancel")).to_be_visible()
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.locator("#message")).to_contain_text("Stopped")
+    gated.let_go(3)
+    expect(other.locator("#message [role=status]")).to_contain_text("something green")
+    expect(tab.locator("#message")).to_contain_text("Stopped")
+    assert gated.calls == 3
+    other.context.close()
