@@ -70,6 +70,19 @@ class TrainConfig:
     weight_decay: float = 0.05
     averaging: float = 0.99
 
+    def __post_init__(self) -> None:
+        ranges = {
+            "rate": (0 < self.rate < 1000, "above 0 and below 1000"),
+            "epochs": (self.epochs >= 0, "0 or more"),
+            "videos": (self.videos >= 1, "1 or more"),
+            "learning_rate": (0 < self.learning_rate < float("inf"), "above 0"),
+            "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
+            "averaging": (0 <= self.averaging < 1, "from 0 on and below 1"),
+        }
+        for name, (fits, wanted) in ranges.items():
+            if not fits:
+                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)}")
+
 
 def build(kind: Any, value: Any, path: str) -> Any:
     """`value` from TOML as `kind`, with all it holds. Raises ValueError that begins with `path`, the full key."""

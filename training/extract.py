@@ -22,7 +22,7 @@ from grounding.encoders import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
 from training.features import SUFFIXES, is_written, write_features
-from training.files import check_folder
+from training.files import DataError, check_folder
 
 PATIENCE = timedelta(days=30)  # of a process that is done, for the others
 
@@ -76,6 +76,8 @@ def main() -> int:
     from accelerate import PartialState
 
     try:
+        if not 0 < args.rate < 1000:
+            raise DataError(f"--rate {args.rate} is no number of frames a second: give one above 0 and below 1000.")
         check_folder(args.out)
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         with state.split_between_processes(find_videos(args.videos)) as names:

@@ -75,6 +75,13 @@ def test_every_shipped_config_is_read():
         ("frame_width = 1664", "frame_breadth = 1664", 11),
         ("frame_width = 1664", 'frame_width = "1664"', 11),
         ('moments = "m.jsonl"', "moments = 7", 7),
+        ("epochs = 3", "epochs = -1", 3),
+        ("epochs = 3", "videos = 0", 3),
+        ("epochs = 3", "rate = 0", 3),
+        ("epochs = 3", "rate = nan", 3),
+        ("epochs = 3", "averaging = 1", 3),
+        ("epochs = 3", "weight_decay = -0.1", 3),
+        ("learning_rate = 1", "learning_rate = 0", 4),
     ],
 )
 def test_a_wrong_key_or_value_names_file_line_and_key(tmp_path, line, wrong, number):

@@ -144,8 +144,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(videos, tmp_path, enc
 
 
 class TestMain:
-    def run(self, monkeypatch, videos, out):
-        arguments = ["extract", "--videos", str(videos), "--encoder", "fake", "--rate", "2", "--out", str(out)]
+    def run(self, monkeypatch, videos, out, rate="2"):
+        arguments = ["extract", "--videos", str(videos), "--encoder", "fake", "--rate", rate, "--out", str(out)]
         monkeypatch.setattr(sys, "argv", arguments)
         return main()
 
@@ -175,6 +175,12 @@ class TestMain:
         (tmp_path / "file").write_text("")
         assert self.run(monkeypatch, videos, tmp_path / "file") == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+    @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
+    def test_a_rate_that_is_none_is_one_line(self, videos, tmp_path, encoder, monkeypatch, capsys, rate):
+        assert self.run(monkeypatch, videos, tmp_path / "out", rate) == 2
+        assert "--rate" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
 
     def test_a_folder_without_videos_is_one_line(self, tmp_path, encoder, monkeypatch, capsys):
         assert self.run(monkeypatch, tmp_path / "absent", tmp_path / "out") == 2
