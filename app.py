@@ -14,7 +14,8 @@ def serve(**options: object) -> gr.Blocks:
     page = build_page(limits=str(LIMITS))
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
-    page.launch(max_file_size=f"{LIMITS.megabytes}mb", **looks, **options)
+    # ssr_mode: a Space would put a Node server before the page, which is tested without one.
+    page.launch(max_file_size=f"{LIMITS.megabytes}mb", ssr_mode=False, **looks, **options)
     return page
 
 

@@ -35,7 +35,7 @@ def installed() -> dict[str, CheckpointConfig]:
 
 def offered(configs: Mapping[str, CheckpointConfig]) -> list[str]:
     """The names without baselines, which other checkpoints name to be compared with; all where that leaves none."""
-    baselines = {getattr(config, "baseline", "") for config in configs.values()}
+    baselines = {config.baseline for config in configs.values()}
     return [name for name in configs if name not in baselines] or list(configs)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -55,7 +56,7 @@ def test_without_embedded_or_any_checkpoint():
 
 def test_a_baseline_is_neither_offered_nor_the_default():
     both = configs("a-without", "b")
-    object.__setattr__(both["b"], "baseline", "a-without")
+    both["b"] = replace(both["b"], baseline="a-without")
     assert offered(both) == ["b"]
     assert choose(both, False, cached()).name == "b"
 
