@@ -6,6 +6,7 @@ proposals is that of Mo, Liu, Hu, arXiv 2203.03838; the locked towers joined by 
 LiT, CVPR 2022.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,8 @@ class GrounderConfig:
         width: width D of the space where frames and queries meet.
         context: frames that a frame sees around itself, an odd number; 1 is none.
         dropout: share of features dropped in training.
+        blur: standard deviation of the Gaussian that features are averaged with over time, frames; 0 is none.
+        centered: whether a fixed center, which training finds, is taken off features and pooled queries.
     """
 
     frame_width: int
@@ -30,10 +33,26 @@ class GrounderConfig:
     width: int = 512
     context: int = 5
     dropout: float = 0.3
+    blur: float = 0.0
+    centered: bool = False
 
     def __post_init__(self) -> None:
         if min(self.frame_width, self.query_width, self.width, self.context) < 1 or self.context % 2 == 0:
             raise ValueError(f"widths must be positive and the context odd, not {self}")
+        if self.blur < 0:
+            raise ValueError(f"the blur must be 0 or more, not {self.blur}")
+
+
+def blurred(features: Tensor, mask: Tensor, sigma: float) -> Tensor:
+    """Gaussian average of the real frames over time, `sigma` in frames: (B, T, D) and (B, T) give (B, T, D)."""
+    reach = math.ceil(3 * sigma)
+    steps = torch.arange(-reach, reach + 1, device=features.device, dtype=features.dtype)  # (K,)
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2).view(1, 1, -1, 1)  # (1, 1, K, 1)
+    real = mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
+    summed, weight = (
+        F.conv2d(each.unsqueeze(1), kernel, padding=(reach, 0)).squeeze(1) for each in (features * real, real)
+    )  # (B, T, D) and (B, T, 1)
+    return summed / weight.clamp(min=1e-6)  # (B, T, D)
 
 
 class FrameTower(nn.Module):
@@ -41,6 +60,8 @@ class FrameTower(nn.Module):
 
     def __init__(self, config: GrounderConfig) -> None:
         super().__init__()
+        self.blur = config.blur
+        self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.frame_width, config.width)
         self.context = nn.Conv1d(
@@ -52,7 +73,9 @@ class FrameTower(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""
-        frames = self.projection(self.dropout(features)) * mask.unsqueeze(-1)  # (B, T, D)
+        if self.blur:
+            features = blurred(features, mask, self.blur)  # (B, T, Dv)
+        frames = self.projection(self.dropout(features - self.center)) * mask.unsqueeze(-1)  # (B, T, D)
         mixed = self.context(frames.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
         return F.normalize(mixed, dim=-1) * mask.unsqueeze(-1)  # (B, T, D)
 
@@ -62,6 +85,7 @@ class QueryTower(nn.Module):
 
     def __init__(self, config: GrounderConfig) -> None:
         super().__init__()
+        self.register_buffer("center", torch.zeros(config.query_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
         self.attention = nn.Linear(config.query_width, 1, bias=False)
         self.projection = nn.Linear(config.query_width, config.width)
@@ -71,7 +95,7 @@ class QueryTower(nn.Module):
         """`tokens` (Q, N, Dq) and `mask` (Q, N), True at real tokens, give unit-length queries (Q, D)."""
         logits = self.attention(tokens).squeeze(-1).masked_fill(~mask, float("-inf"))  # (Q, N)
         sentence = torch.einsum("qn,qnd->qd", logits.softmax(dim=-1), tokens)  # (Q, Dq)
-        sentence = F.normalize(sentence, dim=-1)  # (Q, Dq)
+        sentence = F.normalize(sentence, dim=-1) - self.center  # (Q, Dq)
         return F.normalize(self.projection(self.dropout(sentence)), dim=-1)  # (Q, D)
 
 

@@ -1,7 +1,9 @@
+import dataclasses
+
 import pytest
 import torch
 
-from grounding.model import Grounder, GrounderConfig, start_from_bridge
+from grounding.model import Grounder, GrounderConfig, blurred, start_from_bridge
 
 CONFIG = GrounderConfig(frame_width=6, query_width=5, width=8, context=3, dropout=0.5)
 
@@ -27,6 +29,11 @@ def test_sizes_are_checked(wrong):
         GrounderConfig(**{"frame_width": 6, **wrong})
 
 
+def test_the_blur_is_checked():
+    with pytest.raises(ValueError, match="blur must be 0 or more"):
+        GrounderConfig(frame_width=6, blur=-1.0)
+
+
 def test_scores_of_every_query_at_every_frame():
     scores = grounder()(*inputs())
     assert scores.shape == (3, 2, 7)
@@ -40,8 +47,9 @@ def test_frames_and_queries_have_unit_length():
         assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-5)
 
 
-def test_padding_changes_no_score():
-    model, (features, mask, tokens, token_mask) = grounder(), inputs()
+@pytest.mark.parametrize("blur", [0.0, 1.5])
+def test_padding_changes_no_score(blur):
+    model, (features, mask, tokens, token_mask) = grounder(dataclasses.replace(CONFIG, blur=blur)), inputs()
     plain = model(features, mask, tokens, token_mask)
     padded = model(
         torch.cat([features, torch.full((2, 4, 6), 30.0)], dim=1),
@@ -79,6 +87,39 @@ def test_untrained_a_query_is_the_mean_of_its_tokens():
     mean = torch.nn.functional.normalize(tokens[:, :2].mean(dim=1), dim=-1)
     expected = torch.nn.functional.normalize(model.query_tower.projection(mean), dim=-1)
     assert torch.allclose(model.query_tower(tokens, mask), expected, atol=1e-6)
+
+
+class TestBlurred:
+    def test_averages_with_neighbours_and_keeps_what_does_not_change(self):
+        features = torch.tensor([[[0.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 1.0]]])
+        mixed = blurred(features, torch.ones(1, 5).bool(), 1.0)
+        assert torch.allclose(mixed[..., 1], torch.ones(1, 5))
+        assert mixed[0, 2, 0] > mixed[0, 1, 0] > mixed[0, 0, 0] > 0
+        assert mixed[0, 1, 0] == pytest.approx(float(mixed[0, 3, 0]))
+
+    def test_padding_is_not_mixed_in(self):
+        features = torch.cat([torch.ones(1, 3, 2), torch.full((1, 2, 2), 50.0)], dim=1)
+        mixed = blurred(features, torch.tensor([[True, True, True, False, False]]), 2.0)
+        assert torch.allclose(mixed[:, :3], torch.ones(1, 3, 2))
+
+
+class TestCenters:
+    def test_are_taken_off_before_the_projections(self):
+        centered = grounder(dataclasses.replace(CONFIG, centered=True))
+        features, mask, tokens, token_mask = inputs()
+        centered.frame_tower.center.copy_(features[0, 0])
+        plain = grounder()
+        moved = plain.frame_tower(features - features[0, 0], mask)
+        assert torch.allclose(centered.frame_tower(features, mask), moved, atol=1e-6)
+        centered.query_tower.center.fill_(0.3)
+        assert not torch.allclose(
+            centered.query_tower(tokens, token_mask), plain.query_tower(tokens, token_mask), atol=1e-3
+        )
+
+    def test_are_kept_with_the_weights_only_where_the_config_asks(self):
+        kept = {name for name in grounder(dataclasses.replace(CONFIG, centered=True)).state_dict() if "center" in name}
+        assert kept == {"frame_tower.center", "query_tower.center"}
+        assert not any("center" in name for name in grounder().state_dict())
 
 
 def test_a_frame_that_points_to_the_query_scores_highest():

@@ -23,7 +23,9 @@ class DataConfig:
         features: a folder of features, or a published file with one tensor per video.
         timestamps: the published file with the timestamps, where `features` is a file.
         videos: folder of the videos, to extract missing features from.
-        anchors: prompts with their CLIP text embeddings, for checkpoints that read CLIP frames.
+        anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
+        anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
+            reads another tower's; see `training.bridges`.
         validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
     """
 
@@ -32,6 +34,8 @@ class DataConfig:
     timestamps: str = ""
     videos: str = ""
     anchors: str = ""
+    anchor_features: str = ""
+    anchor_timestamps: str = ""
     validation: str = ""
 
 

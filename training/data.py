@@ -16,11 +16,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 @dataclass(frozen=True)
 class Source:
-    """A training video: features (T, Dv), timestamps (T,) in seconds, and the indices of its queries."""
+    """A training video: features (T, Dv), timestamps (T,) in seconds, the indices of its queries, and its name."""
 
     features: Tensor
     timestamps: Tensor
     queries: tuple[int, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grounding.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
+from training.foreground import standout
 
 NEVER = -1e4  # stands for minus infinity where a gradient must stay finite
 
@@ -65,6 +66,8 @@ class ContrastConfig:
         background: and clear background below this one.
         near_duplicate: cosine to the prototype from which a background frame is taken to be the moment itself.
         scales: of the hard negatives, mined one after another.
+        balance: if above 0, the foreground is the one stretch that stands out most, found as segments are, and all
+            else is background; `foreground` and `background` are not read. See `training.foreground.standout`.
     """
 
     temperature: float = 0.1
@@ -72,6 +75,7 @@ class ContrastConfig:
     background: float = 0.4
     near_duplicate: float = 0.95
     scales: tuple[Scale, ...] = SCALES
+    balance: float = 0.0
 
 
 def relative(scores: Tensor, mask: Tensor) -> Tensor:
@@ -79,6 +83,14 @@ def relative(scores: Tensor, mask: Tensor) -> Tensor:
     low = scores.masked_fill(~mask, float("inf")).amin(dim=-1, keepdim=True)  # (Q, 1)
     high = scores.masked_fill(~mask, float("-inf")).amax(dim=-1, keepdim=True)  # (Q, 1)
     return ((scores - low) / (high - low).clamp(min=1e-6)).masked_fill(~mask, 0.0)  # (Q, T)
+
+
+def estimate(level: Tensor, mask: Tensor, config: ContrastConfig) -> tuple[Tensor, Tensor]:
+    """Foreground and clear background of each video by its relative scores: (Q, T) weights and (Q, T) bool."""
+    if config.balance:
+        inside = standout(level, mask, config.balance)  # (Q, T)
+        return inside.to(level.dtype), ~inside & mask  # (Q, T) each
+    return level * (level >= config.foreground) * mask, (level <= config.background) & mask  # (Q, T) each
 
 
 def frame_contrast(frames: Tensor, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float) -> Tensor:
@@ -106,9 +118,7 @@ def coarse_contrast(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor,
 
     `frames` (Q, T, D), `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
     """
-    level = relative(scores.detach(), mask)  # (Q, T)
-    foreground = level * (level >= config.foreground) * mask  # (Q, T)
-    background = (level <= config.background) & mask  # (Q, T)
+    foreground, background = estimate(relative(scores.detach(), mask), mask, config)  # (Q, T) each
     anchor = F.normalize(prototype(frames, foreground) + query, dim=-1)  # (Q, D)
     return frame_contrast(frames, anchor, foreground, background, config.temperature)
 
@@ -126,10 +136,10 @@ def hard_negative_contrast(
     level = relative(scores.detach(), mask)  # (Q, T)
     total = frames.new_zeros(())
     for scale in config.scales:
-        foreground = level * (level >= config.foreground) * mask  # (Q, T)
+        foreground, _ = estimate(level, mask, config)  # (Q, T)
         center = prototype(frames, foreground)  # (Q, D)
         similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
-        outside = (level < config.foreground) & mask  # (Q, T)
+        outside = (foreground == 0) & mask  # (Q, T)
         distance = boundary_distance(foreground > 0, timestamps)  # (Q, T)
         negatives = mine(similarity, outside, distance, scale, config.near_duplicate)  # (Q, T)
         anchor = F.normalize(center + query, dim=-1)  # (Q, D)

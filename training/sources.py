@@ -40,7 +40,7 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
         encoded = store.load(video, durations[video])
         features = torch.from_numpy(encoded.features)  # (T, Dv)
         timestamps = torch.from_numpy(encoded.timestamps).float()  # (T,)
-        sources.append(Source(features, timestamps, tuple(indices)))
+        sources.append(Source(features, timestamps, tuple(indices), video))
     with team.main_first():
         bank = encode_queries(list(queries), keep=kept_beside(config.data.moments))
     return sources, bank

@@ -62,7 +62,7 @@ class Run:
         self.config, self.sources, self.bank, self.team = config, sources, bank, team
         check_sizes(config, len(sources), team.count)
         torch.manual_seed(config.seed)
-        self.grounder = start(Grounder(config.model), config).to(team.accelerator.device)
+        self.grounder = start(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
         optimizer = torch.optim.AdamW(
             self.grounder.parameters(), config.learning_rate, weight_decay=config.weight_decay

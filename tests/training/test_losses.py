@@ -8,6 +8,7 @@ from grounding.hard_negatives import Scale
 from training.losses import (
     ContrastConfig,
     coarse_contrast,
+    estimate,
     frame_contrast,
     hard_negative_contrast,
     pool_best,
@@ -169,6 +170,27 @@ class TestFrameContrast:
 
     def test_without_any_negative_it_is_zero(self):
         assert frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
+
+
+class TestEstimate:
+    scores = row(0.0, 0.1, 1.0, 0.5, 0.9, 0.6, 0.1, 0.0)
+    mask = torch.ones(1, 8, dtype=torch.bool)
+
+    def test_by_height_frames_between_the_two_are_neither(self):
+        foreground, background = estimate(self.scores, self.mask, ContrastConfig())
+        assert torch.allclose(foreground, row(0.0, 0.0, 1.0, 0.0, 0.9, 0.0, 0.0, 0.0))
+        assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
+
+    def test_by_what_stands_out_it_is_one_stretch_and_all_else_is_background(self):
+        foreground, background = estimate(self.scores, self.mask, ContrastConfig(balance=0.7))
+        assert foreground.tolist() == row(0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0).tolist()
+        assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
+
+    def test_padding_is_neither(self):
+        mask = flags(1, 1, 1, 1, 1, 1, 0, 0)
+        foreground, background = estimate(self.scores, mask, ContrastConfig(balance=0.7))
+        assert not foreground[~mask].any()
+        assert not background[~mask].any()
 
 
 class TestCoarseContrast:
