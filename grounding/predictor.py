@@ -160,6 +160,10 @@ class Predictor:
 
     def _frames(self, video: EncodedVideo) -> torch.Tensor:
         features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)
+        if self.config.frame_encoder.startswith(
+            "open_clip:"
+        ):  # our own have unit length, stored ones of others may not
+            features = torch.nn.functional.normalize(features, dim=-1)  # (1, T, Dv)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)  # (1, T)
         return self.grounder.frame_tower(features, mask)[0]  # (T, D)
 

@@ -56,6 +56,22 @@ def test_to_dict_is_json_with_the_contract_s_keys(predictor, encoded):
     assert (values["video"], values["checkpoint"]) == ("clip.mp4", "embedded")
 
 
+def test_clip_features_count_by_their_direction_alone():
+    """Published CLIP features are not all of unit length."""
+    torch.manual_seed(0)
+    model = GrounderConfig(frame_width=8, width=8, context=1)
+    clip = Predictor(CheckpointConfig("clip", "open_clip:tiny:none", model), Grounder(model), device="cpu")
+    features = np.random.default_rng(0).normal(size=(6, 8))
+    lengths = np.linspace(1, 20, 6)[:, None]
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    curves = [
+        clip.ground(EncodedVideo(np.arange(6.0), rows, 6.0, "open_clip:tiny:none"), "a cat").scores
+        for rows in (unit, unit * lengths)
+    ]
+    assert curves[0] == pytest.approx(curves[1], abs=1e-6)
+    assert np.ptp(curves[0]) > 0.01
+
+
 def test_many_queries_at_once_answer_as_one_by_one(predictor, encoded):
     queries = ["a cat", "an astronaut in an orange suit smiles at the camera"]
     for query, together in zip(queries, predictor.ground_many(encoded, queries), strict=True):
