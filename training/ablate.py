@@ -64,7 +64,8 @@ def config_of(cell: Cell, table: dict, ablation: AblationConfig) -> TrainConfig:
     """What one cell trains by. Raises DataError for a change that names an unknown key."""
     changes = {**cell.variant.set, "seed": cell.seed}
     if cell.fold.train:
-        changes |= {"data.moments": cell.fold.train, "data.validation": cell.fold.select}
+        moments = cell.fold.supervised if changes.get("data.supervised") else cell.fold.train
+        changes |= {"data.moments": moments, "data.validation": cell.fold.select}
     return vary(table, changes, f"{ablation.config}, variant {cell.variant.name!r}")
 
 

@@ -26,6 +26,8 @@ class DataConfig:
         anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
         anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
             reads another tower's; see `training.bridges`.
+        supervised: whether start and end are read, for the line that full supervision draws beside the others: each
+            query's part is then its moment.
         validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
     """
 
@@ -37,6 +39,7 @@ class DataConfig:
     anchor_features: str = ""
     anchor_timestamps: str = ""
     validation: str = ""
+    supervised: bool = False
 
 
 @dataclass(frozen=True)

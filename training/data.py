@@ -16,12 +16,21 @@ from torch.nn.utils.rnn import pad_sequence
 
 @dataclass(frozen=True)
 class Source:
-    """A training video: features (T, Dv), timestamps (T,) in seconds, the indices of its queries, and its name."""
+    """A training video.
+
+    Attributes:
+        features: (T, Dv).
+        timestamps: (T,) seconds.
+        queries: indices of its queries.
+        name: of the video.
+        moments: start and end of each query in seconds, for full supervision alone; empty otherwise.
+    """
 
     features: Tensor
     timestamps: Tensor
     queries: tuple[int, ...]
     name: str = ""
+    moments: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,17 @@ def compose(sources: Sequence[Source], config: CompositionConfig, rng: random.Ra
     return torch.cat(features), torch.cat(timestamps), spans
 
 
+def narrow(span: tuple[int, int], source: Source, pick: int) -> tuple[int, int]:
+    """A whole source's (first, last) frame indices narrowed to a query's moment, where the source knows moments."""
+    if not source.moments:
+        return span
+    start, end = source.moments[pick]
+    first = int((source.timestamps < start).sum())
+    last = int((source.timestamps < end).sum())
+    first = min(first, len(source.timestamps) - 1)
+    return span[0] + first, span[0] + max(last, first + 1)  # at least one frame
+
+
 def collate(
     joined: Sequence[Sequence[int]],
     sources: Sequence[Source],
@@ -129,9 +149,10 @@ def collate(
     for number, group in enumerate(joined):
         features, timestamps, parts = compose([sources[index] for index in group], config, rng)
         videos.append((features, timestamps))
-        chosen += [rng.choice(sources[index].queries) for index in group]
+        picks = [rng.choice(range(len(sources[index].queries))) for index in group]
+        chosen += [sources[index].queries[pick] for index, pick in zip(group, picks, strict=True)]
         owner += [number] * len(group)
-        spans += parts
+        spans += [narrow(part, sources[index], pick) for part, index, pick in zip(parts, group, picks, strict=True)]
     features = pad_sequence([video for video, _ in videos], batch_first=True)  # (V, T, Dv)
     timestamps = pad_sequence([times for _, times in videos], batch_first=True)  # (V, T)
     tokens = pad_sequence([bank.tokens[query].float() for query in chosen], batch_first=True)  # (Q, N, Dq)

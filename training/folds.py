@@ -12,16 +12,21 @@ from training.moments import DataError, Moment, write_moments
 
 
 class Fold(NamedTuple):
-    """Moments files of one fold: to learn from, to select the epoch by ("": the last is taken), and to score."""
+    """Moments files of one fold: to learn from, to select the epoch by ("": the last is taken), and to score.
+
+    `supervised` is what to learn from with start and end, which full supervision alone reads.
+    """
 
     number: int
     train: str
     select: str
     test: str
+    supervised: str = ""
 
 
 def make_folds(ablation: AblationConfig, out: Path) -> list[Fold]:
-    """The folds with their moments files below `out`. Training files hold no start or end.
+    """The folds with their moments files below `out`. Training files hold no start or end; those that full supervision
+    reads stand apart.
 
     Raises DataError naming the annotations if they cannot be read.
     """
@@ -48,6 +53,7 @@ def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: P
         "train": [_without_span(moment) for moment in rest if moment.video not in chosen],
         "select": [moment for moment in rest if moment.video in chosen],
         "test": test,
+        "supervised": [moment for moment in rest if moment.video not in chosen],
     }
     for name, moments in parts.items():
         write_moments(out / f"{name}.jsonl", moments)

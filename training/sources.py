@@ -16,12 +16,14 @@ from training.config import TrainConfig
 from training.data import QueryBank, Source
 from training.features import open_features
 from training.files import DataError, whole_file
-from training.moments import read_moments
+from training.moments import Moment, read_moments
 from training.processes import ALONE, Team
 
 
 def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source], QueryBank]:
-    """The videos of a moments file with their features and queries; start and end times are not read.
+    """The videos of a moments file with their features and queries.
+
+    Start and end times are not read, unless the config asks for full supervision.
 
     The encoded queries are kept beside the moments file, see `encode_queries`; of several processes one encodes them.
 
@@ -30,20 +32,34 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
     """
     queries: dict[str, int] = {}
     by_video: dict[str, list[int]] = defaultdict(list)
+    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
     durations: dict[str, float] = {}
     for moment in read_moments(Path(config.data.moments)):
         durations.setdefault(moment.video, moment.duration)
         by_video[moment.video].append(queries.setdefault(moment.query, len(queries)))
+        if config.data.supervised:
+            spans[moment.video].append(known_span(moment, config))
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     sources = []
     for video, indices in by_video.items():
         encoded = store.load(video, durations[video])
         features = torch.from_numpy(encoded.features)  # (T, Dv)
         timestamps = torch.from_numpy(encoded.timestamps).float()  # (T,)
-        sources.append(Source(features, timestamps, tuple(indices), video))
+        sources.append(Source(features, timestamps, tuple(indices), video, tuple(spans[video])))
     with team.main_first():
         bank = encode_queries(list(queries), keep=kept_beside(config.data.moments))
     return sources, bank
+
+
+def known_span(moment: Moment, config: TrainConfig) -> tuple[float, float]:
+    """Start and end, for full supervision. Raises DataError where there are none, or videos are composed or cut."""
+    if config.composition.most > 1 or config.composition.crop < 1:
+        raise DataError("data.supervised takes whole videos: set composition.fewest, most and crop to 1.")
+    if moment.start is None or moment.end is None:
+        raise DataError(
+            f"{config.data.moments}: {moment.video} has a moment without start and end to be supervised by."
+        )
+    return moment.start, moment.end
 
 
 def kept_beside(moments: str | Path) -> Path:

@@ -3,7 +3,18 @@ import random
 import pytest
 import torch
 
-from training.data import Batch, CompositionConfig, QueryBank, Source, batches, collate, compose, crop, groups
+from training.data import (
+    Batch,
+    CompositionConfig,
+    QueryBank,
+    Source,
+    batches,
+    collate,
+    compose,
+    crop,
+    groups,
+    narrow,
+)
 
 WHOLE = CompositionConfig(2, 3)
 
@@ -153,3 +164,24 @@ class TestBatches:
         sizes = [len(batch.features) for batch in epoch(count=12)]
         assert all(size == 2 for size in sizes[:-1])
         assert sizes[-1] in (1, 2)
+
+
+class TestNarrow:
+    source = Source(torch.zeros(6, 2), torch.arange(6.0), (0, 1), "v", ((1.5, 4.0), (9.0, 12.0)))
+
+    def test_keeps_the_frames_of_the_moment(self):
+        assert narrow((0, 6), self.source, 0) == (2, 4)
+
+    def test_keeps_one_frame_at_least(self):
+        assert narrow((0, 6), self.source, 1) == (5, 6)
+
+    def test_a_source_without_moments_stays_whole(self):
+        assert narrow((3, 9), Source(torch.zeros(6, 2), torch.arange(6.0), (0, 1)), 0) == (3, 9)
+
+    def test_a_batch_marks_the_moment_of_the_query_that_was_drawn(self):
+        bank = QueryBank([torch.ones(2, 3), 2 * torch.ones(2, 3)], torch.eye(2))
+        drawn = [collate([[0]], [self.source], bank, CompositionConfig(1, 1), random.Random(n)) for n in range(8)]
+        for made in drawn:
+            expected = [2, 3] if made.tokens[0, 0, 0] == 1 else [5]
+            assert made.inside[0].nonzero().flatten().tolist() == expected
+        assert len({float(made.tokens[0, 0, 0]) for made in drawn}) == 2

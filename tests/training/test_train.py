@@ -122,6 +122,17 @@ class TestTrain:
         train(config, tmp_path / "two")
         assert_same_run(tmp_path / "one", tmp_path / "two")
 
+    def test_full_supervision_reads_them(self, config, tmp_path):
+        data = dataclasses.replace(config.data, supervised=True)
+        config = dataclasses.replace(config, data=data, composition=CompositionConfig(1, 1))
+        with pytest.raises(GroundingError, match="without start and end to be supervised by"):
+            load_sources(config)
+        write_moments(config.data.moments, [Moment(f"{n}.mp4", 5.0, "a cat", 1.0, 3.0) for n in range(12)])
+        sources, _ = load_sources(config)
+        assert all(source.moments == ((1.0, 3.0),) for source in sources)
+        with pytest.raises(GroundingError, match="takes whole videos"):
+            load_sources(dataclasses.replace(config, composition=CompositionConfig(2, 3)))
+
     def test_a_last_batch_of_a_single_pair_is_no_nan(self, config, tmp_path):
         """Eleven videos two at a time, uncomposed: the last batch holds a single pair."""
         text = (tmp_path / "train.jsonl").read_text().splitlines(keepends=True)
