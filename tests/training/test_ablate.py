@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from training.metrics import recall_table
 from training.moments import DataError, read_moments
 from training.selection import EncodedQueries
 
+CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 METHOD = """name = "toy"
 frame_encoder = "toy"
 rate = 1.0
@@ -193,3 +195,14 @@ def test_the_table_weighs_folds_by_their_queries_and_pairs_the_gain():
 def test_one_seed_has_no_spread():
     assert spread([61.25]) == "61.2"
     assert paired_gain({(0, 0): scores(2.0)}, {(0, 0): scores(1.0)}) == "+1.0"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("ablate-*.toml")), ids=lambda path: path.stem)
+def test_the_shipped_ablations_differ_from_their_method_by_known_keys(path):
+    ablation = read_ablation(path)
+    table = read_table(CONFIGS.parents[1] / ablation.config)
+    configs = [vary(table, variant.set, variant.name) for variant in ablation.variants]
+    assert len({repr(config) for config in configs}) == len(configs)
+    assert configs[-1] == vary(table, {}, "the full method")
+    for decoder in ablation.decoders:
+        vary_segments(configs[-1].segments, decoder.set, decoder.name)

@@ -58,7 +58,7 @@ scales = [{radius = 2, share = 0.5}, {radius = 5.0, share = 0.1}]
 
 
 def test_every_shipped_config_is_read():
-    paths = sorted(CONFIGS.glob("*.toml"))
+    paths = sorted(path for path in CONFIGS.glob("*.toml") if not path.name.startswith("ablate-"))
     assert paths
     for path in paths:
         assert dataclasses.is_dataclass(read_train_config(path))
