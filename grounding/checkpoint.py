@@ -58,8 +58,7 @@ def read_config(folder: Path) -> CheckpointConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         segments = values.pop("segments", {})
-        if "thresholds" in segments:
-            segments["thresholds"] = tuple(segments["thresholds"])
+        segments.update({key: tuple(value) for key, value in segments.items() if isinstance(value, list)})
         return CheckpointConfig(
             model=GrounderConfig(**values.pop("model")), segments=SegmentConfig(**segments), **values
         )

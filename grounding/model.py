@@ -129,21 +129,29 @@ class Grounder(nn.Module):
         return self.logits(self.query_tower(tokens, token_mask), self.frame_tower(features, mask)).sigmoid()
 
 
-def start_from_bridge(grounder: Grounder, frame_bridge: Tensor, query_bridge: Tensor) -> None:
+def start_from_bridge(
+    grounder: Grounder,
+    frame_bridge: Tensor,
+    query_bridge: Tensor,
+    centers: tuple[Tensor, Tensor] | None = None,
+) -> None:
     """Start the projections from linear maps that already meet, so that training refines instead of discovering.
 
     Args:
         frame_bridge: (K, Dv) map of frame features to a shared space of width K <= D.
         query_bridge: (K, Dq) map of pooled queries to the same space.
+        centers: (Dv,) and (Dq,), taken off frame features and pooled queries; none are by default.
     """
     shared = len(frame_bridge)
     if len(query_bridge) != shared or shared > grounder.config.width:
         raise ValueError(f"bridges to {shared} and {len(query_bridge)} do not fit a width of {grounder.config.width}")
     with torch.no_grad():
-        for layer, bridge in (
-            (grounder.frame_tower.projection, frame_bridge),
-            (grounder.query_tower.projection, query_bridge),
+        for layer, bridge, center in (
+            (grounder.frame_tower.projection, frame_bridge, centers and centers[0]),
+            (grounder.query_tower.projection, query_bridge, centers and centers[1]),
         ):
             layer.weight[:shared] = bridge
             layer.weight[shared:] *= 0.1  # dimensions that the bridge leaves free begin small
             layer.bias.zero_()
+            if center is not None:
+                layer.bias[:shared] = -bridge @ center

@@ -5,9 +5,11 @@ themselves change. They are ranked by inside-minus-outside contrast, as in betwe
 thinned by non-maximum suppression.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from grounding.joins import join_chances, strongest, unbroken
 
 HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
@@ -33,6 +35,10 @@ class SegmentConfig:
         change_bonus: how much more a window counts for lying between two changes of full strength.
         surroundings: how far around a window the contrast looks, in lengths of the window, on either side.
         balance: exponent of w(1 - w), w the share of the video inside: 0.5 is Otsu's, 0 prefers the highest peak.
+        windows: seconds on either side of an edge over which features are averaged before they are compared, so that
+            only changes that last count, see `grounding.joins`; without any, neighbouring frames are compared.
+        join: distance between the two sides at which two scenes meet as likely as not.
+        coherence: how much a window loses for scenes that meet inside it; 0 is nothing. Needs `windows`.
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
@@ -42,7 +48,14 @@ class SegmentConfig:
     change_bonus: float = 2.0
     surroundings: float = 2.0
     balance: float = 0.4
+    windows: tuple[float, ...] = ()
+    join: float = 0.9
+    coherence: float = 0.0
     overlap: float = 0.4
+
+    def __post_init__(self) -> None:
+        if any(window <= 0 for window in self.windows):
+            raise ValueError(f"windows must be above 0 s, not {self.windows}")
 
 
 def frame_edges(timestamps: np.ndarray, duration: float) -> np.ndarray:
@@ -128,6 +141,18 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     return Windows(first, last, area / length, contrast * (share * (1 - share)) ** config.balance * bonus)
 
 
+def ranked_windows(
+    timestamps: np.ndarray, features: np.ndarray, edges: np.ndarray, curve: np.ndarray, config: SegmentConfig
+) -> Windows:
+    """The candidates with the changes that the config asks for; shapes as in `find_segments` and `candidates`."""
+    if not config.windows:
+        return candidates(edges, curve, changes(features, config.changes), config)
+    chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+    found = candidates(edges, curve, strongest(chances, config.changes), config)
+    kept = np.exp(config.coherence * unbroken(chances, found.first, found.last))  # (W,)
+    return replace(found, rank=found.rank * kept)
+
+
 def overlap(a: Segment, b: Segment) -> float:
     """Temporal intersection over union of two segments."""
     shared = min(a.end, b.end) - max(a.start, b.start)
@@ -169,7 +194,7 @@ def find_segments(
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
     curve = smooth(timestamps, scores, config.smoothing)  # (T,)
-    found = candidates(edges, curve, changes(features, config.changes), config)
+    found = ranked_windows(timestamps, features, edges, curve, config)
     order = np.argsort(-found.rank, kind="stable")
     ranked = [
         Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(found.inside[w]))

@@ -19,6 +19,7 @@ from training.config import TrainConfig
 from training.data import QueryBank, Source
 from training.features import PublishedFeatures
 from training.files import DataError
+from training.regression import start_fitted
 from training.sources import encode_queries
 
 CONSE = 384  # the last features of the embedded encoder, which lie in the query encoder's own space
@@ -33,6 +34,8 @@ def start(
 
     Raises DataError if the sizes do not fit the encoder, or the anchors cannot be read.
     """
+    if config.bridge.ridge and sources and bank:
+        return start_fitted(grounder, config, sources, bank)
     if config.frame_encoder == "embedded":
         if config.model.frame_width <= CONSE or config.model.width < CONSE or config.model.query_width != CONSE:
             raise DataError(

@@ -25,7 +25,7 @@ class DataConfig:
         videos: folder of the videos, to extract missing features from.
         anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
         anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
-            reads another tower's; see `training.bridges`.
+            reads another tower's; see `training.regression`.
         supervised: whether start and end are read, for the line that full supervision draws beside the others: each
             query's part is then its moment.
         validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
@@ -43,6 +43,23 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class BridgeConfig:
+    """Where the two projections start, see `training.regression`.
+
+    Attributes:
+        ridge: strength of a ridge regression of sentences on videos, fitted on the training pairs; 0 fits none.
+        whitening: exponent by which the directions in which sentences vary are evened out, 0 for not, 1 for fully.
+    """
+
+    ridge: float = 0.0
+    whitening: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.ridge < 0 or self.whitening < 0:
+            raise ValueError(f"the bridge needs a ridge and a whitening of 0 or more, not {self}")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A training run.
 
@@ -52,7 +69,7 @@ class TrainConfig:
         frame_encoder: whose features it reads.
         rate: frames sampled a second.
         description: of the training data, for the checkpoint's config.
-        data, model, composition, objective, segments: see their classes.
+        data, model, bridge, composition, objective, segments: see their classes.
         seed: of everything random.
         epochs: passes over the videos.
         videos: composed videos per batch.
@@ -67,6 +84,7 @@ class TrainConfig:
     summary: str = ""
     description: str = ""
     rate: float = 2.0
+    bridge: BridgeConfig = field(default_factory=BridgeConfig)
     composition: CompositionConfig = field(default_factory=CompositionConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     segments: SegmentConfig = field(default_factory=SegmentConfig)

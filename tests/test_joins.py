@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from grounding.joins import join_chances, lasting_change, local_peaks, strongest, unbroken
+from grounding.segments import SegmentConfig, find_segments
+
+
+def shots(*numbers: int, length: int = 8) -> np.ndarray:
+    """Features (T, 6) of shots of `length` frames, each of the scene with that number; a shot varies from the rest."""
+    rng = np.random.default_rng(1)
+    return np.concatenate([np.eye(6)[number] + 0.1 * rng.normal(size=(length, 6)) for number in numbers])
+
+
+class TestLastingChange:
+    def test_is_greatest_where_scenes_meet(self):
+        assert lasting_change(shots(0, 1), reach=4).argmax() == 7
+
+    def test_looks_past_one_odd_frame(self):
+        features = shots(0, 0, 1)
+        features[4] = np.eye(6)[5]
+        assert lasting_change(features, reach=1)[3:5].min() > 0.8
+        assert lasting_change(features, reach=8)[3:5].max() < 0.5
+        assert lasting_change(features, reach=8).argmax() == 15
+
+
+class TestLocalPeaks:
+    def test_are_higher_than_all_in_reach(self):
+        assert local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 1).tolist() == [1, 4]
+        assert local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 3).tolist() == [4]
+
+
+class TestJoinChances:
+    def test_are_high_at_joins_and_low_elsewhere(self):
+        features = shots(0, 1, 2)
+        chances = join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9)
+        assert chances.shape == (25,)
+        assert (chances[[8, 16]] > 0.5).all()
+        assert (np.delete(chances, [0, 8, 16, 24]) < 0.5).all()
+        assert chances[[0, 24]].tolist() == [0.5, 0.5]
+
+    def test_do_not_depend_on_what_all_scenes_share(self):
+        features = shots(0, 1, 2)
+        alike = join_chances(np.arange(24.0), features + 3.0, (2.0, 6.0), 0.9)
+        assert alike == pytest.approx(join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9), abs=1e-3)
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_a_still_picture_has_no_join(self, count):
+        chances = join_chances(np.arange(float(count)), np.ones((count, 3)), (1.5, 6.0), 0.9)
+        assert chances.shape == (count + 1,)
+        assert np.isfinite(chances).all()
+        assert (chances[1:-1] <= 0.5).all()
+
+
+def test_unbroken_windows_lose_nothing_and_joins_at_their_ends_do_not_count():
+    chances = np.array([0.5, 0.0, 0.8, 0.0, 0.5])
+    logs = unbroken(chances, np.array([0, 0, 2, 1]), np.array([2, 4, 4, 2]))
+    assert logs == pytest.approx([0.0, np.log(0.2), 0.0, 0.0])
+
+
+def test_strongest_keeps_the_ends_and_the_highest():
+    assert strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 1).tolist() == [0.5, 0.0, 0.9, 0.0, 0.5]
+    assert strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 0).tolist() == [0.5, 0.0, 0.0, 0.0, 0.5]
+
+
+class TestCoherence:
+    """Two neighbouring scenes both match; a moment is one scene."""
+
+    def best(self, **options):
+        scores = np.repeat([0.1, 0.7, 0.6, 0.1], 8)
+        config = SegmentConfig(windows=(1.5, 6.0), **options)
+        return find_segments(np.arange(32.0), scores, shots(0, 1, 2, 3), 32.0, config=config)[0]
+
+    def test_a_moment_does_not_run_over_a_join(self):
+        best = self.best(coherence=0.3)
+        assert (best.start, best.end) == pytest.approx((7.5, 15.5))
+
+    def test_without_it_a_moment_may(self):
+        best = self.best(coherence=0.0)
+        assert (best.start, best.end) == pytest.approx((7.5, 23.5))
+
+
+def test_windows_must_last():
+    with pytest.raises(ValueError, match="windows must be above 0"):
+        SegmentConfig(windows=(0.0,))
