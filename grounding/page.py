@@ -17,6 +17,7 @@ TITLE = """# Find a moment in a video by describing it
 Every sampled frame gets a matching score. No segment proposals, no training on timestamps."""
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
+SAVE = "() => window.grounding.savePlot()"
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -37,6 +38,9 @@ class Controls(NamedTuple):
 
     remove: gr.Button
     play: gr.Button
+    cut: gr.Button
+    results: gr.Button
+    picture: gr.Button
 
 
 def build_page(limits: str) -> gr.Blocks:
@@ -73,9 +77,17 @@ def state() -> dict[str, gr.components.Component]:
 def add_inputs(limits: str) -> tuple[list[gr.components.Component], dict[str, gr.components.Component]]:
     """The column on the left: the first of the inputs, and what is said beside them."""
     video = gr.Video(label=f"Clip ({limits})", elem_id="clip", height=270, sources=["upload"])
+    preview = gr.Video(
+        label="Preview: browsers cannot play the clip itself",
+        elem_id="preview",
+        height=270,
+        interactive=False,
+        visible=False,
+        buttons=[],
+    )
     query = gr.Textbox(label="What happens?", placeholder="a dog catches a frisbee", elem_id="query", max_lines=2)
     button = gr.Button("Find the moment", variant="primary", elem_id="find")
-    said = {"waiting": gr.HTML(elem_id="waiting")}
+    said = {"preview": preview, "waiting": gr.HTML(elem_id="waiting")}
     cancel = gr.Button("Cancel", variant="secondary", elem_id="cancel")
     said["message"] = gr.HTML(elem_id="message")
     return [video, query, button, cancel], said
@@ -99,8 +111,14 @@ def add_lists() -> tuple[dict[str, gr.components.Component], Controls]:
         with gr.Row(elem_id="player"):
             play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
             gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)
-    parts = {"answers": answers, "queries": queries, "segments": segments}
-    return parts, Controls(remove, play)
+        with gr.Accordion("Take it away", open=False, elem_id="away"):
+            with gr.Row():
+                cut = gr.Button("Segment as mp4", size="sm", min_width=120)
+                results = gr.Button("Results as JSON, CSV, HTML", size="sm", min_width=120)
+                picture = gr.Button("Plot as PNG", size="sm", min_width=120)
+            files = gr.Files(label="Ready to be saved", visible=False, interactive=False, elem_id="files")
+    parts = {"answers": answers, "queries": queries, "segments": segments, "files": files}
+    return parts, Controls(remove, play, cut, results, picture)
 
 
 def add_pictures() -> dict[str, gr.components.Component]:
@@ -163,12 +181,17 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     for event in (*finding, *looking):
         event.then(None, screen.span, js=SHOW)
     controls.play.click(None, screen.span, js=PLAY)
+    controls.picture.click(None, js=SAVE)
+    for button, make in ((controls.cut, events.cut_out), (controls.results, events.results)):
+        button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private")
     inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=finding, queue=False, **QUICK)
     # These come from a visitor's own hand; `change` may come late and would cancel what was asked since.
     for event in (inputs.video.clear, inputs.video.upload):
-        event(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
+        left = event(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
+    left.then(events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private")
     for example in examples:
-        example.dataset.click(None, cancels=finding)
+        hide = {"fn": lambda: gr.Video(None, visible=False), "outputs": screen.preview}
+        example.dataset.click(**hide, cancels=finding, queue=False, **QUICK)
     # Twice, since an answer may also arrive after its clip has left.
     for event in (inputs.video.change, *(found.success for found in finding)):
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)

@@ -25,6 +25,8 @@ class Screen(NamedTuple):
     inspection: Any = gr.skip()  # the column that holds the next one
     frames: Any = gr.skip()
     film: Any = gr.skip()
+    preview: Any = gr.skip()  # stands in for a clip that browsers cannot play
+    files: Any = gr.skip()  # what was made to be taken away
     span: Any = gr.skip()  # where the video is sent to, and whether it plays there
     board: Any = gr.skip()
     clip: Any = gr.skip()  # path of the one that message and board are about
@@ -56,6 +58,7 @@ def drawn(board: Board, new: bool = False, **more: Any) -> Screen:
         ),
         inspection=gr.Column(visible=True),
         frames=inspection(board),
+        files=gr.Files(None, visible=False),
         span={"start": board.chosen.start, "end": board.chosen.end, "moves": board.moves, "plays": board.plays},
         board=board,
         **more,

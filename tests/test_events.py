@@ -1,5 +1,6 @@
 """What the page's events write; how it looks and feels is for tests/browser."""
 
+import dataclasses
 from collections import OrderedDict
 
 import gradio as gr
@@ -8,7 +9,7 @@ import pytest
 from grounding import events
 from grounding.errors import VideoError
 from tests.boards import board
-from tests.clips import bad_file, colours
+from tests.clips import RED, bad_file, colours, plain, write_video
 
 
 @pytest.fixture
@@ -141,3 +142,41 @@ def test_another_clip_clears_the_page_and_the_same_one_does_not():
     assert screen.message == ""
     assert screen.board is screen.clip is None
     assert unchanged(events.forget("same.mp4", "same.mp4"))
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """The folder that handed-out files go to."""
+    monkeypatch.setattr(events, "own_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def quiet(share, desc):
+    """Progress that nobody watches."""
+
+
+def test_a_clip_that_browsers_play_needs_no_preview_and_another_gets_one(own, scenes):
+    assert unchanged(events.playable(str(scenes), quiet))
+    other = write_video(own / "clip.avi", [plain(RED)] * 10, codec="mpeg4")
+    shown = events.playable(str(other), quiet)
+    assert shown.preview.visible
+    assert unchanged(shown, "preview")
+
+
+def test_a_file_that_is_no_video_is_told_when_it_is_uploaded(own, tmp_path):
+    screen = events.playable(str(bad_file("text", tmp_path)), quiet)
+    assert "text.mp4" in screen.message
+    assert unchanged(events.playable(None, quiet))
+
+
+def test_files_to_take_away(own, scenes):
+    made = dataclasses.replace(board("a cat", "a dog"), clip=str(scenes))
+    cut = events.cut_out(made, quiet)
+    assert (own / "scenes_2.0-4.0s.mp4").stat().st_size > 0
+    assert cut.files.visible
+    assert events.results(made).files.visible
+    assert {path.suffix for path in own.iterdir()} == {".mp4", ".json", ".csv", ".html"}
+
+
+def test_a_clip_that_is_gone_when_it_is_cut_is_told(own):
+    assert 'role="alert"' in events.cut_out(dataclasses.replace(board(), clip="gone.mp4"), quiet).message

@@ -2,7 +2,7 @@
 (() => {
   const NUDGE = 0.5; // seconds an arrow key moves the video
   const one = (selector) => document.querySelector(selector);
-  const video = () => one("#clip video");
+  const video = () => one("#preview video") ?? one("#clip video");
   const graph = () => one("#plot .js-plotly-plot");
   const bound = new WeakSet(); // graphs that listen; Gradio makes a new one for every figure
   let span = null; // what plays, {start, end}
@@ -168,6 +168,11 @@
     if (share >= 0 && share <= 1) seek(range[0] + share * (range[1] - range[0]));
   }
 
+  function savePlot() {
+    const clip = one("#clip video")?.src.split("/").pop().replace(/\.[^.]*$/, "") || "clip";
+    window.Plotly.downloadImage(graph(), { format: "png", scale: 2, filename: `${decodeURIComponent(clip)}_scores` });
+  }
+
   // Joining
 
   function bind() {
@@ -198,5 +203,5 @@
   document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.("#plot .nsewdrag") && event), true);
   document.addEventListener("pointerup", (event) => pressed && release(pressed, event), true);
   window.addEventListener("resize", () => graph() && placePlayhead());
-  window.grounding = { show, play, seek };
+  window.grounding = { show, play, savePlot };
 })();
