@@ -9,13 +9,12 @@ import gradio as gr
 
 from grounding.board import Asked, Board
 from grounding.clips import Clip, Memory, encoded
+from grounding.downloads import playable_file, result_files, segment_file
 from grounding.errors import GroundingError
-from grounding.export import cut, cut_name, write_results
 from grounding.plots import board_figure, growing_figure
 from grounding.predictor import Predictor, check_query
-from grounding.preview import preview
 from grounding.screen import Screen, cleared, drawn
-from grounding.serving import check_limits, described, known, load_baseline, load_predictor, own_folder
+from grounding.serving import described, known, load_baseline, load_predictor
 from grounding.views import done, encoding, problem, stopped, working
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
@@ -90,7 +89,7 @@ def stop(board: Board | None) -> Screen:
 
 
 def leave() -> Screen:
-    """The clip was taken away or another one was given."""
+    """The clip was taken away."""
     return cleared(waiting="", message="", clip=None, preview=gr.Video(None, visible=False))
 
 
@@ -99,24 +98,21 @@ def playable(video: str | None, progress: gr.Progress = gr.Progress()) -> Screen
     if not video:
         return Screen()
     try:
-        check_limits(video)
-        shown = preview(video, own_folder(), lambda share, text: progress(share, desc=text))
+        shown = playable_file(video, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return Screen(message=problem(error), clip=video)
-    return Screen() if shown == Path(video) else Screen(preview=gr.Video(str(shown), visible=True))
+    return Screen() if Path(shown) == Path(video) else Screen(preview=gr.Video(shown, visible=True))
 
 
 def cut_out(board: Board | None, progress: gr.Progress = gr.Progress()) -> Screen:  # noqa: B008
     """The chosen segment as a file."""
     if board is None:
         return Screen()
-    start, end = board.chosen.start, board.chosen.end
     try:
-        path = own_folder() / cut_name(board.clip, start, end)
-        cut(board.clip, start, end, path, lambda share: progress(share, desc="Cutting the segment out"))
+        path = segment_file(board.clip, board.chosen, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return Screen(message=problem(error))
-    return Screen(files=gr.Files([str(path)], visible=True))
+    return Screen(files=gr.Files([path], visible=True))
 
 
 def results(board: Board | None) -> Screen:
@@ -124,9 +120,8 @@ def results(board: Board | None) -> Screen:
     if board is None:
         return Screen()
     figure = board_figure(board.asked, board.active, board.segment, board.compare, legend=True)
-    answers = [asked.answer for asked in board.asked]
-    paths = write_results(own_folder(), answers, Path(board.clip).name, figure)
-    return Screen(files=gr.Files([str(path) for path in paths], visible=True))
+    paths = result_files(board.clip, [asked.answer for asked in board.asked], figure)
+    return Screen(files=gr.Files(paths, visible=True))
 
 
 def forget(video: str | None, clip: str | None) -> Screen:

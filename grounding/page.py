@@ -185,10 +185,11 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     for button, make in ((controls.cut, events.cut_out), (controls.results, events.results)):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private")
     inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=finding, queue=False, **QUICK)
-    # These come from a visitor's own hand; `change` may come late and would cancel what was asked since.
-    for event in (inputs.video.clear, inputs.video.upload):
-        left = event(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
-    left.then(events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private")
+    # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
+    inputs.video.clear(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
+    inputs.video.upload(
+        events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private"
+    )
     for example in examples:
         hide = {"fn": lambda: gr.Video(None, visible=False), "outputs": screen.preview}
         example.dataset.click(**hide, cancels=finding, queue=False, **QUICK)

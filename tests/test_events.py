@@ -147,7 +147,7 @@ def test_another_clip_clears_the_page_and_the_same_one_does_not():
 @pytest.fixture
 def own(monkeypatch, tmp_path):
     """The folder that handed-out files go to."""
-    monkeypatch.setattr(events, "own_folder", lambda: tmp_path)
+    monkeypatch.setattr("grounding.downloads.own_folder", lambda: tmp_path)
     return tmp_path
 
 
