@@ -6,6 +6,7 @@
   const graph = () => one("#plot .js-plotly-plot");
   const bound = new WeakSet(); // graphs that listen; Gradio makes a new one for every figure
   let span = null; // what plays, {start, end}
+  let under = NaN; // time of the frame at the pointer
   let next = 0; // the coming animation frame
   let seen = null; // count of the last move that the server asked for
 
@@ -143,6 +144,7 @@
     const ruler = axis();
     const card = element("peek", one("#plot"));
     const active = points[points.length - 1];
+    under = active.x;
     const words = points.map((point) => point.customdata).sort((a, b) => b.length - a.length)[0];
     card.replaceChildren(
       tile(active.x),
@@ -165,7 +167,9 @@
     if (Math.hypot(to.clientX - from.clientX, to.clientY - from.clientY) > 5) return;
     const { left, width, range } = axis();
     const share = (to.clientX - one("#plot").getBoundingClientRect().left - left) / width;
-    if (share >= 0 && share <= 1) seek(range[0] + share * (range[1] - range[0]));
+    if (share < 0 || share > 1) return;
+    const exact = range[0] + share * (range[1] - range[0]);
+    seek(Math.abs(under - exact) < NUDGE ? under : exact);
   }
 
   function savePlot() {
@@ -182,7 +186,6 @@
     preparePlayhead();
     const hide = () => (element("peek", one("#plot")).hidden = true);
     hide();
-    plot.on("plotly_click", (event) => seek(event.points[0].x)); // the very frame
     plot.on("plotly_hover", (event) => peek(event.points));
     plot.on("plotly_unhover", hide);
     plot.on("plotly_afterplot", placePlayhead);
@@ -198,7 +201,7 @@
     const frame = event.target.closest?.(".frame[data-time]");
     if (frame) seek(Number(frame.dataset.time));
   });
-  // Plotly takes the second of two quick clicks for a double click, wherever it is.
+  // Not plotly_click: the second of two quick clicks is reported where the first one was.
   let pressed = null;
   document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.("#plot .nsewdrag") && event), true);
   document.addEventListener("pointerup", (event) => pressed && release(pressed, event), true);
