@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grounding.joins import join_chances, strongest, unbroken
+from grounding.runs import runs
 
 HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
@@ -39,6 +40,8 @@ class SegmentConfig:
             only changes that last count, see `grounding.joins`; without any, neighbouring frames are compared.
         join: distance between the two sides at which two scenes meet as likely as not.
         coherence: how much a window loses for scenes that meet inside it; 0 is nothing. Needs `windows`.
+        contrast: whether all windows between boundaries are candidates, by contrast; else only the stretches above a
+            threshold are, by their mean score, and `change_bonus` to `balance` and `coherence` are not read.
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
@@ -51,6 +54,7 @@ class SegmentConfig:
     windows: tuple[float, ...] = ()
     join: float = 0.9
     coherence: float = 0.0
+    contrast: bool = True
     overlap: float = 0.4
 
     def __post_init__(self) -> None:
@@ -145,11 +149,15 @@ def ranked_windows(
     timestamps: np.ndarray, features: np.ndarray, edges: np.ndarray, curve: np.ndarray, config: SegmentConfig
 ) -> Windows:
     """The candidates with the changes that the config asks for; shapes as in `find_segments` and `candidates`."""
-    if not config.windows:
-        return candidates(edges, curve, changes(features, config.changes), config)
-    chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
-    found = candidates(edges, curve, strongest(chances, config.changes), config)
-    kept = np.exp(config.coherence * unbroken(chances, found.first, found.last))  # (W,)
+    chances = strength = changes(features, config.changes)  # (T + 1,)
+    if config.windows:
+        chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+        strength = strongest(chances, config.changes)  # (T + 1,)
+    if not config.contrast:
+        first, last, inside = runs(edges, curve, strength, config.thresholds)
+        return Windows(first, last, inside, inside)
+    found = candidates(edges, curve, strength, config)
+    kept = np.exp(config.coherence * unbroken(chances, found.first, found.last)) if config.windows else 1.0  # (W,)
     return replace(found, rank=found.rank * kept)
 
 
