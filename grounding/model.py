@@ -45,12 +45,12 @@ class GrounderConfig:
 
 def blurred(features: Tensor, mask: Tensor, sigma: float) -> Tensor:
     """Gaussian average of the real frames over time, `sigma` in frames: (B, T, D) and (B, T) give (B, T, D)."""
-    reach = math.ceil(3 * sigma)
-    steps = torch.arange(-reach, reach + 1, device=features.device, dtype=features.dtype)  # (K,)
-    kernel = torch.exp(-0.5 * (steps / sigma) ** 2).view(1, 1, -1, 1)  # (1, 1, K, 1)
+    reach, count = math.ceil(3 * sigma), features.shape[1]
+    kernel = [math.exp(-0.5 * (step / sigma) ** 2) for step in range(-reach, reach + 1)]
     real = mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
     summed, weight = (
-        F.conv2d(each.unsqueeze(1), kernel, padding=(reach, 0)).squeeze(1) for each in (features * real, real)
+        sum(share * padded[:, step : step + count] for step, share in enumerate(kernel))
+        for padded in (F.pad(each, (0, 0, reach, reach)) for each in (features * real, real))
     )  # (B, T, D) and (B, T, 1)
     return summed / weight.clamp(min=1e-6)  # (B, T, D)
 
