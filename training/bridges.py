@@ -34,16 +34,11 @@ def start(
 
     Raises DataError if the sizes do not fit the encoder, or the anchors cannot be read.
     """
+    known = conse_map(config) if config.frame_encoder == "embedded" else None
     if config.bridge.ridge and sources and bank:
-        return start_fitted(grounder, config, sources, bank)
-    if config.frame_encoder == "embedded":
-        if config.model.frame_width <= CONSE or config.model.width < CONSE or config.model.query_width != CONSE:
-            raise DataError(
-                f"model = {config.model} does not fit the encoder 'embedded': set frame_width to 1664, query_width to "
-                f"{CONSE} and width to {CONSE} or more."
-            )
-        frame_bridge = torch.eye(config.model.frame_width)[-CONSE:]  # (384, Dv)
-        start_from_bridge(grounder, frame_bridge, torch.eye(CONSE))
+        return start_fitted(grounder, config, sources, bank, known)
+    if known is not None:
+        start_from_bridge(grounder, known, torch.eye(CONSE))
     if config.model.centered and sources and bank:
         set_centers(grounder, sources, bank)
     if config.data.anchors and sources:
@@ -54,6 +49,16 @@ def start(
                 f"{config.data.anchors}: {error}: set model.width to that of the anchors or more."
             ) from error
     return grounder
+
+
+def conse_map(config: TrainConfig) -> Tensor:
+    """The embedded encoder's features to their part in the query encoder's space: (384, Dv). Raises DataError."""
+    if config.model.frame_width <= CONSE or config.model.width < CONSE or config.model.query_width != CONSE:
+        raise DataError(
+            f"model = {config.model} does not fit the encoder 'embedded': set frame_width to 1664, query_width to "
+            f"{CONSE} and width to {CONSE} or more."
+        )
+    return torch.eye(config.model.frame_width)[-CONSE:]  # (384, Dv)
 
 
 def ridge(inputs: Tensor, targets: Tensor, strength: float) -> Tensor:

@@ -84,3 +84,15 @@ def test_a_width_too_small_is_an_error(pairs, config):
 def test_a_bridge_takes_no_negative_numbers(wrong):
     with pytest.raises(ValueError, match="0 or more"):
         BridgeConfig(**wrong)
+
+
+def test_what_no_training_pair_shows_is_still_known(pairs):
+    sources, bank = pairs
+    known = torch.zeros(4, 11)
+    known[0, 10] = 1.0  # a feature that no training video has, and what it means
+    wider = [dataclasses.replace(each, features=F.pad(each.features, (0, 1))) for each in sources]
+    blind, _, _ = fit_bridge(wider, bank, BridgeConfig(ridge=0.1))
+    assert blind[:, 10].abs().max() < 1e-5
+    known[:, :10] = blind[:, :10]
+    told, query_bridge, _ = fit_bridge(wider, bank, BridgeConfig(ridge=0.1), known)
+    assert F.cosine_similarity(told[:, 10], query_bridge[:, 0], dim=0) == pytest.approx(1.0, abs=1e-4)
