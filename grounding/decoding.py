@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +85,11 @@ def undecodable(path: Path) -> str:
     return f"No frame of {path.name!r} can be decoded: convert it to an h264 mp4 and try again."
 
 
-def opencv_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
-    """Raw timestamps in seconds, None where a frame has none, each with a way to get the picture until the next."""
+def opencv_frames(path: Path, short_side: int) -> Iterator[tuple[float | None, Picture]]:
+    """Raw timestamps in seconds, None where a frame has none, each with a way to get the picture until the next.
+
+    Pictures are scaled down as `shrunk` does.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our message says what is wrong, once
     log = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # its place in OpenCV 5, and in 4
     log.setLogLevel(0)
@@ -96,7 +99,7 @@ def opencv_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
         found, image = capture.retrieve()
         if not found:
             raise VideoError(undecodable(path))
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # (H, W, 3), rotated upright by OpenCV
+        return cv2.cvtColor(shrunk(image, short_side), cv2.COLOR_BGR2RGB)  # (H, W, 3), rotated upright by OpenCV
 
     try:
         first = True
@@ -128,23 +131,29 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
         yield container, stream
 
 
-def pyav_frames(path: Path) -> Iterator[tuple[float | None, Picture]]:
-    """As `opencv_frames`, on the same clock."""
+def pyav_frames(path: Path, short_side: int, wanted: Set[int] | None = None) -> Iterator[tuple[float | None, Picture]]:
+    """As `opencv_frames`, on the same clock; only the frames with `wanted` timestamps, where they are given."""
     with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
-        for seconds, frame in tolerant(container, stream):
-            yield seconds, lambda frame=frame: upright(frame)
+        for seconds, frame in tolerant(container, stream, wanted):
+            if wanted is None or frame.pts in wanted:
+                yield seconds, lambda frame=frame: upright(frame, short_side)
 
 
 def tolerant(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
+    container: "av.container.InputContainer", stream: "av.VideoStream", wanted: Set[int] | None = None
 ) -> Iterator[tuple[float | None, "av.VideoFrame"]]:
-    """Frames with their raw timestamps; one broken packet does not end the video."""
+    """Frames with their raw timestamps; one broken packet does not end the video.
+
+    With `wanted` (timestamps in the stream's unit) the decoder may leave out others that no frame is predicted from.
+    """
     import av
 
     stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
     with suppress(av.FFmpegError):  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):
+            if wanted is not None:
+                stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
             frames: list[av.VideoFrame] = []
             with suppress(av.FFmpegError):
                 frames = packet.decode()
@@ -174,5 +183,16 @@ def quarter_turns(frame: "av.VideoFrame") -> int:
     return round(frame.rotation / 90) % 4  # counter-clockwise, as the display matrix says
 
 
-def upright(frame: "av.VideoFrame") -> np.ndarray:
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame)))  # (H, W, 3)
+def upright(frame: "av.VideoFrame", short_side: int | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, scaled down as `shrunk` does if `short_side` is given."""
+    image = frame.to_ndarray(format="rgb24")
+    image = shrunk(image, short_side) if short_side else image
+    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))  # (H, W, 3)
+
+
+def shrunk(image: np.ndarray, short_side: int) -> np.ndarray:
+    """The means of square blocks, as large as leave at least `short_side` pixels; a whole factor is quick."""
+    factor = max(min(image.shape[:2]) // short_side, 1)
+    if factor == 1:
+        return image
+    return cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)

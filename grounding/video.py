@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from grounding.decoding import (
@@ -24,9 +23,9 @@ from grounding.decoding import (
     undecodable,
 )
 from grounding.errors import VideoError
+from grounding.sampling import SAME, Grid, Plan, make_plan
 
-SHORT_SIDE = 448  # pixels; encoders read 224 to 336, so larger frames only cost memory
-SAME = 1e-3  # seconds; mkv and webm round timestamps to milliseconds
+SHORT_SIDE = 336  # pixels; encoders read 224 to 336, so larger frames only cost memory
 SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
 MAX_BACKWARD = 10  # frames in a row that go back in time: fewer are a glitch, more are a clock that was set back
 
@@ -46,18 +45,20 @@ def probe(path: str | Path) -> VideoInfo:
 class FrameReader:
     """Iterates over the sampled frames of a video; holds one frame at a time.
 
-    The frame sampled for each point k / rate is the first one whose timestamp reaches it. OpenCV decodes; where it
-    stops before the last packet (at once for AV1 in most builds, midway in a damaged file), PyAV goes on. Interlaced
-    videos are left to PyAV: OpenCV from 4.13 on returns their frames black or stale, and says that all is well.
+    The frame sampled for each point k / rate is the first one whose timestamp reaches it. Where the packets tell which
+    these are, PyAV decodes them and what they are predicted from. Otherwise, or when another frame comes than they
+    promise, OpenCV decodes everything; where it stops before the last packet (at once for AV1 in most builds, midway
+    in a damaged file), PyAV goes on. Interlaced videos are left to PyAV: OpenCV from 4.13 on returns their frames black
+    or stale, and says that all is well.
 
     Args:
         path: the video file.
         rate: frames sampled a second.
-        short_side: pixels; larger frames are scaled down to it.
+        short_side: pixels; larger frames are scaled down by a whole factor, to no less than it.
 
     Attributes:
         info: what the container claims.
-        duration: seconds until the last frame ends; known once the iteration is over.
+        duration: seconds until the last frame that was decoded ends; that of the video once the iteration is over.
 
     Raises:
         VideoError: the file is missing, empty, no video, holds no frame that can be decoded, or (while iterating)
@@ -73,13 +74,33 @@ class FrameReader:
         self.duration = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
-        point = 0
-        for timestamp, picture in self.timed():
-            if timestamp >= point / self.rate - SAME:
-                point = math.floor((timestamp + SAME) * self.rate) + 1
-                yield Frame(timestamp, picture())
+        plan = None if self._opencv_fails else make_plan(self.path, self.rate)
+        last, count = -math.inf, 0
+        for last, picture in self._planned(plan) if plan else ():
+            count += 1
+            yield Frame(last, picture())
+        if plan and count == len(plan.seconds):
+            self.duration = plan.duration
+        else:
+            yield from (
+                Frame(timestamp, picture()) for timestamp, picture in self._sampled() if timestamp > last + SAME
+            )
         if not self.duration:
             raise VideoError(undecodable(self.path))
+
+    def _planned(self, plan: Plan) -> Iterator[tuple[float, Picture]]:
+        """The sampled frames, hardly any other decoded; ends early where they are not those that the packets say."""
+        frames = pyav_frames(self.path, self.short_side, plan.wanted)
+        for (raw, picture), timestamp in zip(frames, plan.seconds.tolist(), strict=False):
+            if raw is None or abs(raw - plan.first - timestamp) > SAME:
+                return
+            self.duration = timestamp + plan.step
+            yield timestamp, picture
+
+    def _sampled(self) -> Iterator[tuple[float, Picture]]:
+        """The sampled frames, all others decoded too."""
+        grid = Grid(self.rate)
+        return ((timestamp, picture) for timestamp, picture in self.timed() if grid.reached(timestamp))
 
     def timed(self) -> Iterator[tuple[float, Picture]]:
         """All frames in order, times from 0 and increasing, each with a way to get its picture. Sets `duration`."""
@@ -96,18 +117,19 @@ class FrameReader:
             step = shortest if shortest < math.inf else step
             last, backward = timestamp, 0
             self.duration = timestamp + step
-            yield timestamp, lambda picture=picture: _shrink(picture(), self.short_side)
+            yield timestamp, picture
         if self.duration and self._end[1] and abs(self._end[0] - first - last) < SLACK:
             self.duration = last + self._end[1]
 
     def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
         last = -math.inf
-        for raw, picture in () if self._opencv_fails else opencv_frames(self.path):
+        for raw, picture in () if self._opencv_fails else opencv_frames(self.path, self.short_side):
             last = last if raw is None else raw
             yield raw, picture
         if self._end[0] > last + SLACK:
-            yield from ((raw, picture) for raw, picture in pyav_frames(self.path) if raw is None or raw > last)
+            frames = pyav_frames(self.path, self.short_side)
+            yield from ((raw, picture) for raw, picture in frames if raw is None or raw > last)
 
     @cached_property
     def _end(self) -> tuple[float, float]:
@@ -146,8 +168,3 @@ def read_frames(path: str | Path, timestamps: Sequence[float], short_side: int =
     if shown:
         images |= zip(shown, read_frames(path, list(shown.values()), short_side), strict=True)
     return [images[timestamp] for timestamp in timestamps]
-
-
-def _shrink(image: np.ndarray, short_side: int) -> np.ndarray:
-    scale = short_side / min(image.shape[:2])
-    return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
