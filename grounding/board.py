@@ -1,6 +1,7 @@
 """What one visitor has asked about one clip: the queries with their answers, and which of them is looked at."""
 
 from dataclasses import dataclass, field, replace
+from secrets import token_hex
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Board:
         active: index of the query whose segments and frames are shown.
         segment: index of its chosen segment.
         compare: whether the baseline is shown too.
-        moves: how often the video was sent to another place, so that the page moves it once for each.
+        move: a name for the last time that the video was sent elsewhere, so that the page moves it once for each.
         plays: whether it plays there.
     """
 
@@ -58,7 +59,7 @@ class Board:
     active: int = 0
     segment: int = 0
     compare: bool = False
-    moves: int = 0
+    move: str = ""
     plays: bool = False
 
     @property
@@ -103,4 +104,4 @@ class Board:
         return self._moved(segment=segment, plays=True)
 
     def _moved(self, **changes: object) -> "Board":
-        return replace(self, moves=self.moves + 1, **changes)
+        return replace(self, move=token_hex(4), **changes)

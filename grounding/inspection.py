@@ -101,7 +101,7 @@ def card(board: Board, time: float, title: str = "", kind: str = "inside") -> st
     shown, index = board.shown, board.shown.at(time)
     values = [("score", shown.answer.scores[index])]
     if compares(board):
-        values.append(("without mining", shown.baseline.scores[index]))
+        values.append(("no mining", shown.baseline.scores[index]))
     if shown.similarities:
         values.append(("similarity", shown.similarities[board.segment][index]))
     rows = "".join(

@@ -192,7 +192,7 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     )
     for example in examples:
         hide = {"fn": lambda: gr.Video(None, visible=False), "outputs": screen.preview}
-        example.dataset.click(**hide, cancels=finding, queue=False, **QUICK)
+        example.dataset.click(**hide, queue=False, **QUICK)
     # Twice, since an answer may also arrive after its clip has left.
     for event in (inputs.video.change, *(found.success for found in finding)):
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)

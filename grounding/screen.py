@@ -59,7 +59,7 @@ def drawn(board: Board, new: bool = False, **more: Any) -> Screen:
         inspection=gr.Column(visible=True),
         frames=inspection(board),
         files=gr.Files(None, visible=False),
-        span={"start": board.chosen.start, "end": board.chosen.end, "moves": board.moves, "plays": board.plays},
+        span={"start": board.chosen.start, "end": board.chosen.end, "move": board.move, "plays": board.plays},
         board=board,
         **more,
     )

@@ -48,8 +48,8 @@ def test_one_sentence_says_what_one_is_looking_at():
 def test_the_other_model_is_told_only_where_it_is_asked_for_and_there():
     plain, both = board(), board(baseline=True)
     for other in (plain, both, plain.__class__("c", both.film, plain.asked, compare=True)):
-        assert "without" not in inspection(other)
+        assert "no mining" not in inspection(other)
     shown = text(inspection(both.__class__("c", both.film, both.asked, compare=True)))
-    assert "without mining 0.70" in shown
+    assert "no mining 0.70" in shown
     assert "the moment scores 0.28 and these boundary frames 0.35 on average" in shown
     assert "says 0.48 and 0.55" in shown

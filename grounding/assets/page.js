@@ -8,7 +8,7 @@
   let span = null; // what plays, {start, end}
   let under = NaN; // time of the frame at the pointer
   let next = 0; // the coming animation frame
-  let seen = null; // count of the last move that the server asked for
+  let seen = null; // name of the last move that the server asked for
 
   const clock = (seconds) => {
     const tenths = Math.round(seconds * 10);
@@ -43,8 +43,8 @@
   }
 
   function show(wanted) {
-    if (!wanted || wanted.moves === seen) return;
-    seen = wanted.moves;
+    if (!wanted || wanted.move === seen) return;
+    seen = wanted.move;
     wanted.plays ? play(wanted) : seek(wanted.start);
   }
 
@@ -177,6 +177,13 @@
     window.Plotly.downloadImage(graph(), { format: "png", scale: 2, filename: `${decodeURIComponent(clip)}_scores` });
   }
 
+  // Gradio announces a clip that the browser cannot play as an error; a preview or a message beside the clip follows.
+  function hush() {
+    for (const toast of document.querySelectorAll(".toast-body")) {
+      if (toast.textContent.includes("Video not playable")) toast.querySelector("button.toast-close, .toast-close")?.click();
+    }
+  }
+
   // Joining
 
   function bind() {
@@ -193,7 +200,7 @@
     placePlayhead();
   }
 
-  new MutationObserver(bind).observe(document, { childList: true, subtree: true });
+  new MutationObserver(() => (bind(), hush())).observe(document, { childList: true, subtree: true });
   for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
     document.addEventListener(name, (event) => event.target === video() && graph() && follow(), true);
   }

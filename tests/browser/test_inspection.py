@@ -56,7 +56,7 @@ def test_the_switch_draws_the_other_curve_dashed_and_says_what_differs(tab, scen
     expect(tab.locator("#plot .legendtext", has_text="without hard-negative mining")).to_be_visible()
     dashes = tab.locator("#plot .scatterlayer .js-line").evaluate_all("all => all.map(it => it.style.strokeDasharray)")
     assert len([dash for dash in dashes if dash and dash != "none"]) == 1
-    expect(tab.locator(".frame.hardest")).to_contain_text("without mining")
+    expect(tab.locator(".frame.hardest")).to_contain_text("no mining")
     assert play_time(tab) == pytest.approx(place, abs=0.1)
     tab.get_by_label("Compare with the same model").uncheck()
-    expect(tab.locator(".frame.hardest")).not_to_contain_text("without mining")
+    expect(tab.locator(".frame.hardest")).not_to_contain_text("no mining")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from grounding import serving
-from tests.browser.steps import Gated, ask, play_time, upload
+from tests.browser.steps import Gated, ask, play_time, upload, wait_for_time
 from tests.clips import bad_file, colours
 
 
@@ -88,6 +88,7 @@ def test_an_example_answers_when_it_is_pressed_and_the_next_one_adds_its_curve(t
     tab.get_by_role("button", name="A rocket on its launch pad at dusk").click()  # of another clip
     expect(tab.locator("#message [role=status]")).to_contain_text("A rocket")
     expect(tab.locator("#queries label")).to_have_count(1)
+    wait_for_time(tab, 7.75, within=1.5)  # the rocket comes at 8 s
 
 
 def test_nothing_is_offered_that_needs_the_network(tab, scenes):
