@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 def upload(tab, path):
     tab.set_input_files("#clip input[type=file]", str(path))
+    expect(tab.locator("#clip video")).to_be_attached()  # before that, the page has no clip to ask about
 
 
 def ask(tab, query):
