@@ -1,24 +1,27 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from grounding.ahead import ahead
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
+from grounding.threads import sharing
 from grounding.video import Frame, FrameReader
 
-CHUNK = 32  # frames held at once between decoding and encoding
+CHUNK = 32  # frames encoded at once, and as many that may wait for it
 
 Progress = Callable[[float, str], None]
 
 
 class Growing:
-    """A video whose frames are being encoded: each step of the iteration decodes and encodes a chunk of them.
+    """A video whose frames are being encoded: each step of the iteration encodes a chunk of them.
 
-    Whoever stops iterating stops decoder and encoder.
+    A thread decodes the next chunk meanwhile. Whoever stops iterating stops decoder and encoder.
 
     Args:
         path: the video file.
@@ -37,13 +40,17 @@ class Growing:
         self._reader, self._encoder = FrameReader(path, rate), encoder
         self._timestamps: list[float] = []
         self._features: list[np.ndarray] = []
+        self._whole = False
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
-        for batch in batched(self._reader, CHUNK):
-            self._features.append(self._encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
-            self._timestamps += [frame.timestamp for frame in batch]
-            yield batch
+        with closing(ahead(iter(self._reader), CHUNK)) as frames:
+            for batch in batched(frames, CHUNK):
+                with sharing()():
+                    self._features.append(self._encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
+                self._timestamps += [frame.timestamp for frame in batch]
+                yield batch
+        self._whole = True
 
     @property
     def seconds(self) -> float:
@@ -56,7 +63,8 @@ class Growing:
     def video(self) -> EncodedVideo:
         """What is encoded so far, at least one chunk; the whole video once the iteration is over."""
         timestamps, features = np.array(self._timestamps), np.concatenate(self._features)  # (T,), (T, D)
-        return EncodedVideo(timestamps, features, self._reader.duration, self._encoder.name)
+        duration = self._reader.duration if self._whole else self.seconds + 1 / self._reader.rate  # decoded further
+        return EncodedVideo(timestamps, features, duration, self._encoder.name)
 
 
 def encode_frames(

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,10 @@ class Brightness:
     def encode(self, frames):
         self.calls += 1
         return torch.tensor([[float(frame.mean())] for frame in frames])
+
+
+def decoding():
+    return [thread for thread in threading.enumerate() if thread.name == "ahead"]
 
 
 @pytest.fixture
@@ -58,6 +64,37 @@ def test_whoever_stops_stops_the_encoder(clip):
     next(steps)
     steps.close()
     assert encoder.calls == 1
+
+
+def test_whoever_stops_stops_the_decoder(clip):
+    steps = iter(Growing(clip, Brightness(), rate=10.0))
+    next(steps)
+    assert decoding()
+    steps.close()
+    assert not decoding()
+
+
+def test_an_encoder_that_fails_stops_the_decoder(clip):
+    class Broken(Brightness):
+        def encode(self, frames):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(iter(Growing(clip, Broken(), rate=10.0)))
+    assert not decoding()
+
+
+def test_what_is_there_early_ends_where_it_ends(clip):
+    growing = Growing(clip, Brightness(), rate=10.0)
+    next(iter(growing))
+    assert growing.video().duration == pytest.approx(CHUNK / 10, abs=0.01)
+
+
+def test_damage_that_shows_while_decoding_is_told(tmp_path):
+    part = write_video(tmp_path / "part.ts", [plain(RED)] * 20).read_bytes()
+    (tmp_path / "twice.ts").write_bytes(part + part)
+    with pytest.raises(VideoError, match="jump backwards"):
+        list(Growing(tmp_path / "twice.ts", Brightness(), rate=1.0))
 
 
 def test_a_file_that_is_no_video_is_told_at_once(tmp_path):
