@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from grounding.classes import load_class_embeddings
 from grounding.errors import EncoderError, QueryError
 from grounding.weights import EFFICIENTNET_LITE0, load_efficientnet_lite0, load_minilm, load_open_clip
 
@@ -124,7 +125,7 @@ class EmbeddedFrameEncoder:
         self.device = device
         self.dtype = tower_dtype(device)
         self.tower = load_efficientnet_lite0().to(device, self.dtype, memory_format=torch.channels_last)
-        self.class_embeddings = _class_embeddings(device)  # (1000, 384)
+        self.class_embeddings = load_class_embeddings(device)  # (1000, 384)
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
@@ -152,13 +153,6 @@ def prepare(frame: np.ndarray) -> np.ndarray:
     """(H, W, 3) to (224, 224, 3). The whole frame is squeezed in: a moment's action may be at the edge."""
     shrinking = min(frame.shape[:2]) >= FRAME_SIDE
     return cv2.resize(frame, (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-
-
-def _class_embeddings(device: torch.device) -> Tensor:
-    from open_clip import IMAGENET_CLASSNAMES
-
-    names = [f"a {name}" for name in IMAGENET_CLASSNAMES]
-    return MiniLMQueryEncoder(device).encode(names).sentence_embeddings().to(device)  # (1000, 384)
 
 
 class OpenClipFrameEncoder:

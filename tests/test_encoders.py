@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
 
-from grounding import encoders, weights
+from grounding import classes, encoders, weights
 from grounding.encoders import load_frame_encoder, load_query_encoder, resolve_device
 from grounding.errors import EncoderError, QueryError
 
@@ -178,7 +178,7 @@ def tower():
 def in_type(request, monkeypatch, embedded):
     """The embedded encoder as on a machine whose CPU computes in a type, and how close it has to be to float32."""
     monkeypatch.setattr(encoders, "tower_dtype", lambda device: request.param)
-    monkeypatch.setattr(encoders, "_class_embeddings", lambda device: embedded.class_embeddings)
+    monkeypatch.setattr(encoders, "load_class_embeddings", lambda device: embedded.class_embeddings)
     return load_frame_encoder("embedded", "cpu"), {torch.float32: 1e-5, torch.bfloat16: 1e-2}[request.param]
 
 
@@ -221,10 +221,19 @@ def test_a_torch_that_cannot_tell_uses_float32(monkeypatch):
     assert encoders.tower_dtype(torch.device("cpu")) == torch.float32
 
 
-def test_class_embeddings_are_the_sentence_embeddings_of_a_name(embedded, query_encoder):
-    names = [f"a {open_clip.IMAGENET_CLASSNAMES[index]}" for index in (0, 285, 999)]
-    expected = query_encoder.encode(names).sentence_embeddings()
-    torch.testing.assert_close(embedded.class_embeddings[[0, 285, 999]], expected, atol=1e-5, rtol=0)
+def test_the_kept_class_embeddings_are_those_of_a_name(query_encoder, monkeypatch):
+    monkeypatch.setattr(encoders, "load_query_encoder", lambda device: query_encoder)
+    expected = classes.compute_class_embeddings()
+    assert expected.shape == (1000, 384)
+    torch.testing.assert_close(classes.load_class_embeddings(torch.device("cpu")), expected, atol=1e-4, rtol=0)
+    cat = query_encoder.encode([f"a {open_clip.IMAGENET_CLASSNAMES[285]}"]).sentence_embeddings()
+    torch.testing.assert_close(expected[285:286], cat, atol=1e-4, rtol=0)
+
+
+def test_the_embedded_frames_need_no_query_encoder():
+    code = "import sys, grounding.encoders as e; e.load_frame_encoder('embedded', 'cpu'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "timm" in loaded and not {"open_clip", "transformers"} & set(loaded)
 
 
 @pytest.mark.parametrize(
