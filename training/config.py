@@ -66,6 +66,7 @@ class TrainConfig:
     Attributes:
         name: of the checkpoint.
         summary: one line on what it is good at.
+        baseline: the checkpoint that the demo shows beside it, see `grounding.checkpoint`.
         frame_encoder: whose features it reads.
         rate: frames sampled a second.
         description: of the training data, for the checkpoint's config.
@@ -82,6 +83,7 @@ class TrainConfig:
     data: DataConfig
     model: GrounderConfig
     summary: str = ""
+    baseline: str = ""
     description: str = ""
     rate: float = 2.0
     bridge: BridgeConfig = field(default_factory=BridgeConfig)

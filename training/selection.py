@@ -102,6 +102,7 @@ def as_checkpoint(config: TrainConfig) -> CheckpointConfig:
     return CheckpointConfig(
         name=config.name,
         summary=config.summary,
+        baseline=config.baseline,
         frame_encoder=config.frame_encoder,
         model=config.model,
         rate=config.rate,

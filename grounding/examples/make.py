@@ -59,14 +59,12 @@ class Clip:
 CLIPS = (
     Clip(
         "launch.mp4",
-        "A rocket, an astronaut and the deep sky",
+        "A rocket, an astronaut and old coins",
         (
             Shot("hubble_deep_field", 8, Window(0.3, 0.4, 0.5), Window(0.6, 0.55, 0.5)),
             Shot("rocket", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A rocket on its launch pad at dusk"),
-            Shot(
-                "astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9), "An astronaut in an orange space suit"
-            ),
-            Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
+            Shot("astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9)),
+            Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7), "Old coins in a tray"),
         ),
     ),
     Clip(
@@ -93,7 +91,7 @@ CLIPS = (
         (
             Shot("brick", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
             Shot("astronaut", 8, Window(0.4, 0.2, 0.45), Window(0.45, 0.25, 0.6)),
-            Shot("astronaut", 8, Window(0.9, 0.1, 0.4), Window(0.85, 0.25, 0.4), "A model of a space shuttle"),
+            Shot("astronaut", 8, Window(0.9, 0.1, 0.4), Window(0.85, 0.25, 0.4), "A space shuttle"),
             Shot("coffee", 6, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7), "A cup of coffee"),
         ),
     ),
