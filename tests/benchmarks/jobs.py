@@ -1,0 +1,127 @@
+"""What is timed, each in a process of its own, so that its peak memory is its own.
+
+    python -m tests.benchmarks.jobs NAME FILE
+
+A job prints one JSON object: seconds by stage, "memory" (MB, the peak of the process) and "cpu" (its CPU seconds).
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Times = dict[str, float]
+QUERY, OTHER = "a red square moves to the left", "numbers on a blue ground"
+
+
+def run(job: str, file: str = "", limit: float = 3600.0) -> Times:
+    """Runs a job in a new process."""
+    command = [sys.executable, "-m", "tests.benchmarks.jobs", job, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[2:])} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def timed(times: Times, name: str) -> Iterator[None]:
+    """Adds the wall time of its block to times[name]."""
+    begin = time.perf_counter()
+    yield
+    times[name] = times.get(name, 0.0) + time.perf_counter() - begin
+
+
+def ready():
+    """Our predictor, its models loaded and used once."""
+    import numpy as np
+
+    from grounding import Predictor
+
+    predictor = Predictor.from_checkpoint("embedded")
+    predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
+    predictor.query_encoder.encode(["a dog"])
+    return predictor
+
+
+def ours(file: str) -> Times:
+    """From the file to the first answer; then another query, and 10 and 100 at once."""
+    predictor, times = ready(), {}
+    begin = _cpu()
+    with timed(times, "first"):
+        video = predictor.encode_video(file)
+        predictor.ground(video, QUERY)
+    times["cpu"] = _cpu() - begin
+    with timed(times, "second"):
+        predictor.ground(video, OTHER)
+    for count in (10, 100):
+        with timed(times, str(count)):
+            predictor.ground_many(video, [f"{QUERY} {number}" for number in range(count)])
+    return times
+
+
+def stages(file: str) -> Times:
+    """The same work one stage after another, none of it at the same time as another."""
+    import numpy as np
+
+    from grounding.encoded import EncodedVideo
+    from grounding.encoders import prepare
+    from grounding.growing import CHUNK, batched
+    from grounding.video import FrameReader
+
+    predictor, times, stamps, features = ready(), {}, [], []
+    reader = FrameReader(file, predictor.config.rate)
+    batches = batched(reader, CHUNK)
+    while True:
+        with timed(times, "decode"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        with timed(times, "preprocess"):
+            images = [prepare(frame.image) for frame in batch]
+        with timed(times, "encode"):
+            features.append(predictor.frame_encoder.encode(images).numpy())  # (B, D)
+        stamps += [frame.timestamp for frame in batch]
+    video = EncodedVideo(np.array(stamps), np.concatenate(features), reader.duration, predictor.config.frame_encoder)
+    with timed(times, "ground"):
+        predictor.ground(video, QUERY)
+    return times
+
+
+def start(_: str) -> Times:
+    """To import the package, to load its models, and to serve the page."""
+    times: Times = {}
+    with timed(times, "import"):
+        import grounding  # noqa: F401
+    loaded = {"timm", "open_clip", "transformers"} & set(sys.modules)
+    with timed(times, "models"):
+        ready()
+    with timed(times, "page"):
+        import app
+
+        app.serve(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1").close()
+    return times | {"heavy": len(loaded)}
+
+
+def _jobs() -> dict[str, Callable[[str], Times]]:
+    from tests.benchmarks.peers import plain_loop, recipe
+
+    return {"ours": ours, "stages": stages, "start": start, "recipe": recipe, "loop": plain_loop}
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    name, file = sys.argv[1:]
+    times = _jobs()[name](file)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KB
+    print(json.dumps({"cpu": _cpu(), **times, "memory": memory}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The files that are measured, made with ffmpeg: a moving test picture with noise, and a cut every five seconds."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PIECE = 90  # seconds that are encoded; longer files repeat them
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a file holds: seconds, pixels (height; 16:9), frames a second, and the codec, "h264" or "hevc"."""
+
+    seconds: int
+    height: int = 720
+    fps: int = 30
+    codec: str = "h264"
+
+    @property
+    def name(self) -> str:
+        length = f"{self.seconds} s" if self.seconds < 600 else f"{self.seconds // 60} min"
+        return f"{length} {self.height}p{self.fps} {self.codec}"
+
+    def file(self, folder: Path) -> Path:
+        """The file in `folder`, made if it is not there."""
+        path = folder / f"{self.name.replace(' ', '_')}.mp4"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part.mp4")
+            _ffmpeg(*self._source(folder), "-t", str(self.seconds), str(unfinished))
+            unfinished.rename(path)
+        return path
+
+    def _source(self, folder: Path) -> list[str]:
+        if self.seconds > PIECE:
+            piece = Video(PIECE, self.height, self.fps, self.codec).file(folder)
+            return ["-stream_loop", "-1", "-i", str(piece), "-c", "copy"]
+        width = round(self.height * 16 / 9 / 2) * 2
+        cuts = "hue=h='97*floor(t/5)',negate=enable='lt(mod(t,10),5)',noise=alls=8:allf=t"
+        picture = f"testsrc2=s={width}x{self.height}:r={self.fps},{cuts},format=yuv420p"
+        encoder = {"h264": "libx264", "hevc": "libx265"}[self.codec]
+        return ["-f", "lavfi", "-i", picture, "-c:v", encoder, "-preset", "veryfast", "-crf", "28"]
+
+
+FIRST = Video(90)
+QUICK = (FIRST, Video(90, codec="hevc"))
+FULL = (*QUICK, Video(600), Video(7200, 360))
+GROWTH = (Video(90, 360), FIRST, Video(90, 1080), Video(90, fps=60))
+
+
+def _ffmpeg(*arguments: str) -> None:
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments], check=True)

@@ -1,0 +1,51 @@
+"""That the benchmark runs, on two seconds of video; nothing here is timed."""
+
+import shutil
+
+import pytest
+
+from grounding.video import FrameReader
+from tests.benchmarks.jobs import run
+from tests.benchmarks.speed import decode_only, table
+from tests.benchmarks.videos import Video
+
+pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return Video(2, height=144).file(tmp_path_factory.mktemp("work"))
+
+
+def test_a_file_is_made_once_and_is_what_it_says(file):
+    made = file.stat().st_mtime_ns
+    assert Video(2, height=144).file(file.parent) == file and file.stat().st_mtime_ns == made
+    reader = FrameReader(file, rate=2.0)
+    assert len(list(reader)) == 4
+    assert (reader.info.height, reader.info.fps, reader.duration) == (144, 30, pytest.approx(2.0, abs=0.05))
+
+
+@pytest.mark.parametrize(
+    ("job", "names"),
+    [("ours", ("first", "second", "10", "100")), ("stages", ("decode", "preprocess", "encode", "ground"))],
+)
+def test_a_job_measures_every_stage_and_its_memory(file, job, names):
+    times = run(job, str(file))
+    assert all(times[name] > 0 for name in (*names, "cpu"))
+    assert 100 < times["memory"] < 4000
+
+
+def test_decoding_alone_is_measured(file):
+    assert all(value > 0 for value in decode_only(file).values())
+
+
+def test_a_job_that_fails_says_why():
+    with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
+        run("nothing")
+
+
+def test_a_table_is_markdown():
+    assert (
+        table(("file", "s"), [("a", 1.23456), ("b", 12345.6)])
+        == "| file | s |\n| --- | --- |\n| a | 1.23 |\n| b | 12346 |"
+    )
