@@ -1,5 +1,6 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -10,10 +11,12 @@ import numpy as np
 from grounding.ahead import ahead
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
+from grounding.repeats import Economical
 from grounding.threads import sharing
 from grounding.video import Frame, FrameReader
 
 CHUNK = 32  # frames encoded at once, and as many that may wait for it
+MOST_EXPECTED = 2**14  # rows; a container may claim any length
 
 Progress = Callable[[float, str], None]
 
@@ -39,15 +42,16 @@ class Growing:
     def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float) -> None:
         self._reader, self._encoder = FrameReader(path, rate), encoder
         self._timestamps: list[float] = []
-        self._features: list[np.ndarray] = []
+        self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
         self._whole = False
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
+        encoder = Economical(self._encoder)
         with closing(ahead(iter(self._reader), CHUNK)) as frames:
             for batch in batched(frames, CHUNK):
                 with sharing()():
-                    self._features.append(self._encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
+                    self._features.add(encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
                 self._timestamps += [frame.timestamp for frame in batch]
                 yield batch
         self._whole = True
@@ -62,9 +66,30 @@ class Growing:
 
     def video(self) -> EncodedVideo:
         """What is encoded so far, at least one chunk; the whole video once the iteration is over."""
-        timestamps, features = np.array(self._timestamps), np.concatenate(self._features)  # (T,), (T, D)
+        timestamps, features = np.array(self._timestamps), self._features.all()  # (T,), (T, D)
         duration = self._reader.duration if self._whole else self.seconds + 1 / self._reader.rate  # decoded further
         return EncodedVideo(timestamps, features, duration, self._encoder.name)
+
+
+class Rows:
+    """Rows of `width` float32 that become more, in one piece of memory with room for those that are `expected`."""
+
+    def __init__(self, width: int, expected: int) -> None:
+        self._room = np.empty((min(expected, MOST_EXPECTED), width), np.float32)
+        self._count = 0
+
+    def add(self, rows: np.ndarray) -> None:
+        count = self._count + len(rows)
+        if count > len(self._room):
+            larger = np.empty((max(count, 2 * len(self._room)), self._room.shape[1]), np.float32)
+            larger[: self._count] = self.all()
+            self._room = larger
+        self._room[self._count : count] = rows
+        self._count = count
+
+    def all(self) -> np.ndarray:
+        """(N, width), which further rows leave as it is."""
+        return self._room[: self._count]
 
 
 def encode_frames(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from grounding.errors import VideoError
-from grounding.growing import CHUNK, Growing
+from grounding.growing import CHUNK, MOST_EXPECTED, Growing, Rows
 from tests.clips import BLUE, RED, bad_file, plain, write_video
 
 
@@ -100,3 +100,14 @@ def test_damage_that_shows_while_decoding_is_told(tmp_path):
 def test_a_file_that_is_no_video_is_told_at_once(tmp_path):
     with pytest.raises(VideoError, match=r"text\.mp4"):
         Growing(bad_file("text", tmp_path), Brightness(), rate=1.0)
+
+
+@pytest.mark.parametrize("expected", [1, 4, 100, 10**12])
+def test_rows_become_more_than_expected(expected):
+    rows, matrix = Rows(3, expected), np.arange(33, dtype=np.float32).reshape(11, 3)
+    rows.add(matrix[:2])
+    early = rows.all()
+    for start in range(2, 11, 3):
+        rows.add(matrix[start : start + 3])
+    assert np.array_equal(rows.all(), matrix) and np.array_equal(early, matrix[:2])
+    assert rows.all().base.shape[0] <= max(MOST_EXPECTED, 22)

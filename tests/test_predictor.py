@@ -147,7 +147,7 @@ def test_frames_are_encoded_in_chunks(tmp_path):
             self.sizes.append(len(frames))
             return torch.ones(len(frames), 4)
 
-    path = write_video(tmp_path / "long.mp4", [plain((0, 0, 0))] * 100)
+    path = write_video(tmp_path / "long.mp4", [plain((0, 0, 0)), plain((200, 0, 0))] * 50)
     encoded = encode_frames(path, Counting(), rate=10.0)
     assert Counting.sizes == [32, 32, 32, 4]
     assert encoded.features.shape == (100, 4)

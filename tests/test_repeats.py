@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from grounding.repeats import Economical, differ
+
+
+class Numbering:
+    """Gives every frame that it is asked for a number of its own."""
+
+    name, width = "numbering", 1
+
+    def __init__(self):
+        self.count = 0
+
+    def encode(self, frames):
+        numbers = torch.arange(self.count + 1, self.count + 1 + len(frames), dtype=torch.float32)
+        self.count += len(frames)
+        return numbers.unsqueeze(1)
+
+
+def still(shade, size=(240, 320)):
+    return np.full((*size, 3), shade, np.uint8)
+
+
+def numbers(encoder, frames):
+    return encoder.encode(frames).flatten().tolist()
+
+
+def test_frames_that_show_the_same_share_a_feature():
+    assert numbers(Economical(Numbering()), [still(5), still(5), still(90), still(90), still(5)]) == [1, 1, 2, 2, 3]
+
+
+def test_the_last_frame_is_remembered_from_chunk_to_chunk():
+    inner = Numbering()
+    encoder = Economical(inner)
+    assert numbers(encoder, [still(5), still(90)]) == [1, 2]
+    assert numbers(encoder, [still(90), still(90)]) == [2, 2]
+    assert numbers(encoder, [still(90), still(5)]) == [2, 3]
+    assert inner.count == 3
+
+
+def test_slow_changes_add_up_until_they_count():
+    texture = np.random.default_rng(0).random((240, 320, 3))
+    frames = [np.uint8(100 + 0.4 * step + texture) for step in range(10)]
+    assert len(set(numbers(Economical(Numbering()), frames))) > 1
+
+
+def test_something_small_that_moves_is_new():
+    frame, other = still(50), still(50)
+    other[100:110, 200:210] = 200
+    assert differ(frame, other)
+
+
+def test_a_flicker_of_single_pixels_is_not_new():
+    frame, other = still(50), still(50)
+    other[::40, ::40] += 3
+    assert not differ(frame, other)
+
+
+@pytest.mark.parametrize("size", [(2, 3), (16, 9), (241, 323)])
+def test_frames_of_any_size_are_compared(size):
+    assert differ(still(5, size), still(90, size)) and not differ(still(5, size), still(5, size))
+    assert differ(still(5, size), still(5))
