@@ -38,8 +38,8 @@ class Video:
         width = round(self.height * 16 / 9 / 2) * 2
         cuts = "hue=h='97*floor(t/5)',negate=enable='lt(mod(t,10),5)',noise=alls=8:allf=t"
         picture = f"testsrc2=s={width}x{self.height}:r={self.fps},{cuts},format=yuv420p"
-        encoder = {"h264": "libx264", "hevc": "libx265"}[self.codec]
-        return ["-f", "lavfi", "-i", picture, "-c:v", encoder, "-preset", "veryfast", "-crf", "28"]
+        encoder = {"h264": ["libx264"], "hevc": ["libx265", "-x265-params", "log-level=error"]}[self.codec]
+        return ["-f", "lavfi", "-i", picture, "-c:v", *encoder, "-preset", "veryfast", "-crf", "28"]
 
 
 FIRST = Video(90)
