@@ -11,7 +11,7 @@ import numpy as np
 from grounding.ahead import ahead
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
-from grounding.repeats import Economical
+from grounding.repeats import encode_new
 from grounding.threads import sharing
 from grounding.video import Frame, FrameReader
 
@@ -47,11 +47,10 @@ class Growing:
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
-        encoder = Economical(self._encoder)
         with closing(ahead(iter(self._reader), CHUNK)) as frames:
             for batch in batched(frames, CHUNK):
                 with sharing()():
-                    self._features.add(encoder.encode([frame.image for frame in batch]).numpy())  # (B, D)
+                    self._features.add(encode_new(self._encoder, [frame.image for frame in batch]).numpy())  # (B, D)
                 self._timestamps += [frame.timestamp for frame in batch]
                 yield batch
         self._whole = True
