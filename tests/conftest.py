@@ -18,10 +18,10 @@ def predictor():
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
-    """Four seconds each of a cat, an astronaut and a cup of coffee, from photographs, and their names in order."""
+    """Four seconds each of a cat, a rocket and a cup of coffee, from photographs, and their names in order."""
     from tests.clips import write_scenes
 
-    return write_scenes(tmp_path_factory.mktemp("scenes") / "scenes.mp4", ("chelsea", "astronaut", "coffee"))
+    return write_scenes(tmp_path_factory.mktemp("scenes") / "scenes.mp4", ("chelsea", "rocket", "coffee"))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def encoded(predictor, scenes):
 
 
 def test_a_video_is_grounded_end_to_end(predictor, encoded):
-    for query, start, end in (("a cat", 0, 4), ("an astronaut", 4, 8), ("a cup of coffee", 8, 12)):
+    for query, start, end in (("a cat", 0, 4), ("a rocket", 4, 8), ("a cup of coffee", 8, 12)):
         best = predictor.ground(encoded, query).segments[0]
         shared = min(best.end, end) - max(best.start, start)
         assert shared / (max(best.end, end) - min(best.start, start)) > 0.7, query
@@ -73,7 +73,7 @@ def test_clip_features_count_by_their_direction_alone():
 
 
 def test_many_queries_at_once_answer_as_one_by_one(predictor, encoded):
-    queries = ["a cat", "an astronaut in an orange suit smiles at the camera"]
+    queries = ["a cat", "a rocket stands on its launch pad at dusk"]
     for query, together in zip(queries, predictor.ground_many(encoded, queries), strict=True):
         alone = predictor.ground(encoded, query)
         assert np.allclose(alone.scores, together.scores, atol=1e-5)

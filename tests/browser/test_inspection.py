@@ -11,7 +11,7 @@ from tests.browser.steps import answered, play_time, wait_for_time
 
 
 def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
-    answered(tab, scenes, "an astronaut")
+    answered(tab, scenes, "a rocket")
     frames = tab.locator("#frames")
     expect(frames.locator(".frame.hardest")).to_have_count(1)
     expect(frames.get_by_text("just inside")).to_have_count(2)
@@ -24,14 +24,14 @@ def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
 
 
 def test_a_press_on_a_frame_moves_the_video_there(tab, scenes):
-    answered(tab, scenes, "an astronaut")
+    answered(tab, scenes, "a rocket")
     for frame in (tab.locator(".frame.hardest"), tab.locator(".frame.inside").last):
         frame.click()
         wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
 
 
 def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
-    answered(tab, scenes, "an astronaut")
+    answered(tab, scenes, "a rocket")
     frame = tab.get_by_role("button", name=re.compile("frame at .* scale 1")).first
     frame.focus()
     tab.keyboard.press("Enter")
@@ -40,7 +40,7 @@ def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
 
 def test_no_switch_where_there_is_nothing_to_compare_with(tab, scenes, monkeypatch):
     monkeypatch.setattr(events, "load_baseline", lambda config: None)
-    answered(tab, scenes, "an astronaut")
+    answered(tab, scenes, "a rocket")
     expect(tab.get_by_label("Compare with the same model")).to_have_count(0)
 
 
@@ -49,7 +49,7 @@ def test_the_switch_draws_the_other_curve_dashed_and_says_what_differs(tab, scen
     other.grounder = copy.deepcopy(other.grounder)
     other.grounder.bias.data += 1.0
     monkeypatch.setattr(events, "load_baseline", lambda config: other)
-    answered(tab, scenes, "an astronaut")
+    answered(tab, scenes, "a rocket")
     place = play_time(tab)
     tab.get_by_label("Compare with the same model").check()
     expect(tab.locator("#frames")).to_contain_text("the same model trained without it (dashed) says")
