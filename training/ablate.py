@@ -84,7 +84,7 @@ class Scorer:
         data = dataclasses.replace(config.data, features=features) if features else config.data
         store = open_features(data, config.frame_encoder, config.model.frame_width, config.rate)
         self.videos = {moment.video: store.load(moment.video, moment.duration) for moment in self.moments}
-        self.queries = EncodedQueries(sorted({moment.query for moment in self.moments}), kept_beside(fold.test))
+        self.queries = EncodedQueries(sorted({moment.query.strip() for moment in self.moments}), kept_beside(fold.test))
 
     def score(self, checkpoint: Path, out: Path, changes: dict | None = None) -> dict[str, float]:
         """Percentages by metric; moments and predictions are left in `out`. `changes` are to the decoder."""

@@ -119,7 +119,7 @@ class TestAblate:
 
     def test_a_fixed_test_set(self, folder):
         (folder / "test.jsonl").write_text(
-            json.dumps({"video": "v0", "duration": 6.0, "query": "a cat in video 0", "start": 0.0, "end": 3.0}) + "\n"
+            json.dumps({"video": "v0", "duration": 6.0, "query": " a cat in video 0 ", "start": 0.0, "end": 3.0}) + "\n"
         )
         (folder / "train.jsonl").write_text(
             "".join(
