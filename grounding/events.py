@@ -11,6 +11,7 @@ from grounding.board import Asked, Board
 from grounding.clips import Clip, Memory, encoded
 from grounding.downloads import playable_file, result_files, segment_file
 from grounding.errors import GroundingError
+from grounding.files import safe_name
 from grounding.plots import board_figure, growing_figure
 from grounding.predictor import Predictor, check_query
 from grounding.screen import Screen, cleared, drawn
@@ -101,7 +102,15 @@ def playable(video: str | None, progress: gr.Progress = gr.Progress()) -> Screen
         shown = playable_file(video, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return Screen(message=problem(error), clip=video)
-    return Screen() if Path(shown) == Path(video) else Screen(preview=gr.Video(shown, visible=True))
+    if Path(shown) == Path(video):
+        return Screen(preview=gr.Video(None, visible=False))  # that of another clip may have come late
+    return Screen(preview=gr.Video(shown, visible=True))
+
+
+def own_preview(video: str | None, preview: str | None):
+    """A preview that belongs to another clip than the one on the page leaves it."""
+    own = video and preview and Path(preview).stem.startswith(safe_name(video))
+    return gr.skip() if own or not preview else gr.Video(None, visible=False)
 
 
 def cut_out(board: Board | None, progress: gr.Progress = gr.Progress()) -> Screen:  # noqa: B008

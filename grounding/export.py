@@ -117,11 +117,3 @@ def to_html(figure: go.Figure, title: str) -> str:
         title={"text": html.escape(title)}, paper_bgcolor="white", plot_bgcolor="white", font={"color": "#333333"}
     )
     return alone.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-
-
-def png_config(path: str | Path) -> dict:
-    """Plotly's configuration for its own camera button, which draws the PNG in the browser."""
-    return {
-        "displaylogo": False,
-        "toImageButtonOptions": {"format": "png", "filename": f"{safe_name(path)}_scores", "scale": 2},
-    }

@@ -185,14 +185,16 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     for button, make in ((controls.cut, events.cut_out), (controls.results, events.results)):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private")
     inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=finding, queue=False, **QUICK)
-    # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
-    inputs.video.clear(events.leave, None, list(screen), cancels=finding, queue=False, **QUICK)
-    inputs.video.upload(
+    playing = inputs.video.upload(
         events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private"
     )
+    # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
+    inputs.video.clear(events.leave, None, list(screen), cancels=[*finding, playing], queue=False, **QUICK)
+    # A preview that was being made for a clip that has left may still come.
+    playing.success(events.own_preview, [inputs.video, screen.preview], screen.preview, **QUICK)
     for example in examples:
         hide = {"fn": lambda: gr.Video(None, visible=False), "outputs": screen.preview}
-        example.dataset.click(**hide, queue=False, **QUICK)
+        example.dataset.click(**hide, cancels=[playing], queue=False, **QUICK)
     # Twice, since an answer may also arrive after its clip has left.
     for event in (inputs.video.change, *(found.success for found in finding)):
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)

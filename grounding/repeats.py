@@ -9,7 +9,8 @@ from torch import Tensor
 from grounding.encoders import FrameEncoder
 
 BLOCKS = (16, 16)  # what moves may be small, so the blocks of a frame are compared one by one
-SAME = 1.0  # of 255, the mean difference in a block below which features differ less than bfloat16 makes them
+SAME = 1.0  # of 255, the mean difference in a block up to which nothing has moved
+BRIGHT = 48  # of 255, the difference of a single pixel from which something new is there, however small
 
 
 def encode_new(encoder: FrameEncoder, frames: Sequence[np.ndarray]) -> Tensor:
@@ -30,5 +31,7 @@ def differ(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two frames show something different anywhere."""
     if one.shape != other.shape:
         return True
-    difference = cv2.absdiff(one, other).astype(np.float32)  # (H, W, 3)
-    return bool(cv2.resize(difference, BLOCKS, interpolation=cv2.INTER_AREA).max() >= SAME)
+    difference = cv2.absdiff(one, other)  # (H, W, 3)
+    if difference.max() >= BRIGHT:
+        return True
+    return bool(cv2.resize(difference.astype(np.float32), BLOCKS, interpolation=cv2.INTER_AREA).max() >= SAME)

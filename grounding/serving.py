@@ -14,7 +14,7 @@ from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
 from grounding.clock import length
 from grounding.encoders import resolve_device
-from grounding.errors import GroundingError, VideoError
+from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
@@ -58,7 +58,10 @@ def load_baseline(config: CheckpointConfig) -> Predictor | None:
     """The same model without hard-negative mining, where it is there and reads the same features."""
     if config.baseline not in list_checkpoints():
         return None
-    other = load_predictor(config.baseline)
+    try:
+        other = load_predictor(config.baseline)
+    except CheckpointError:  # a broken sibling is no reason not to answer
+        return None
     same = (other.config.frame_encoder, other.config.rate) == (config.frame_encoder, config.rate)
     return other if same else None
 
@@ -122,12 +125,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
 
 
+def whole(top_k: float | None) -> int:
+    """`top_k` of a program as a whole number. Raises QueryError."""
+    if top_k is None or top_k != int(top_k):
+        raise QueryError(f"top_k is {top_k}: give a whole number, 1 or more.")
+    return int(top_k)
+
+
 def ground_json(video: str, query: str, checkpoint: str, top_k: int) -> dict[str, Any]:
     """Grounds a query in a video: the object of the command line's --json."""
     try:
         check_query(query)
         check_limits(video)
         predictor = load_predictor(known(checkpoint))
-        return predictor.ground(predictor.encode_video(video), query, int(top_k)).to_dict(Path(video).name)
+        return predictor.ground(predictor.encode_video(video), query, whole(top_k)).to_dict(Path(video).name)
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error

@@ -17,12 +17,11 @@ class Sharing:
     """
 
     def __init__(self) -> None:
-        self._lock, self._videos, self._before = Lock(), 0, 0
+        self._lock, self._videos, self._before = Lock(), 0, torch.get_num_threads()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
-            self._before = self._before if self._videos else torch.get_num_threads()
             self._videos += 1
         torch.set_num_threads(max(self._before // 2, 1))
         try:

@@ -181,3 +181,14 @@ def test_files_to_take_away(own, scenes):
 
 def test_a_clip_that_is_gone_when_it_is_cut_is_told(own):
     assert 'role="alert"' in events.cut_out(dataclasses.replace(board(), clip="gone.mp4"), quiet).message
+
+
+def test_a_preview_of_another_clip_leaves_the_page():
+    kept = events.own_preview("/cache/1/b.mkv", "/cache/2/b-preview.mp4")
+    assert kept == gr.skip()
+    assert events.own_preview("/cache/1/b.mp4", "/cache/2/a-preview.mp4").visible is False
+    assert events.own_preview(None, "/cache/2/a-preview.mp4").visible is False
+
+
+def test_a_clip_that_plays_takes_the_preview_of_the_last_one_away(tmp_path):
+    assert events.playable(str(colours(tmp_path / "plays.mp4"))).preview.visible is False

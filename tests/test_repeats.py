@@ -58,3 +58,10 @@ def test_a_flicker_of_single_pixels_is_not_new():
 def test_frames_of_any_size_are_compared(size):
     assert differ(still(5, size), still(90, size)) and not differ(still(5, size), still(5, size))
     assert differ(still(5, size), still(5))
+
+
+def test_a_small_light_in_the_dark_is_something_new():
+    dark = np.full((360, 640, 3), 16, np.uint8)
+    light = dark.copy()
+    light[100:102, 200:203] = 255
+    assert differ(light, dark)

@@ -7,7 +7,7 @@ import torch
 from grounding import serving
 from grounding.checkpoint import CheckpointConfig
 from grounding.choosing import Choice
-from grounding.errors import GroundingError, VideoError
+from grounding.errors import CheckpointError, GroundingError, VideoError
 from grounding.model import GrounderConfig
 from tests.clips import bad_file, colours
 
@@ -127,3 +127,19 @@ def test_every_visitor_gets_a_folder_of_their_own_in_the_cache(monkeypatch, tmp_
     assert one != other
     assert one.parent == other.parent == tmp_path / "cache"
     assert one.stat().st_mode & 0o077 == 0
+
+
+def test_a_broken_baseline_is_none(monkeypatch):
+    def broken(name):
+        raise CheckpointError("damaged")
+
+    monkeypatch.setattr(serving, "list_checkpoints", lambda: ["other"])
+    monkeypatch.setattr(serving, "load_predictor", broken)
+    assert serving.load_baseline(SimpleNamespace(baseline="other")) is None
+
+
+@pytest.mark.parametrize("top_k", [None, 2.5])
+def test_top_k_has_to_be_a_whole_number(top_k):
+    with pytest.raises(GroundingError, match="whole number"):
+        serving.whole(top_k)
+    assert serving.whole(3.0) == 3

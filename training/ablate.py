@@ -36,7 +36,7 @@ from training.evaluate import write_predictions
 from training.features import open_features
 from training.folds import Fold, make_folds
 from training.metrics import recall_table
-from training.moments import read_moments, write_moments
+from training.moments import DataError, read_moments, write_moments
 from training.selection import EncodedQueries, spans
 from training.sources import kept_beside
 from training.train import STATE, train
@@ -102,17 +102,33 @@ class Scorer:
 def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, scorer: Scorer) -> None:
     """Trains and scores one cell, and with the last variant's curves the other decoders; results are kept."""
     folder = cell.folder(out)
+    config = config_of(cell, table, ablation)
+    made_by = repr((config, ablation.decoders if cell.variant == ablation.variants[-1] else ()))
     if (folder / RESULT).is_file():
+        check_same(folder / RESULT, made_by)
         return
-    train(config_of(cell, table, ablation), folder)
+    train(config, folder)
     rows = {cell.variant.name: scorer.score(folder, folder)}
     if cell.variant == ablation.variants[-1]:
         for decoder in ablation.decoders:
             rows[decoder.name] = scorer.score(folder, folder / slug(decoder.name), decoder.set)
     (folder / STATE).unlink(missing_ok=True)
     write_json(
-        folder / RESULT, {"fold": cell.fold.number, "seed": cell.seed, "queries": len(scorer.moments), "rows": rows}
+        folder / RESULT,
+        {
+            "fold": cell.fold.number,
+            "seed": cell.seed,
+            "queries": len(scorer.moments),
+            "made_by": made_by,
+            "rows": rows,
+        },
     )
+
+
+def check_same(path: Path, made_by: str) -> None:
+    """Raises DataError if a result was made by another config than the one that asks for it now."""
+    if json.loads(path.read_text(encoding="utf-8")).get("made_by") != made_by:
+        raise DataError(f"{path} was made by another config: delete it, or give another --out.")
 
 
 def run_cells(cells: list[Cell], ablation: AblationConfig, out: Path) -> None:

@@ -51,9 +51,9 @@ def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: P
     chosen = set(random.Random(number).sample(videos, round(ablation.held_out * len(videos))))
     parts = {
         "train": [_without_span(moment) for moment in rest if moment.video not in chosen],
-        "select": [moment for moment in rest if moment.video in chosen],
-        "test": test,
-        "supervised": [moment for moment in rest if moment.video not in chosen],
+        "select": [moment for moment in rest if moment.video in chosen and moment.start is not None],
+        "test": [moment for moment in test if moment.start is not None],
+        "supervised": [moment for moment in rest if moment.video not in chosen and moment.start is not None],
     }
     for name, moments in parts.items():
         write_moments(out / f"{name}.jsonl", moments)

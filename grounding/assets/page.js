@@ -140,6 +140,9 @@
     return row;
   }
 
+  // A curve's name as it was typed; for plotly it is escaped.
+  const typed = (name) => new DOMParser().parseFromString(name, "text/html").documentElement.textContent;
+
   function peek(points) {
     const ruler = axis();
     const card = element("peek", one("#plot"));
@@ -150,7 +153,7 @@
       tile(active.x),
       line(words),
       ...points.map((point) => {
-        const name = points.length > 1 ? ` ${point.data.name}` : " score";
+        const name = points.length > 1 ? ` ${typed(point.data.name)}` : " score";
         return line(`${point.y.toFixed(2)}${name}`, point.fullData.line.color);
       }),
     );

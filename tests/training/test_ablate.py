@@ -117,6 +117,13 @@ class TestAblate:
         monkeypatch.setattr("training.ablate.train", lambda *args: pytest.fail("trained again"))
         assert ablate(ablation, folder / "out") == table
 
+    def test_a_result_of_another_config_is_not_taken_for_ours(self, folder):
+        ablate(read_ablation(folder / "ablation.toml"), folder / "out")
+        method = (folder / "method.toml").read_text().replace("epochs = 2", "epochs = 1")
+        (folder / "method.toml").write_text(method)
+        with pytest.raises(DataError, match="made by another config"):
+            ablate(read_ablation(folder / "ablation.toml"), folder / "out")
+
     def test_a_fixed_test_set(self, folder):
         (folder / "test.jsonl").write_text(
             json.dumps({"video": "v0", "duration": 6.0, "query": " a cat in video 0 ", "start": 0.0, "end": 3.0}) + "\n"
