@@ -157,7 +157,9 @@ def quiet(share, desc):
 
 
 def test_a_clip_that_browsers_play_needs_no_preview_and_another_gets_one(own, scenes):
-    assert unchanged(events.playable(str(scenes), quiet))
+    plays = events.playable(str(scenes), quiet)
+    assert not plays.preview.visible
+    assert unchanged(plays, "preview")
     other = write_video(own / "clip.avi", [plain(RED)] * 10, codec="mpeg4")
     shown = events.playable(str(other), quiet)
     assert shown.preview.visible
