@@ -22,12 +22,14 @@ class Asked:
         similarities: for each segment, the (T,) cosines of the frames with it.
         baseline: answer of the same model without hard-negative mining, where there is one.
         slot: which colour is its own, 0 to MOST - 1.
+        model: which checkpoint answered, and why that one.
     """
 
     answer: Answer
     similarities: tuple[np.ndarray, ...] = ()
     baseline: Answer | None = None
     slot: int = 0
+    model: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -69,6 +71,13 @@ class Board:
     @property
     def chosen(self) -> Segment:
         return self.shown.answer.segments[self.segment]
+
+    @property
+    def first_frame(self) -> float:
+        """Time of the first sampled frame in the chosen segment, which may begin between two frames; seconds."""
+        times = self.shown.answer.timestamps
+        inside = times[(times >= self.chosen.start) & (times < self.chosen.end)]
+        return float(inside[0]) if len(inside) else self.chosen.start
 
     @property
     def hard(self) -> list[HardNegative]:

@@ -43,7 +43,12 @@ def find(
         return
     new = board is None or board.clip != video
     board = (Board(video, clip.film) if new else board).add(asked)
-    yield drawn(board, new, waiting="", message=done(asked.answer, described(predictor)), clip=video, memory=memory)
+    yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)
+
+
+def told(board: Board) -> str:
+    """The message about the active query."""
+    return done(board.shown.answer, board.shown.model)
 
 
 def growth(predictor: Predictor, clip: Clip, query: str):
@@ -59,12 +64,16 @@ def answered(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Asked:
         answer,
         tuple(predictor.similarities(clip.video, answer)),
         baseline.ground(clip.video, query, top_k) if baseline else None,
+        model=described(predictor),
     )
 
 
 def look_at(board: Board | None, query: int | None) -> Screen:
     """Another query was picked from the list."""
-    return Screen() if board is None or query is None else drawn(board.look_at(query))
+    if board is None or query is None:
+        return Screen()
+    board = board.look_at(query)
+    return drawn(board, message=told(board))
 
 
 def choose(board: Board | None, segment: int | None) -> Screen:
@@ -80,7 +89,7 @@ def compare(board: Board | None, wanted: bool) -> Screen:
 def remove(board: Board | None) -> Screen:
     """The active query leaves; the others stay."""
     board = board and board.remove()
-    return cleared(message="") if board is None else drawn(board, message="")
+    return cleared(message="") if board is None else drawn(board, message=told(board))
 
 
 def stop(board: Board | None) -> Screen:

@@ -24,8 +24,9 @@ def inspection(board: Board) -> str:
         *(side(board, name) for name in SIDES),
         f'<p class="note">Outside the moment, the frame most like it at each scale ({rings} of the boundary), the '
         "hardest first. Similarity is to the moment as the model sees it; 1 is the same. A frame that looks alike and "
-        "scores low is one that the model tells apart; one that scores high nearly fooled it. Press a frame to see it "
-        "in the video.</p>",
+        "scores low is one that the model tells apart; one that scores high nearly fooled it. A frame is "
+        "seen together with its neighbours, so right at a cut the nearest frames often come first. Press a frame to "
+        "see it in the video.</p>",
         f"<h3>Inside the segment</h3>{strip(card(board, time) for time in inside_times(board))}",
     ]
     return f'<div class="inspection">{"".join(parts)}</div>'

@@ -59,7 +59,13 @@ def drawn(board: Board, new: bool = False, **more: Any) -> Screen:
         inspection=gr.Column(visible=True),
         frames=inspection(board),
         files=gr.Files(None, visible=False),
-        span={"start": board.chosen.start, "end": board.chosen.end, "move": board.move, "plays": board.plays},
+        span={
+            "start": board.chosen.start,
+            "first": board.first_frame,
+            "end": board.chosen.end,
+            "move": board.move,
+            "plays": board.plays,
+        },
         board=board,
         **more,
     )

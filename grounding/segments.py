@@ -196,16 +196,18 @@ def find_segments(
         config: see SegmentConfig.
 
     Returns:
-        One to `top_k` segments. A segment's score is the mean matching score inside it. A curve without any contrast
-        gives the whole video.
+        One to `top_k` segments. A segment's score is the mean matching score of the frames inside it, and not what it is
+        ranked by. A curve without any contrast gives the whole video.
     """
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
     curve = smooth(timestamps, scores, config.smoothing)  # (T,)
     found = ranked_windows(timestamps, features, edges, curve, config)
     order = np.argsort(-found.rank, kind="stable")
+    total = np.concatenate([[0.0], np.cumsum(scores)])  # (T + 1,)
+    mean = (total[found.last] - total[found.first]) / (found.last - found.first)  # (W,), of the scores as they are
     ranked = [
-        Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(found.inside[w]))
+        Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(np.clip(mean[w], 0.0, 1.0)))
         for w in order[found.rank[order] > 0]
     ]
-    return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(curve.mean()))]
+    return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(scores.mean()))]

@@ -1,4 +1,7 @@
-from grounding.board import MOST
+import dataclasses
+
+from grounding.board import MOST, Asked
+from grounding.segments import Segment
 from tests.boards import asked, board
 
 
@@ -53,3 +56,11 @@ def test_each_move_of_the_video_has_a_name_of_its_own_and_only_a_chosen_segment_
     assert chosen.plays
     assert not chosen.look_at(0).plays
     assert chosen.look_at(0).segment == 0
+
+
+def test_a_segment_that_begins_between_two_frames_is_shown_from_its_first_frame_on():
+    made = board("a cat")
+    answer = dataclasses.replace(made.shown.answer, segments=[Segment(1.75, 4.0, 0.5), Segment(1.6, 1.7, 0.5)])
+    made = dataclasses.replace(made, asked=(Asked(answer),))
+    assert made.first_frame == 2.0
+    assert made.choose(1).first_frame == 1.6  # no frame inside

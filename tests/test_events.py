@@ -112,9 +112,12 @@ def test_a_problem_on_the_way_takes_back_the_curve_that_grew(ask, tmp_path, monk
 
 def test_looking_around():
     made = board("a cat", "a dog", baseline=True)
-    assert events.look_at(made, 0).board.shown.answer.query == "a cat"
+    looked = events.look_at(made, 0)
+    assert looked.board.shown.answer.query == "a cat"
+    assert "a cat" in looked.message
+    assert "a cat" in events.remove(made).message
     chosen = events.choose(made, 1)
-    assert chosen.span == {"start": 0.0, "end": 6.0, "move": chosen.board.move, "plays": True}
+    assert chosen.span == {"start": 0.0, "first": 0.0, "end": 6.0, "move": chosen.board.move, "plays": True}
     assert chosen.board.move != made.move
     compared = events.compare(made, True)
     assert "without" in compared.plot.data[2].name

@@ -240,3 +240,11 @@ class TestFindSegments:
     def test_the_same_input_gives_the_same_answer(self):
         scores = np.random.default_rng(0).uniform(size=80)
         assert find(scores, scenes(80, 30)) == find(scores, scenes(80, 30))
+
+
+def test_a_segment_s_score_is_the_mean_of_its_frames_scores_however_the_curve_is_smoothed():
+    times, scores = np.arange(20) + 0.5, np.zeros(20)
+    scores[5:11] = 0.8
+    found = find_segments(times, scores, np.ones((20, 2)), 20.0, 1, SegmentConfig(smoothing=2.0, changes=0))[0]
+    inside = (times >= found.start) & (times < found.end)
+    assert found.score == pytest.approx(scores[inside].mean())

@@ -45,7 +45,7 @@
   function show(wanted) {
     if (!wanted || wanted.move === seen) return;
     seen = wanted.move;
-    wanted.plays ? play(wanted) : seek(wanted.start);
+    wanted.plays ? play(wanted) : seek(wanted.first);
   }
 
   // Keeps what plays within its segment: again from its start, or an end.
