@@ -196,8 +196,8 @@ def find_segments(
         config: see SegmentConfig.
 
     Returns:
-        One to `top_k` segments. A segment's score is the mean matching score of the frames inside it, and not what it is
-        ranked by. A curve without any contrast gives the whole video.
+        One to `top_k` segments. A segment's score is the mean matching score of the frames inside it, not its rank. A
+        curve without any contrast gives the whole video.
     """
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
