@@ -22,7 +22,7 @@ def test_a_click_on_the_curve_moves_the_video(cup):
 
 
 def test_the_playhead_follows_the_video(cup):
-    assert playhead(cup) == pytest.approx(7.75 / 12, abs=0.02)
+    assert playhead(cup) == pytest.approx(8 / 12, abs=0.02)
     cup.evaluate("document.querySelector('#clip video').currentTime = 1")
     wait_for_time(cup, 1)
     cup.evaluate("document.querySelector('#clip video').play()")
@@ -36,8 +36,8 @@ def test_the_playhead_is_a_slider_for_the_keyboard(cup):
     head = cup.get_by_role("slider", name="Position in the video")
     head.focus()
     cup.keyboard.press("ArrowLeft")
-    wait_for_time(cup, 7.25)
-    expect(head).to_have_attribute("aria-valuetext", "0:07.3")
+    wait_for_time(cup, 7.5)
+    expect(head).to_have_attribute("aria-valuetext", "0:07.5")
     cup.keyboard.press("Home")
     wait_for_time(cup, 0)
 
