@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 from grounding.board import Asked
 from grounding.encoded import EncodedVideo
 from grounding.hard_negatives import HardNegative
-from grounding.predictor import Answer
 from grounding.words import clock, plain, shortened
 
 # From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
@@ -18,11 +17,6 @@ SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
 SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
 INK = "#222222"
 OTHER = "#7F7F7F"
-
-
-def score_figure(answer: Answer, chosen: int = 0) -> go.Figure:
-    """Figure of one answer: see `board_figure`."""
-    return board_figure([Asked(answer)], 0, chosen)
 
 
 def board_figure(

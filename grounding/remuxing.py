@@ -24,9 +24,6 @@ def remux(source: Path, out: Path) -> bool:
     Returns:
         Whether it was done: False for other codecs, a picture that is turned or has more than 8 bits, a file that
         begins between key frames, and wherever the copy would not be the same video; then nothing is written.
-
-    Raises:
-        VideoError: the source cannot be opened.
     """
     with suppress(av.FFmpegError, ValueError, TypeError), whole_file(out) as part:
         if _fits(source):

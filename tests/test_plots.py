@@ -6,9 +6,14 @@ import pytest
 from grounding.board import Asked
 from grounding.encoded import EncodedVideo
 from grounding.hard_negatives import HardNegative
-from grounding.plots import COLOURS, board_figure, empty_figure, growing_figure, score_figure
+from grounding.plots import COLOURS, board_figure, empty_figure, growing_figure
 from grounding.predictor import Answer
 from grounding.segments import Segment
+
+
+def score_figure(answer, chosen=0):
+    """Figure of one answer."""
+    return board_figure([Asked(answer)], 0, chosen)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_versions_are_text_since_yaml_reads_3_10_as_a_number(front_matter):
 
 
 def test_what_is_preloaded_is_what_open_clip_would_fetch(front_matter):
-    for entry in front_matter.get("preload_from_hub", []):
+    for entry in front_matter["preload_from_hub"]:
         repository, file = entry.split()
         assert repository in CLIP
         assert file in HUB_FILES

@@ -1,7 +1,6 @@
 """What an ablation is: the variants of one method, and the cells in which each of them is trained and scored."""
 
 import copy
-import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from grounding.segments import SegmentConfig
 from training.config import TrainConfig, build
-from training.moments import DataError
+from training.files import DataError, whole_file
 
 METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
 JUDGED = "R@1,IoU=0.5"
@@ -141,7 +140,6 @@ def paired_gain(cells: Mapping, base: Mapping) -> str:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Writes JSON beside `path` and renames it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(values, indent=2, default=dataclasses.asdict) + "\n", encoding="utf-8")
-    part.replace(path)
+    """Writes JSON, whole or not at all. Raises DataError."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -22,10 +22,9 @@ class DataConfig:
         moments: a moments file; only its videos and queries are read.
         features: a folder of features, or a published file with one tensor per video.
         timestamps: the published file with the timestamps, where `features` is a file.
-        videos: folder of the videos, to extract missing features from.
         anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
         anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
-            reads another tower's; see `training.regression`.
+            reads another tower's; see `training.bridges`.
         supervised: whether start and end are read, for the line that full supervision draws beside the others: each
             query's part is then its moment.
         validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
@@ -34,7 +33,6 @@ class DataConfig:
     moments: str
     features: str
     timestamps: str = ""
-    videos: str = ""
     anchors: str = ""
     anchor_features: str = ""
     anchor_timestamps: str = ""
