@@ -177,7 +177,11 @@
 
   function savePlot() {
     const clip = one("#clip video")?.src.split("/").pop().replace(/\.[^.]*$/, "") || "clip";
-    window.Plotly.downloadImage(graph(), { format: "png", scale: 2, filename: `${decodeURIComponent(clip)}_scores` });
+    const { data, layout, clientWidth: width } = graph();
+    const named = data.map((trace) => ({ ...trace, showlegend: Boolean(trace.customdata) })); // curves, not marks
+    const taller = { ...layout, width, height: layout.height + 28 * named.filter((trace) => trace.showlegend).length };
+    const picture = { data: named, layout: { ...taller, paper_bgcolor: "white", plot_bgcolor: "white" } };
+    window.Plotly.downloadImage(picture, { format: "png", scale: 2, filename: `${decodeURIComponent(clip)}_scores` });
   }
 
   // Gradio announces a clip that the browser cannot play as an error; a preview or a message beside the clip follows.

@@ -5,8 +5,10 @@ import csv
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
 from playwright.sync_api import expect
 
+from grounding.plots import COLOURS
 from tests.browser.steps import answered, ask, place, span, upload
 from tests.clips import write_video
 
@@ -57,7 +59,10 @@ def test_the_plot_as_png(away):
     with away.expect_download() as caught:
         away.get_by_role("button", name="Plot as PNG").click()
     assert caught.value.suggested_filename == "scenes_scores.png"
-    assert caught.value.path().read_bytes().startswith(b"\x89PNG")
+    picture = Image.open(caught.value.path()).convert("RGB")
+    legend = picture.crop((0, int(0.85 * picture.height), picture.width, picture.height))
+    active = ImageColor.getrgb(COLOURS[1])  # queries are named below the plot
+    assert active in {colour for _, colour in legend.getcolors(2**20)}
 
 
 @pytest.mark.parametrize(("name", "codec"), [("clip.avi", "mpeg4"), ("clip.mp4", "libx265")])
