@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,23 +150,33 @@ def tolerant(
     import av
 
     stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
-    with suppress(av.FFmpegError):  # the file itself breaks off: what was read before counts
+    with damage():  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):
             if wanted is not None:
                 stream.codec_context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
             frames: list[av.VideoFrame] = []
-            with suppress(av.FFmpegError):
+            with damage():
                 frames = packet.decode()
             for frame in frames:
                 yield raw_seconds(stream, frame.pts), frame
 
 
-def last_packet(path: Path) -> tuple[float, float]:
-    """Raw timestamp and length of the last packet, in seconds, read without decoding; infinity if none has one."""
+@contextmanager
+def damage() -> Iterator[None]:
+    """Forgives an error of the decoder or the container, but no lack of memory."""
     import av
 
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+
+
+def last_packet(path: Path) -> tuple[float, float]:
+    """Raw timestamp and length of the last packet, in seconds, read without decoding; infinity if none has one."""
     last = (-math.inf, 0.0)
-    with opened(path) as (container, stream), suppress(av.FFmpegError):
+    with opened(path) as (container, stream), damage():
         for packet in container.demux(stream):
             seconds = raw_seconds(stream, packet.dts if packet.pts is None else packet.pts)
             if seconds is not None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.ahead import ahead
+from grounding.apart import ApartReader
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
 from grounding.repeats import encode_new
 from grounding.threads import sharing
-from grounding.video import Frame, FrameReader
+from grounding.video import Frame
 
-CHUNK = 32  # frames encoded at once, and as many that may wait for it
+CHUNK = 32  # frames encoded at once
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
 
 Progress = Callable[[float, str], None]
@@ -24,7 +24,7 @@ Progress = Callable[[float, str], None]
 class Growing:
     """A video whose frames are being encoded: each step of the iteration encodes a chunk of them.
 
-    A thread decodes the next chunk meanwhile. Whoever stops iterating stops decoder and encoder.
+    A child process decodes the next chunk meanwhile. Whoever stops iterating stops decoder and encoder.
 
     Args:
         path: the video file.
@@ -36,18 +36,18 @@ class Growing:
         expected: how long the video is, as its container claims or, where it does not say, as a guess; seconds.
 
     Raises:
-        VideoError: as FrameReader does.
+        VideoError: as ApartReader does.
     """
 
     def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float) -> None:
-        self._reader, self._encoder = FrameReader(path, rate), encoder
+        self._reader, self._encoder = ApartReader(path, rate), encoder
         self._timestamps: list[float] = []
         self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
         self._whole = False
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
-        with closing(ahead(iter(self._reader), CHUNK)) as frames:
+        with closing(iter(self._reader)) as frames:
             for batch in batched(frames, CHUNK):
                 with sharing()():
                     self._features.add(encode_new(self._encoder, [frame.image for frame in batch]).numpy())  # (B, D)
@@ -96,7 +96,7 @@ def encode_frames(
 ) -> EncodedVideo:
     """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
 
-    Raises VideoError as FrameReader does; see `Predictor.encode_video`.
+    Raises VideoError as ApartReader does; see `Predictor.encode_video`.
     """
     report = progress or (lambda fraction, message: None)
     report(0.0, "Opening the video")

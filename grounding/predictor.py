@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
+from grounding.children import children
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder, resolve_device
 from grounding.errors import CheckpointError, QueryError
@@ -111,13 +112,18 @@ class Predictor:
             VideoError: the file cannot be read as a video.
             EncoderError: the encoder's weights are missing or damaged.
         """
-        check_file(Path(path))  # before the encoder loads, which takes seconds
+        self._expect(path)
         return encode_frames(path, self.frame_encoder, self.config.rate, progress)
 
     def grow_video(self, path: str | Path) -> Growing:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
-        check_file(Path(path))
+        self._expect(path)
         return Growing(path, self.frame_encoder, self.config.rate)
+
+    def _expect(self, path: str | Path) -> None:
+        """What comes before the encoder loads, which takes seconds."""
+        check_file(Path(path))
+        children().warm()
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from grounding.apart import length
 from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
-from grounding.clock import length
 from grounding.encoders import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.predictor import Predictor, check_query

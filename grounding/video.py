@@ -5,7 +5,7 @@ container claims is used to place a frame: both are wrong for variable frame rat
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,12 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
+def check_rate(rate: float) -> None:
+    """Raises ValueError for what is no sampling rate."""
+    if not 0 < rate < math.inf:
+        raise ValueError(f"The sampling rate is {rate}: give a positive number of frames a second.")
+
+
 def probe(path: str | Path) -> VideoInfo:
     """Opens a video and decodes its first frame. Raises VideoError, as FrameReader does."""
     return FrameReader(path, rate=1.0).info
@@ -55,6 +61,7 @@ class FrameReader:
         path: the video file.
         rate: frames sampled a second.
         short_side: pixels; larger frames are scaled down by a whole factor, to no less than it.
+        beat: called for every frame that is decoded, sampled or not.
 
     Attributes:
         info: what the container claims.
@@ -65,10 +72,11 @@ class FrameReader:
             its timestamps go backwards for good.
     """
 
-    def __init__(self, path: str | Path, rate: float, short_side: int = SHORT_SIDE) -> None:
-        if not 0 < rate < math.inf:
-            raise ValueError(f"The sampling rate is {rate}: give a positive number of frames a second.")
-        self.path, self.rate, self.short_side = Path(path), rate, short_side
+    def __init__(
+        self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        check_rate(rate)
+        self.path, self.rate, self.short_side, self._beat = Path(path), rate, short_side, beat
         check_file(self.path)
         self.info, self._opencv_fails = claimed(self.path)
         self.duration = 0.0
@@ -125,11 +133,14 @@ class FrameReader:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
         last = -math.inf
         for raw, picture in () if self._opencv_fails else opencv_frames(self.path, self.short_side):
+            self._beat()
             last = last if raw is None else raw
             yield raw, picture
         if self._end[0] > last + SLACK:
-            frames = pyav_frames(self.path, self.short_side)
-            yield from ((raw, picture) for raw, picture in frames if raw is None or raw > last)
+            for raw, picture in pyav_frames(self.path, self.short_side):
+                self._beat()
+                if raw is None or raw > last:
+                    yield raw, picture
 
     @cached_property
     def _end(self) -> tuple[float, float]:

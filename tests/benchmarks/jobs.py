@@ -95,7 +95,7 @@ def start(_: str) -> Times:
     """To import the package, to load its models, and to serve the page."""
     times: Times = {}
     with timed(times, "import"):
-        import grounding  # noqa: F401
+        from grounding import Predictor  # noqa: F401
     loaded = {"timm", "open_clip", "transformers"} & set(sys.modules)
     with timed(times, "models"):
         ready()

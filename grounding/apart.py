@@ -1,0 +1,60 @@
+"""What is done with untrusted files in a child process, for callers who need not know that there is one."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding.children import children
+from grounding.decoding import VideoInfo
+from grounding.messages import Message
+from grounding.video import SHORT_SIDE, Frame, check_rate
+
+Progress = Callable[..., None]
+
+
+class ApartReader:
+    """A FrameReader whose decoder runs in a child process; it decodes up to children.AHEAD frames in advance.
+
+    Whoever stops iterating stops the decoder. Attributes, arguments and errors are FrameReader's; on top of these,
+    VideoError is raised where the limits of `Patience` are reached and where the decoder crashes.
+    """
+
+    def __init__(self, path: str | Path, rate: float, short_side: int = SHORT_SIDE) -> None:
+        check_rate(rate)
+        self.path, self.rate, self.short_side = Path(path), rate, short_side
+        self.duration = 0.0
+        self._messages: Iterator[Message] | None = self._started()
+        self.info = VideoInfo(**next(self._messages).said["info"])
+
+    def __iter__(self) -> Iterator[Frame]:
+        messages, self._messages = self._messages, None
+        if messages is None:  # once more
+            messages = self._started()
+            next(messages)
+        with closing(messages):
+            for said, carried in messages:
+                self.duration = said["duration"]
+                if "end" not in said:
+                    yield Frame(said["timestamp"], np.frombuffer(carried, np.uint8).reshape(said["shape"]))
+
+    def _started(self) -> Generator[Message, None, None]:
+        arguments = {"path": str(self.path.absolute()), "rate": self.rate, "short_side": self.short_side}
+        return children().do("frames", self.path.name, arguments)
+
+
+def length(path: Path) -> float:
+    """As clock.length, in a child process."""
+    return _last("length", path, {"path": str(path.absolute())})["length"]
+
+
+def _last(job: str, path: Path, arguments: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
+    with closing(children().do(job, path.name, arguments)) as messages:
+        for said, _ in messages:
+            if "end" in said:
+                break
+            if progress:
+                progress(*said["progress"])
+    return said

@@ -1,0 +1,78 @@
+"""How much a clip may ask of the process that decodes it, and what is said where it asks for more."""
+
+import os
+import signal
+from dataclasses import dataclass, fields
+
+from grounding.errors import GroundingError, VideoError
+
+PREFIX = "GROUNDING_DECODE_"  # of the environment variables that change the limits
+INSTEAD = "convert it to an h264 mp4 and try again"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Limits on one clip, each changed by an environment variable, such as GROUNDING_DECODE_STALL=120.
+
+    Attributes:
+        stall: seconds in which no frame is decoded.
+        seconds: waiting for frames in all; the time that encoding them takes is not counted.
+        megabytes: of memory (1e6 bytes), without effect on Windows.
+    """
+
+    stall: float = 60.0
+    seconds: float = 1800.0
+    megabytes: float = 4000.0
+
+    @classmethod
+    def told(cls) -> "Patience":
+        """As the environment says. Raises GroundingError where that is no positive number."""
+        return cls(**{field.name: _number(PREFIX + field.name.upper(), field.default) for field in fields(cls)})
+
+    def stalled(self, name: str) -> VideoError:
+        """Nothing came for too long."""
+        return VideoError(
+            f"{name!r} was given up, since nothing of it was decoded for {self.stall:g} s: {INSTEAD}, or allow more "
+            f"with {PREFIX}STALL."
+        )
+
+    def too_long(self, name: str) -> VideoError:
+        """Frames came, but too slowly."""
+        return VideoError(
+            f"{name!r} was given up, since decoding it took longer than {self.seconds:g} s: save it shorter or "
+            f"smaller, or allow more with {PREFIX}SECONDS."
+        )
+
+    def too_large(self, name: str) -> VideoError:
+        """Memory ran out."""
+        return VideoError(
+            f"{name!r} was given up, since decoding it takes more than {self.megabytes:g} MB of memory: save it with "
+            f"a smaller picture, or allow more with {PREFIX}MEGABYTES."
+        )
+
+
+def crashed(name: str, status: int | None) -> VideoError:
+    """The process ended: by a signal if `status` is negative."""
+    if status == -getattr(signal, "SIGKILL", 9):
+        return VideoError(
+            f"{name!r} was given up, since the process that decoded it was killed, as happens where memory runs out: "
+            "try again, or save it with a smaller picture."
+        )
+    by = signal.Signals(-status).name if status and -status in set(signal.Signals) else f"status {status}"
+    return VideoError(f"{name!r} was given up, since its decoder crashed ({by}): {INSTEAD}.")
+
+
+def failed(name: str, why: str) -> VideoError:
+    """The decoder met something that nobody thought of."""
+    return VideoError(f"{name!r} was given up, since its decoder failed ({why}): {INSTEAD}.")
+
+
+def _number(variable: str, otherwise: float) -> float:
+    text = os.environ.get(variable) or str(otherwise)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise GroundingError(f"{variable} is {text!r}: give a positive number, such as {otherwise:g}.")
+    return number

@@ -1,0 +1,134 @@
+"""The child process that opens files which nobody trusts: python -m grounding.worker MEGABYTES
+
+It does one job after another, as its parent asks on stdin (see children.py), and ends when stdin does.
+"""
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from grounding.errors import VideoError
+from grounding.messages import Message, receive, send
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+BEAT = 1.0  # seconds between two signs of life while nothing else is said
+
+Said = dict[str, Any]  # a JSON object
+
+
+class Mouth:
+    """Says things to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised."""
+
+    def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
+        self._stream, self._megabytes, self._last = stream, megabytes, 0.0
+
+    def say(self, carried: memoryview | bytes = b"", **said: Any) -> None:
+        """Sends one message."""
+        check_memory(self._megabytes)
+        send(self._stream, said, carried)
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        """To be called while work goes on: says so now and then."""
+        check_memory(self._megabytes)
+        if time.monotonic() - self._last > BEAT:
+            self.say(alive=True)
+
+    def end(self, **said: Any) -> None:
+        """Sends the last message of a job."""
+        send(self._stream, said)
+
+
+def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
+    """Sends what a FrameReader finds: its info, then frame by frame, and what is known at the end."""
+    from grounding.video import FrameReader
+
+    reader = FrameReader(path, rate, short_side, mouth.beat)
+    mouth.say(info=asdict(reader.info))
+    for timestamp, image in reader:
+        mouth.say(image.data, timestamp=timestamp, duration=reader.duration, shape=image.shape)
+    return {"duration": reader.duration}
+
+
+def length(mouth: Mouth, path: str) -> Said:
+    """See clock.length."""
+    from grounding import clock
+
+    return {"length": clock.length(Path(path))}
+
+
+def jobs() -> dict[str, Callable[..., Said]]:
+    """What the parent may ask for, by name."""
+    return {"frames": frames, "length": length}
+
+
+def answer(request: Message, mouth: Mouth) -> None:
+    """Does a job and says how it ended."""
+    try:
+        found = jobs()[request.said["job"]](mouth, **request.said["arguments"])
+    except VideoError as error:
+        mouth.end(end="error", why=str(error))
+    except MemoryError:
+        mouth.end(end="memory")
+    except Exception as error:
+        mouth.end(end="failed", why=f"{type(error).__name__}: {error}")
+    else:
+        mouth.end(end="done", **found)
+
+
+def listen(requests: SimpleQueue) -> None:
+    """Passes on what the parent asks. Ends the process when the parent closes the pipe, be it by its own end."""
+    while (request := receive(sys.stdin.buffer)) is not None:
+        requests.put(request)
+    os._exit(0)
+
+
+def check_memory(megabytes: float) -> None:
+    """Raises MemoryError if this process ever took more. Decoders call what they cannot allocate damage, so they are
+    stopped before they cannot."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    if resource and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > megabytes * 1e6:
+        raise MemoryError
+
+
+def bound_memory(megabytes: float) -> None:
+    """From twice as much on allocations fail, for what is taken at once."""
+    if resource:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a crash leaves would hold a visitor's clip
+            hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            resource.setrlimit(resource.RLIMIT_DATA, (round(2 * megabytes * 1e6), hard))
+
+
+def own_stdout() -> BinaryIO:
+    """The pipe to the parent, out of reach of whatever else prints."""
+    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return pipe
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops its children
+    megabytes = float(sys.argv[1])
+    bound_memory(megabytes)
+    mouth, requests = Mouth(own_stdout(), megabytes), SimpleQueue()
+    Thread(target=listen, args=(requests,), daemon=True).start()
+    while True:
+        answer(requests.get(), mouth)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Decoders that crash, hang, or take too long or too much, in child processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from grounding import apart
+from grounding.apart import ApartReader, length
+from grounding.children import AHEAD, ROOT, Children
+from grounding.errors import VideoError
+from grounding.patience import Patience
+from tests.clips import RED, plain, write_video
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+
+
+def running() -> set[int]:
+    """The process ids of children that somebody listens to."""
+    return {int(thread.name.split()[1]) for thread in threading.enumerate() if thread.name.startswith("child ")}
+
+
+def gone(process: int, seconds: float = 10.0) -> bool:
+    """Whether a process ends, and is no zombie, in a while."""
+    for _ in range(round(seconds / 0.05)):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Sets the limits for this test, whose children are its own."""
+    made, before = [], running()
+
+    def give(**limits: float) -> Children:
+        made.append(Children(Patience(**limits)))
+        monkeypatch.setattr(apart, "children", lambda: made[-1])
+        return made[-1]
+
+    yield give
+    for children in made:
+        children.kill()
+    assert running() <= before
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """More frames than wait in the queue and in the pipe."""
+    return write_video(tmp_path / "clip.mp4", [plain(RED, (240, 320))] * 3 * AHEAD)
+
+
+def begun(clip):
+    """A reader that gave its first frame, its frames, and the id of its process."""
+    before = running()
+    reader = ApartReader(clip, rate=10.0)
+    frames = iter(reader)
+    next(frames)
+    (process,) = running() - before
+    return frames, process
+
+
+@posix
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_decoder_that_crashes_is_told_and_the_next_clip_works(patience, clip, blow):
+    patience()
+    frames, process = begun(clip)
+    os.kill(process, blow)
+    with pytest.raises(VideoError, match="was killed, as happens" if blow == signal.SIGKILL else blow.name) as caught:
+        list(frames)
+    assert "'clip.mp4'" in str(caught.value)
+    assert gone(process)
+    assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD
+
+
+@posix
+def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(patience, clip):
+    limits = patience().patience
+    frames, process = begun(clip)
+    os.kill(process, signal.SIGSTOP)
+    object.__setattr__(limits, "stall", 0.3)  # only now, since a process may take its time to start
+    with pytest.raises(VideoError, match=r"'clip.mp4'.* for 0.3 s.*GROUNDING_DECODE_STALL"):
+        list(frames)
+    assert gone(process)
+    object.__setattr__(limits, "stall", 60.0)
+    assert length(clip) == pytest.approx(9.6)
+
+
+def test_a_consumer_that_takes_its_time_is_no_stall(patience, clip):
+    limits = patience().patience
+    frames, _ = begun(clip)
+    object.__setattr__(limits, "stall", 0.5)
+    time.sleep(1.0)
+    assert next(frames)
+    object.__setattr__(limits, "stall", 60.0)
+    assert 1 + len(list(frames)) == 3 * AHEAD - 1
+
+
+def test_all_of_a_clip_has_a_limit_too(patience, clip):
+    patience(seconds=0.01)
+    with pytest.raises(VideoError, match=r"'clip.mp4'.* longer than 0.01 s.*GROUNDING_DECODE_SECONDS"):
+        list(ApartReader(clip, rate=10.0))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("avi", "mpeg4")])  # by plan, and frame by frame
+def test_memory_has_a_limit(patience, tmp_path, suffix, codec):
+    patience(megabytes=100)
+    clip = write_video(tmp_path / f"large.{suffix}", [plain(RED, (2160, 3840))] * 2, codec=codec)
+    with pytest.raises(VideoError, match=r"'large.*' .* more than 100 MB of memory.*GROUNDING_DECODE_MEGABYTES"):
+        list(ApartReader(clip, rate=10.0))
+
+
+def test_one_child_does_one_clip_after_another(patience, clip):
+    patience()
+    before = running()
+    for _ in range(3):
+        assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD
+        assert length(clip) == pytest.approx(9.6)
+    assert len(running() - before) == 1
+
+
+def test_an_error_of_the_file_leaves_the_child_alive(patience, clip):
+    patience()
+    length(clip)
+    before = running()
+    for _ in range(3):
+        with pytest.raises(VideoError, match="There is no file 'none.mp4'"):
+            ApartReader(clip.with_name("none.mp4"), rate=1.0)
+    assert running() == before
+
+
+@pytest.mark.parametrize("iterated", [False, True])
+def test_whoever_stops_stops_the_decoder(patience, clip, iterated):
+    patience()
+    before = running()
+    reader = ApartReader(clip, rate=10.0)
+    (process,) = running() - before
+    if iterated:
+        frames = iter(reader)
+        next(frames)
+        frames.close()
+    del reader
+    assert gone(process)
+    assert len(running() - before) == 1  # the next one, in reserve
+
+
+def test_several_clips_at_once(patience, clip):
+    patience()
+    readers = [iter(ApartReader(clip, rate=10.0)) for _ in range(4)]
+    assert all(len({frame.timestamp for frame in group}) == 1 for group in zip(*readers, strict=True))
+
+
+@posix
+@pytest.mark.parametrize("stuck", [False, True])
+def test_no_child_outlives_its_parent(clip, stuck):
+    """Its parent is killed while it decodes; `stuck`: while it waits for room."""
+    code = f"""
+import sys, threading, time
+from grounding.apart import ApartReader
+frames = iter(ApartReader({str(clip)!r}, rate=10.0))
+next(frames)
+print(next(t.name for t in threading.enumerate() if t.name.startswith("child ")).split()[1], flush=True)
+{"time.sleep(60)" if stuck else f"all(iter(lambda: list(ApartReader({str(clip)!r}, 10.0)), 0))"}
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    process = int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert gone(process)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_has_children_of_its_own(clip):
+    """As ZeroGPU forks the process that encodes."""
+    code = f"""
+import os
+from pathlib import Path
+from grounding.apart import length
+from grounding.children import children
+clip, before = Path({str(clip)!r}), (length(Path({str(clip)!r})), children())[1]
+process = os.fork()
+if not process:
+    ok = children() is not before and length(clip) > 9
+    children().kill()
+    os._exit(0 if ok else 1)
+assert os.waitpid(process, 0)[1] == 0 and length(clip) > 9
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
+
+
+def test_a_child_that_cannot_be_started_is_told(patience, clip, monkeypatch):
+    patience()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(VideoError, match="could be started"):
+        length(clip)
