@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from grounding.ranges import check_ranges
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -24,8 +26,10 @@ class Scale:
     share: float
 
     def __post_init__(self) -> None:
-        if self.radius <= 0 or not 0 < self.share <= 1:
-            raise ValueError(f"a scale needs a radius above 0 and a share in (0, 1], not {self}")
+        check_ranges(
+            self,
+            {"radius": (self.radius > 0, "above 0 s"), "share": (0 < self.share <= 1, "above 0 and at most 1")},
+        )
 
 
 SCALES = (Scale(1.0, 0.5), Scale(3.0, 0.25), Scale(9.0, 0.125))

@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from grounding.ranges import check_ranges
+
+WIDEST = 65536
+
 
 @dataclass(frozen=True)
 class GrounderConfig:
@@ -37,10 +41,16 @@ class GrounderConfig:
     centered: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.frame_width, self.query_width, self.width, self.context) < 1 or self.context % 2 == 0:
-            raise ValueError(f"widths must be positive and the context odd, not {self}")
-        if self.blur < 0:
-            raise ValueError(f"the blur must be 0 or more, not {self.blur}")
+        widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
+        check_ranges(
+            self,
+            {name: (1 <= value <= WIDEST, f"from 1 to {WIDEST}") for name, value in widths.items()}
+            | {
+                "context": (self.context % 2 == 1 and 1 <= self.context < 1000, "odd, from 1 to 999"),
+                "dropout": (0 <= self.dropout < 1, "from 0 on and below 1"),
+                "blur": (0 <= self.blur <= 100, "from 0 to 100 frames"),
+            },
+        )
 
 
 def blurred(features: Tensor, mask: Tensor, sigma: float) -> Tensor:

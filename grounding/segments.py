@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grounding.joins import join_chances, strongest, unbroken
+from grounding.ranges import check_ranges
 from grounding.runs import runs
 
+LONGEST = 600.0  # seconds that a curve or features may be averaged over
 HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against
+SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
 
@@ -30,6 +33,8 @@ class SegmentConfig:
     """How segments are read off a curve.
 
     Attributes:
+        sharpness: if above 0, segments are read off the odds of the scores to this power, see `sharpened`; else off the
+            scores as they are.
         smoothing: standard deviation of the Gaussian over the curve, seconds; 0 is none.
         thresholds: heights, as shares of the way from the lowest to the highest score, at which runs are cut out.
         changes: how many changes of the features become boundaries at most, the strongest first; 0 leaves them out.
@@ -45,6 +50,7 @@ class SegmentConfig:
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
+    sharpness: float = 0.0
     smoothing: float = 0.5
     thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
     changes: int = 40
@@ -58,8 +64,23 @@ class SegmentConfig:
     overlap: float = 0.4
 
     def __post_init__(self) -> None:
-        if any(window <= 0 for window in self.windows):
-            raise ValueError(f"windows must be above 0 s, not {self.windows}")
+        heights = all(0 <= height <= 1 for height in self.thresholds) and (self.contrast or self.thresholds)
+        check_ranges(
+            self,
+            {
+                "sharpness": (0 <= self.sharpness <= 100, "from 0 to 100"),
+                "smoothing": (0 <= self.smoothing <= LONGEST, f"from 0 to {LONGEST} s"),
+                "thresholds": (heights, "shares from 0 to 1, at least one without contrast"),
+                "changes": (0 <= self.changes <= 1000, "from 0 to 1000"),
+                "change_bonus": (0 <= self.change_bonus < np.inf, "0 or more"),
+                "surroundings": (0 < self.surroundings < np.inf, "above 0"),
+                "balance": (0 <= self.balance <= 100, "from 0 to 100"),
+                "windows": (all(0 < window <= LONGEST for window in self.windows), f"above 0 and up to {LONGEST} s"),
+                "join": (0 <= self.join <= 2, "a cosine distance, from 0 to 2"),
+                "coherence": (0 <= self.coherence < np.inf, "0 or more"),
+                "overlap": (0 <= self.overlap <= 1, "an IoU, from 0 to 1"),
+            },
+        )
 
 
 def frame_edges(timestamps: np.ndarray, duration: float) -> np.ndarray:
@@ -74,6 +95,19 @@ def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float) -> np.ndarr
     reach = max(1, round(3 * sigma / float(np.median(np.diff(timestamps)))))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * float(np.median(np.diff(timestamps))) / sigma) ** 2)
     return np.convolve(np.pad(scores, reach, mode="edge"), kernel / kernel.sum(), mode="valid")  # (T,)
+
+
+def sharpened(scores: np.ndarray, power: float) -> np.ndarray:
+    """The odds of the scores to a power, (T,), 1 at the highest: a softmax of the logits over time, but for its sum.
+
+    Scores rise little where many frames match, so that half a video may stand out from the rest by a hair. Odds tell
+    the frames apart that match best.
+    """
+    if power <= 0:
+        return scores
+    sure = np.clip(scores.astype(np.float64), SURE, 1 - SURE)  # (T,)
+    logits = np.log(sure / (1 - sure))  # (T,)
+    return np.exp(power * (logits - logits.max()))  # (T,)
 
 
 def changes(features: np.ndarray, most: int) -> np.ndarray:
@@ -201,7 +235,7 @@ def find_segments(
     """
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
-    curve = smooth(timestamps, scores, config.smoothing)  # (T,)
+    curve = smooth(timestamps, sharpened(scores, config.sharpness), config.smoothing)  # (T,)
     found = ranked_windows(timestamps, features, edges, curve, config)
     order = np.argsort(-found.rank, kind="stable")
     total = np.concatenate([[0.0], np.cumsum(scores)])  # (T + 1,)

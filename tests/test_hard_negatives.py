@@ -10,9 +10,11 @@ def flags(*values: int) -> torch.Tensor:
     return torch.tensor([values]).bool()
 
 
-@pytest.mark.parametrize(("radius", "share"), [(0, 0.5), (-1, 0.5), (1, 0), (1, 1.1)])
-def test_a_scale_checks_its_numbers(radius, share):
-    with pytest.raises(ValueError, match="radius above 0"):
+@pytest.mark.parametrize(
+    ("radius", "share", "named"), [(0, 0.5, "radius"), (-1, 0.5, "radius"), (1, 0, "share"), (1, 1.1, "share")]
+)
+def test_a_scale_checks_its_numbers(radius, share, named):
+    with pytest.raises(ValueError, match=f"^{named} must be above 0"):
         Scale(radius, share)
 
 

@@ -10,6 +10,7 @@ from grounding.segments import (
     find_segments,
     frame_edges,
     overlap,
+    sharpened,
     smooth,
     suppress,
 )
@@ -71,6 +72,26 @@ class TestSmooth:
     @pytest.mark.parametrize("length", [1, 2, 3])
     def test_a_curve_shorter_than_the_kernel(self, length):
         assert smooth(np.arange(length, dtype=float), np.full(length, 0.5), 10.0) == pytest.approx(np.full(length, 0.5))
+
+
+class TestSharpened:
+    def test_zero_leaves_the_scores_alone(self):
+        scores = np.array([0.2, 0.9])
+        assert sharpened(scores, 0.0) is scores
+
+    def test_is_the_odds_to_a_power_and_one_at_the_highest(self):
+        scores = np.array([0.5, 0.8, 0.9])  # odds of 1, 4 and 9
+        assert sharpened(scores, 1.0) == pytest.approx([1 / 9, 4 / 9, 1.0])
+        assert sharpened(scores, 0.5) == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_certain_frames_are_no_infinity(self, dtype):
+        assert sharpened(np.array([0.0, 1.0, 1.0], dtype), 1.5) == pytest.approx([0.0, 1.0, 1.0])
+
+    def test_does_not_depend_on_how_high_all_the_odds_are(self):
+        odds = np.array([1.0, 4.0, 2.0])
+        low, high = (sharpened(odds * by / (1 + odds * by), 1.5) for by in (0.01, 5.0))
+        assert low == pytest.approx(high)
 
 
 class TestChanges:
@@ -190,6 +211,16 @@ class TestFindSegments:
         )
         assert bounds(peak) == (27.5, 29.5)
         assert bounds(shelf) == (19.5, 39.5)
+
+    def test_sharpness_tells_the_best_frames_from_the_good(self):
+        scores = curve(60, (10, 50, 0.8), (28, 34, 0.97))
+        flat, sharp = (
+            find(scores, config=SegmentConfig(smoothing=0.0, changes=0, balance=1.0, sharpness=power))[0]
+            for power in (0.0, 2.0)
+        )
+        assert bounds(flat) == (9.5, 49.5)
+        assert bounds(sharp) == (27.5, 33.5)
+        assert sharp.score == pytest.approx(0.97)  # the score is that of the frames, not their odds
 
     def test_surroundings_are_what_a_window_is_held_against(self):
         scores = curve(100, (20, 26, 0.7), (50, 100, 0.5), (70, 80, 0.9), low=0.0)

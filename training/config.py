@@ -1,6 +1,7 @@
 """A training run as a TOML file, read into frozen dataclasses that know every key."""
 
 import dataclasses
+import math
 import tomllib
 import typing
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.model import GrounderConfig
+from grounding.ranges import check_ranges
 from grounding.segments import SegmentConfig
 from training.data import CompositionConfig
 from training.moments import DataError
@@ -53,8 +55,8 @@ class BridgeConfig:
     whitening: float = 0.6
 
     def __post_init__(self) -> None:
-        if self.ridge < 0 or self.whitening < 0:
-            raise ValueError(f"the bridge needs a ridge and a whitening of 0 or more, not {self}")
+        values = {"ridge": self.ridge, "whitening": self.whitening}
+        check_ranges(self, {name: (0 <= value < math.inf, "0 or more") for name, value in values.items()})
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,18 @@ class TrainConfig:
     averaging: float = 0.99
 
     def __post_init__(self) -> None:
-        ranges = {
-            "rate": (0 < self.rate < 1000, "above 0 and below 1000"),
-            "epochs": (self.epochs >= 0, "0 or more"),
-            "videos": (self.videos >= 1, "1 or more"),
-            "learning_rate": (0 < self.learning_rate < float("inf"), "above 0"),
-            "weight_decay": (0 <= self.weight_decay < float("inf"), "0 or more"),
-            "averaging": (0 <= self.averaging < 1, "from 0 on and below 1"),
-        }
-        for name, (fits, wanted) in ranges.items():
-            if not fits:
-                raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)}")
+        check_ranges(
+            self,
+            {
+                "rate": (0 < self.rate < 1000, "above 0 and below 1000"),
+                "seed": (0 <= self.seed < 2**32, "from 0 on and below 2 ** 32"),
+                "epochs": (0 <= self.epochs <= 100_000, "from 0 to 100,000"),
+                "videos": (self.videos >= 1, "1 or more"),
+                "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+                "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+                "averaging": (0 <= self.averaging < 1, "from 0 on and below 1"),
+            },
+        )
 
 
 def build(kind: Any, value: Any, path: str) -> Any:
@@ -136,7 +139,11 @@ def _build_dataclass(kind: Any, table: Any, path: str) -> Any:
         required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
         if required and spec.name not in table:
             raise ValueError(f"{inner}{spec.name} is missing: add it")
-    return kind(**{key: build(hints[key], value, f"{inner}{key}") for key, value in table.items()})
+    values = {key: build(hints[key], value, f"{inner}{key}") for key, value in table.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:  # begins with the name of a field
+        raise ValueError(f"{inner}{error}") from error
 
 
 def read_train_config(path: str | Path) -> TrainConfig:
@@ -152,10 +159,15 @@ def read_train_config(path: str | Path) -> TrainConfig:
 
 
 def _line_of(error: ValueError, text: str) -> str:
-    """Where the key stands that an error begins with."""
-    key = str(error).split(" ", 1)[0].rsplit(".", 1)[-1]
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.split("=")[0].strip() == key]
-    return f", line {lines[0]}" if lines else ""
+    """Where the key stands that an error begins with: in its table, or else anywhere, as in an inline table."""
+    table, _, key = str(error).split(" ", 1)[0].rpartition(".")
+    found, section = {}, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        section = line.strip().strip("[]") if line.startswith("[") else section
+        if line.split("=")[0].strip() == key:
+            found.setdefault(section, number)
+    line = found.get(table) or next(iter(found.values()), None)
+    return f", line {line}" if line else ""
 
 
 def check_sizes(config: TrainConfig, videos: int, processes: int) -> None:

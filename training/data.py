@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from grounding.ranges import check_ranges
+
 
 @dataclass(frozen=True)
 class Source:
@@ -86,8 +88,13 @@ class CompositionConfig:
     crop: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.fewest <= self.most or not 0 < self.crop <= 1:
-            raise ValueError(f"composition needs 1 <= fewest <= most and a crop in (0, 1], not {self}")
+        check_ranges(
+            self,
+            {
+                "fewest": (1 <= self.fewest <= self.most, f"from 1 to most, which is {self.most}"),
+                "crop": (0 < self.crop <= 1, "above 0 and at most 1"),
+            },
+        )
 
 
 def groups(count: int, config: CompositionConfig, rng: random.Random) -> list[list[int]]:

@@ -4,6 +4,7 @@ All read (video, sentence) pairs alone. Shapes: Q queries, V videos, T frames, D
 one video the frames are (Q, T, ...): each query with its own video.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grounding.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
+from grounding.ranges import check_ranges
 from training.foreground import standout
 
 NEVER = -1e4  # stands for minus infinity where a gradient must stay finite
@@ -76,6 +78,21 @@ class ContrastConfig:
     near_duplicate: float = 0.95
     scales: tuple[Scale, ...] = SCALES
     balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "temperature": (0 < self.temperature < math.inf, "above 0"),
+                "foreground": (0 <= self.foreground <= 1, "a share from 0 to 1"),
+                "background": (0 <= self.background < self.foreground, "0 or more and below foreground"),
+                "near_duplicate": (
+                    -1 <= self.near_duplicate <= 2,
+                    "a cosine, or up to 2 to leave none out",
+                ),
+                "balance": (0 <= self.balance <= 100, "from 0 to 100"),
+            },
+        )
 
 
 def relative(scores: Tensor, mask: Tensor) -> Tensor:

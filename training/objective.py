@@ -1,11 +1,13 @@
 """The losses put together: what one batch costs a grounder."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from grounding.model import Grounder
+from grounding.ranges import check_ranges
 from training.data import Batch
 from training.losses import (
     ContrastConfig,
@@ -18,6 +20,7 @@ from training.losses import (
 )
 from training.processes import ALONE, Team
 
+WEIGHTS = ("video", "presence", "composition", "coarse", "hard")
 ACROSS = ("video", "presence")  # the losses that read all processes' queries and parts
 NEAR_SAME = 0.9  # cosine of two sentences from which a negative pair is probably true
 
@@ -43,6 +46,18 @@ class ObjectiveConfig:
     hard: float = 0.0
     pool: float = 0.3
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
+
+    def __post_init__(self) -> None:
+        weights = {name: getattr(self, name) for name in WEIGHTS}
+        check_ranges(
+            self,
+            {name: (0 <= value < math.inf, "0 or more") for name, value in weights.items()}
+            | {
+                "video": (any(weights.values()), f"above 0, or one of {', '.join(WEIGHTS[1:])}"),
+                "hard": (not self.hard or bool(self.contrast.scales), "0 where contrast.scales is empty"),
+                "pool": (0 < self.pool <= 1, "above 0 and at most 1"),
+            },
+        )
 
 
 def split_parts(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

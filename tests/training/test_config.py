@@ -101,8 +101,8 @@ def test_a_wrong_key_or_value_names_file_line_and_key(tmp_path, line, wrong, num
         (SMALL.split("[model]")[0], "model is missing"),
         ("epochs = 3\nepochs 4", "line 2"),
         (SMALL.split("[data]")[0] + "data = 3\n[model]\nframe_width = 4\n", "data"),
-        (SMALL + "context = 4\n", "context odd"),
-        (SMALL + "[objective.contrast]\nscales = [{radius = 0, share = 0.5}]\n", "radius above 0"),
+        (SMALL + "context = 4\n", "line 12: model.context must be odd"),
+        (SMALL + "[objective.contrast]\nscales = [{radius = 0, share = 0.5}]\n", "scales.radius must be above 0"),
         (SMALL + "[segments]\nthresholds = 0.5\n", "thresholds"),
         (SMALL + '[segments]\nthresholds = "0.5"\n', "thresholds"),
         (SMALL + '[segments]\nthresholds = ["low"]\n', "thresholds"),
@@ -112,6 +112,47 @@ def test_a_broken_config_names_the_file_and_the_reason(tmp_path, text, reason):
     with pytest.raises(DataError, match=reason) as caught:
         read(tmp_path, text)
     assert "run.toml" in str(caught.value)
+
+
+ALL_ZERO = "video = 0.0\npresence = 0.0"
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong", "named"),
+    [
+        ("model", "dropout = 1.5", "model.dropout"),
+        ("model", "blur = 1e9", "model.blur"),
+        ("bridge", "ridge = -1.0", "bridge.ridge"),
+        ("bridge", "whitening = nan", "bridge.whitening"),
+        ("composition", "fewest = 9", "composition.fewest"),
+        ("objective", ALL_ZERO, "objective.video"),
+        ("objective", "coarse = -1.0", "objective.coarse"),
+        ("objective", "pool = 0.0", "objective.pool"),
+        ("objective", "hard = 1.0\ncontrast.scales = []", "objective.hard"),
+        ("objective.contrast", "temperature = 0.0", "objective.contrast.temperature"),
+        ("objective.contrast", "temperature = -0.1", "objective.contrast.temperature"),
+        ("objective.contrast", "background = 0.8", "objective.contrast.background"),
+        ("objective.contrast", "balance = -1.0", "objective.contrast.balance"),
+        ("segments", "thresholds = []\ncontrast = false", "segments.thresholds"),
+        ("segments", "thresholds = [1.5]", "segments.thresholds"),
+        ("segments", "smoothing = 1e9", "segments.smoothing"),
+        ("segments", "sharpness = -1.0", "segments.sharpness"),
+        ("segments", "windows = [0.0]", "segments.windows"),
+        ("segments", "changes = -1", "segments.changes"),
+    ],
+)
+def test_a_number_that_makes_no_sense_names_file_line_and_key(tmp_path, table, wrong, named):
+    head = "" if table == "model" else f"[{table}]\n"
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, SMALL + head + wrong + "\n")
+    line = 12 if table == "model" else 13
+    assert f"run.toml, line {line}: {named} must be " in str(caught.value)
+
+
+def test_the_line_is_that_of_the_key_in_its_own_table(tmp_path):
+    text = SMALL + "[objective.contrast]\nbalance = 0.7\n\n[segments]\nbalance = -1.0\n"
+    with pytest.raises(DataError, match="line 16: segments.balance"):
+        read(tmp_path, text)
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
