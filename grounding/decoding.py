@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import av
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"  # ffmpeg's names; no playlist is one
-MAGIC = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
 TS_PACKET = 188  # bytes; every packet of a transport stream begins with "G"
@@ -62,6 +62,7 @@ def _begins_like_a_video(head: bytes) -> bool:
     return (
         head.startswith(MAGIC)
         or head.startswith(MP4_BOXES, 4)
+        or (head.startswith(b"RIFF") and head.startswith(b"AVI", 8))  # pictures and sound come as RIFF too
         or any(len(packet) > TS_PACKET and packet[0] == packet[-1] == ord("G") for packet in packets)
     )
 

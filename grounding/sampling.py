@@ -49,10 +49,11 @@ class Grid:
 
 
 def make_plan(path: Path, rate: float) -> Plan | None:
-    """Reads all packets and decodes none. None where the packets do not tell: another codec, a timestamp that is
-    missing or there twice, a file that breaks off."""
+    """Reads all packets and decodes none. None where the packets do not tell: another codec, an avi, a timestamp that
+    is missing or there twice, a file that breaks off."""
     with opened(path) as (container, stream):
-        stamps, length = _packets(container, stream) if stream.codec_context.name in CODECS else ([], 0)
+        tells = stream.codec_context.name in CODECS and container.format.name != "avi"  # an avi has no timestamps
+        stamps, length = _packets(container, stream) if tells else ([], 0)
         if len(stamps) < 2 or np.diff(stamps).min() == 0:
             return None
         raw = np.array([raw_seconds(stream, stamp) for stamp in stamps])  # (N,)

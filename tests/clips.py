@@ -23,17 +23,18 @@ def write_video(
     encoder: dict[str, str] | None = None,
     muxer: dict[str, str] | None = None,
     pixels: str = "yuv420p",
+    ticks: int = 1000,
 ) -> Path:
-    """Writes `frames` at `times` (seconds; `fps` apart by default), with ffmpeg's options, and returns `path`."""
+    """Writes `frames` at `times` (seconds; `fps` apart by default), in `ticks` a second, with ffmpeg's options."""
     times = times or [index / fps for index in range(len(frames))]
     with av.open(str(path), "w", container_options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=fps, options=encoder or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
-        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         for image, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
+            frame.pts, frame.time_base = round(time * ticks), Fraction(1, ticks)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -149,12 +150,12 @@ def heard(path: Path) -> tuple[np.ndarray, int]:
     return loud, rate
 
 
-def turned(path: Path, out: Path) -> Path:
-    """The same stream with a display matrix that says: turn by a quarter. Its 3 x 3 matrix stands in the mp4's tkhd."""
+def turned(path: Path, out: Path, quarters: int = 1) -> Path:
+    """The same stream with a display matrix that says: turn by quarters. Its 3 x 3 matrix stands in the mp4's tkhd."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
-    one, minus = (65536).to_bytes(4, "big"), (2**32 - 65536).to_bytes(4, "big")
-    zero, unit = bytes(4), (1 << 30).to_bytes(4, "big")
-    data[matrix : matrix + 36] = zero + one + zero + minus + zero + zero + zero + zero + unit
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
+    numbers = [number << 16 for number in (cosine, sine, 0, -sine, cosine, 0, 0, 0)] + [1 << 30]
+    data[matrix : matrix + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     out.write_bytes(data)
     return out

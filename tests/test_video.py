@@ -308,6 +308,13 @@ def test_a_bad_file_is_one_clear_sentence(tmp_path, kind, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("kind", [b"WAVEfmt ", b"WEBPVP8 "])
+def test_not_every_riff_is_a_video(tmp_path, kind):
+    (tmp_path / "a.avi").write_bytes(b"RIFF" + bytes(4) + kind + bytes(400))
+    with pytest.raises(VideoError, match="'a.avi' is not a video"):
+        FrameReader(tmp_path / "a.avi", rate=1.0)
+
+
 def test_sound_and_damage_are_told_apart(tmp_path):
     for kind, words in (("sound", "no picture"), ("truncated", "cut off"), ("text", "not a video"), ("empty", "empty")):
         with pytest.raises(VideoError, match=words):
