@@ -70,6 +70,10 @@ class TestMine:
         for radius, expected in ((1.0, [[0, 1]]), (0.5, [[1, 0]]), (9.0, [[1, 0]])):
             assert mine(similarity, flags(1, 1), distance, Scale(radius, 0.5), 0.95).tolist() == expected
 
+    def test_but_not_harder_than_one_that_looks_far_more_like_the_moment(self):
+        similarity, distance = torch.tensor([[0.6, 0.4]]), torch.tensor([[9.0, 1.0]])
+        assert mine(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95).tolist() == [[1, 0]]
+
     def test_the_bonus_can_be_left_out(self):
         similarity, distance = torch.tensor([[0.50, 0.45]]), torch.tensor([[9.0, 1.0]])
         assert mine(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95, bonus=0.0).tolist() == [[1, 0]]
@@ -133,6 +137,13 @@ class TestInspectSegment:
         scores[10:12] = 1.0
         best = max(self.inspect(angles, scores=scores), key=lambda frame: frame.similarity)
         assert best.timestamp == 14.0
+        assert best.similarity == pytest.approx(1.0, abs=1e-4)
+
+    def test_a_segment_without_any_score_has_a_prototype_too(self):
+        assert self.inspect(self.angles(at13=0.0), scores=torch.zeros(20))[0].similarity == pytest.approx(1.0)
+
+    def test_the_segment_is_the_first_unless_said(self):
+        assert {frame.segment for frame in self.inspect(self.angles())} == {0}
 
     def test_a_segment_of_the_whole_video_has_none(self):
         assert self.inspect(self.angles(), bounds=(0.0, 20.0)) == []

@@ -48,6 +48,11 @@ class TestPoolBest:
     def test_keeps_at_least_one_frame(self):
         assert pool_best(row(1.0, 4.0), flags(1, 1), 1e-6).tolist() == [4.0]
 
+    def test_pools_the_frames_of_every_pair_of_query_and_video(self):
+        logits = torch.tensor([[[1.0, 4.0, 2.0], [0.0, 3.0, 9.0]], [[5.0, 5.0, 8.0], [7.0, 1.0, 9.0]]])
+        mask = torch.tensor([[[1, 1, 1], [1, 1, 0]]]).bool().expand(2, -1, -1)
+        assert pool_best(logits, mask, 0.5).tolist() == [[3.0, 3.0], [6.5, 7.0]]
+
 
 class TestVideoLevelLoss:
     def test_is_symmetric_info_nce(self):
@@ -117,6 +122,10 @@ class TestRelative:
         level = relative(row(2.0, 4.0, 3.0, 99.0), flags(1, 1, 1, 0))
         assert level.tolist() == [[0.0, 1.0, 0.5, 0.0]]
 
+    def test_each_row_for_itself_however_small_its_range(self):
+        level = relative(torch.tensor([[2.0, 4.0], [0.5, 0.49]]), flags(1, 1).expand(2, -1))
+        assert level.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
     def test_a_flat_curve_is_zero(self):
         assert relative(row(3.0, 3.0), flags(1, 1)).tolist() == [[0.0, 0.0]]
 
@@ -157,6 +166,12 @@ class TestFrameContrast:
         both = frame_contrast(frames, self.anchor, row(3.0, 1.0, 0), flags(0, 0, 1), 0.5).item()
         assert both == pytest.approx(0.75 * each[0] + 0.25 * each[1], rel=1e-5)
 
+    def test_light_weights_weigh_as_much_as_heavy_ones(self):
+        light, heavy = (
+            frame_contrast(self.frames, self.anchor, row(weight, 0, 0), flags(0, 1, 1), 0.5) for weight in (0.01, 1.0)
+        )
+        assert light.item() == pytest.approx(heavy.item())
+
     def test_videos_without_negatives_or_foreground_are_left_out_of_the_mean(self):
         one = frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
         three = frame_contrast(
@@ -186,9 +201,11 @@ class TestEstimate:
         assert foreground.tolist() == row(0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0).tolist()
         assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
 
-    def test_padding_is_neither(self):
-        mask = flags(1, 1, 1, 1, 1, 1, 0, 0)
-        foreground, background = estimate(self.scores, mask, ContrastConfig(balance=0.7))
+    @pytest.mark.parametrize("balance", [0.0, 0.7])
+    def test_padding_is_neither(self, balance):
+        mask, scores = flags(1, 1, 1, 1, 1, 1, 0, 0), self.scores.clone()
+        scores[0, 6] = 1.0
+        foreground, background = estimate(scores, mask, ContrastConfig(balance=balance))
         assert not foreground[~mask].any()
         assert not background[~mask].any()
 
