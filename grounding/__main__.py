@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from grounding.errors import GroundingError
 from grounding.predictor import Answer, Predictor, check_query
+from grounding.words import left_out
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights)
     report = show_progress if sys.stderr.isatty() else None
     video = predictor.encode_video(args.video, report)
+    if video.skipped:
+        print(left_out(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
     for answer in predictor.ground_many(video, queries, args.top_k):
         print(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
 

@@ -10,6 +10,7 @@ import numpy as np
 from grounding.children import children
 from grounding.decoding import VideoInfo
 from grounding.messages import Message
+from grounding.skipped import Span
 from grounding.video import SHORT_SIDE, Frame, check_rate
 
 Progress = Callable[..., None]
@@ -26,6 +27,7 @@ class ApartReader:
         check_rate(rate)
         self.path, self.rate, self.short_side = Path(path), rate, short_side
         self.duration = 0.0
+        self.skipped: tuple[Span, ...] = ()
         self._messages: Iterator[Message] | None = self._started()
         self.info = VideoInfo(**next(self._messages).said["info"])
 
@@ -37,7 +39,9 @@ class ApartReader:
         with closing(messages):
             for said, carried in messages:
                 self.duration = said["duration"]
-                if "end" not in said:
+                if "end" in said:
+                    self.skipped = tuple(map(tuple, said["skipped"]))
+                else:
                     yield Frame(said["timestamp"], np.frombuffer(carried, np.uint8).reshape(said["shape"]))
 
     def _started(self) -> Generator[Message, None, None]:

@@ -7,7 +7,7 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grounding.decoding import check_file, claimed, last_packet, opened, tolerant, undecodable
+from grounding.decoding import check_file, claimed, opened, packet_times, tolerant, undecodable
 from grounding.errors import VideoError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def length(path: Path) -> float:
 
     Where packets have no timestamps, what the container claims; infinity where it claims nothing.
     """
-    last, seconds = last_packet(path)
+    last, seconds = packet_times(path)[1]
     if last < math.inf:
         with opened(path) as (container, stream):
             first = next((raw or 0.0 for raw, _ in tolerant(container, stream)), 0.0)

@@ -2,6 +2,7 @@
 
 import math
 import os
+from array import array
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,15 +175,18 @@ def damage() -> Iterator[None]:
             raise
 
 
-def last_packet(path: Path) -> tuple[float, float]:
-    """Raw timestamp and length of the last packet, in seconds, read without decoding; infinity if none has one."""
-    last = (-math.inf, 0.0)
+def packet_times(path: Path) -> tuple[array, tuple[float, float]]:
+    """Raw timestamps of all packets whose frames are shown, and raw timestamp and length of the last of all packets,
+    in seconds, read without decoding; infinity as the last where none has one."""
+    times, last = array("d"), (-math.inf, 0.0)
     with opened(path) as (container, stream), damage():
         for packet in container.demux(stream):
             seconds = raw_seconds(stream, packet.dts if packet.pts is None else packet.pts)
             if seconds is not None:
                 last = max(last, (seconds, float((packet.duration or 0) * stream.time_base)))
-    return last if last[0] > -math.inf else (math.inf, 0.0)
+                if packet.size and not packet.is_discard:  # an edit list discards
+                    times.append(seconds)
+    return times, last if last[0] > -math.inf else (math.inf, 0.0)
 
 
 def raw_seconds(stream: "av.VideoStream", pts: int | None) -> float | None:

@@ -16,6 +16,7 @@ class EncodedVideo:
         features: (T, D), a row per sampled frame.
         duration: length of the video in seconds.
         encoder: name of the frame encoder that made the features.
+        skipped: spans (start, end) in seconds of which no frame could be decoded.
 
     Raises:
         CheckpointError: shapes disagree, no frame at all, or a value that is not finite.
@@ -25,6 +26,7 @@ class EncodedVideo:
     features: np.ndarray
     duration: float
     encoder: str
+    skipped: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)

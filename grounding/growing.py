@@ -67,7 +67,7 @@ class Growing:
         """What is encoded so far, at least one chunk; the whole video once the iteration is over."""
         timestamps, features = np.array(self._timestamps), self._features.all()  # (T,), (T, D)
         duration = self._reader.duration if self._whole else self.seconds + 1 / self._reader.rate  # decoded further
-        return EncodedVideo(timestamps, features, duration, self._encoder.name)
+        return EncodedVideo(timestamps, features, duration, self._encoder.name, self._reader.skipped)
 
 
 class Rows:

@@ -40,6 +40,7 @@ class Answer:
         scores: (T,) matching scores in [0, 1].
         segments: best first.
         hard_negatives: boundary frames of the segments, segment by segment, the hardest first.
+        skipped: spans (start, end) in seconds of which no frame could be decoded.
     """
 
     query: str
@@ -49,9 +50,11 @@ class Answer:
     scores: np.ndarray
     segments: list[Segment]
     hard_negatives: list[HardNegative]
+    skipped: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
-        """JSON-ready; `video` is the name to report."""
+        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`."""
+        skipped = {"skipped": [list(span) for span in self.skipped]} if self.skipped else {}
         return {
             "video": video,
             "query": self.query,
@@ -61,6 +64,7 @@ class Answer:
             "timestamps": self.timestamps.tolist(),
             "scores": self.scores.tolist(),
             "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
+            **skipped,
         }
 
 
@@ -191,7 +195,8 @@ class Predictor:
             for index, segment in enumerate(segments)
             for frame in inspect_segment(frames, times, scores, (segment.start, segment.end), index)
         ]
-        return Answer(query, video.duration, self.config.name, video.timestamps, curve, segments, hard)
+        name = self.config.name
+        return Answer(query, video.duration, name, video.timestamps, curve, segments, hard, video.skipped)
 
     def _check(self, video: EncodedVideo) -> None:
         if video.encoder != self.config.frame_encoder:

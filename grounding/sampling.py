@@ -26,6 +26,7 @@ class Plan:
         first: raw seconds of the first frame.
         step: seconds that the last frame is shown.
         duration: seconds until the last frame ends.
+        packets: (N,) raw seconds of all frames.
     """
 
     wanted: frozenset[int]
@@ -33,6 +34,7 @@ class Plan:
     first: float
     step: float
     duration: float
+    packets: np.ndarray
 
 
 class Grid:
@@ -62,7 +64,7 @@ def make_plan(path: Path, rate: float) -> Plan | None:
     grid = Grid(rate)
     sampled = [index for index, timestamp in enumerate(seconds.tolist()) if grid.reached(timestamp)]  # (T,)
     wanted = frozenset(stamps[index] for index in sampled)
-    return Plan(wanted, seconds[sampled], float(raw[0]), step, float(seconds[-1]) + step)
+    return Plan(wanted, seconds[sampled], float(raw[0]), step, float(seconds[-1]) + step, raw)
 
 
 def _packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> tuple[list[int], int]:

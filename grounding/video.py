@@ -5,6 +5,7 @@ container claims is used to place a frame: both are wrong for variable frame rat
 """
 
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +18,14 @@ from grounding.decoding import (
     VideoInfo,
     check_file,
     claimed,
-    last_packet,
     opencv_frames,
+    packet_times,
     pyav_frames,
     undecodable,
 )
 from grounding.errors import VideoError
 from grounding.sampling import SAME, Grid, Plan, make_plan
+from grounding.skipped import Span, skipped
 
 SHORT_SIDE = 336  # pixels; encoders read 224 to 336, so larger frames only cost memory
 SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
@@ -66,6 +68,7 @@ class FrameReader:
     Attributes:
         info: what the container claims.
         duration: seconds until the last frame that was decoded ends; that of the video once the iteration is over.
+        skipped: spans of seconds that could not be decoded, known once the iteration is over.
 
     Raises:
         VideoError: the file is missing, empty, no video, holds no frame that can be decoded, or (while iterating)
@@ -80,6 +83,7 @@ class FrameReader:
         check_file(self.path)
         self.info, self._opencv_fails = claimed(self.path)
         self.duration = 0.0
+        self.skipped: tuple[Span, ...] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         plan = None if self._opencv_fails else make_plan(self.path, self.rate)
@@ -89,6 +93,7 @@ class FrameReader:
             yield Frame(last, picture())
         if plan and count == len(plan.seconds):
             self.duration = plan.duration
+            self.skipped = skipped(self.path, plan.packets, plan.packets)
         else:
             yield from (
                 Frame(timestamp, picture()) for timestamp, picture in self._sampled() if timestamp > last + SAME
@@ -112,11 +117,12 @@ class FrameReader:
 
     def timed(self) -> Iterator[tuple[float, Picture]]:
         """All frames in order, times from 0 and increasing, each with a way to get its picture. Sets `duration`."""
-        first, last, shortest, backward = None, -math.inf, math.inf, 0
+        first, last, shortest, backward, seen = None, -math.inf, math.inf, 0, array("d")
         step = 1 / (self.info.fps or 25.0)  # how long a frame is shown where the file does not say
         for raw, picture in self._decoded():
             first = (raw or 0.0) if first is None else first
             timestamp = last + step if raw is None else raw - first
+            seen.append(first + timestamp)
             if timestamp <= last:  # a player would not show this frame
                 backward += 1
                 self._check_clock(backward)
@@ -126,8 +132,10 @@ class FrameReader:
             last, backward = timestamp, 0
             self.duration = timestamp + step
             yield timestamp, picture
-        if self.duration and self._end[1] and abs(self._end[0] - first - last) < SLACK:
-            self.duration = last + self._end[1]
+        packets, end = self._packets
+        if self.duration and end[1] and abs(end[0] - first - last) < SLACK:
+            self.duration = last + end[1]
+        self.skipped = skipped(self.path, packets, seen)
 
     def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
@@ -136,15 +144,15 @@ class FrameReader:
             self._beat()
             last = last if raw is None else raw
             yield raw, picture
-        if self._end[0] > last + SLACK:
+        if self._packets[1][0] > last + SLACK:
             for raw, picture in pyav_frames(self.path, self.short_side):
                 self._beat()
                 if raw is None or raw > last:
                     yield raw, picture
 
     @cached_property
-    def _end(self) -> tuple[float, float]:
-        return last_packet(self.path)
+    def _packets(self) -> tuple[array, tuple[float, float]]:
+        return packet_times(self.path)
 
     def _check_clock(self, backward: int) -> None:
         if backward > MAX_BACKWARD:

@@ -7,7 +7,7 @@ from grounding.clips import Clip
 from grounding.errors import GroundingError
 from grounding.plots import COLOURS
 from grounding.predictor import Answer
-from grounding.words import about, clock, shortened
+from grounding.words import about, clock, left_out, shortened
 
 MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
 
@@ -20,10 +20,11 @@ def problem(error: GroundingError) -> str:
 def done(answer: Answer, model: str) -> str:
     """What was found, and by which model."""
     best = answer.segments[0]
+    warning = f"<small>{left_out(answer.skipped)}</small>" if answer.skipped else ""
     return (
         f'<p class="done" role="status"><b>{clock(best.start)} to {clock(best.end)}</b> '
         f"“{html.escape(answer.query)}”, mean score {best.score:.2f}"
-        f"<small>Answered by {html.escape(model)}.</small></p>"
+        f"{warning}<small>Answered by {html.escape(model)}.</small></p>"
     )
 
 

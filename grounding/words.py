@@ -1,6 +1,9 @@
 """Times and texts as the page shows them."""
 
 import html
+from collections.abc import Callable, Sequence
+
+SPANS = 3  # that are named; of the others only how many there are
 
 
 def clock(seconds: float) -> str:
@@ -24,3 +27,13 @@ def shortened(text: str, most: int) -> str:
 def plain(text: str) -> str:
     """A visitor's text for plotly, which reads some markup: shown as it was typed."""
     return html.escape(text, quote=False)
+
+
+def left_out(spans: Sequence[tuple[float, float]], written: Callable[[float], str] = clock) -> str:
+    """Says which spans (start, end) of a video could not be decoded; nothing where there are none."""
+    if not spans:
+        return ""
+    named = [f"{written(start)} to {written(end)}" for start, end in spans[:SPANS]]
+    named += [f"{len(spans) - SPANS} more spans"] if len(spans) > SPANS else []
+    listed = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
+    return f"{listed} could not be decoded: what happens there is not found."

@@ -60,7 +60,7 @@ def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
     mouth.say(info=asdict(reader.info))
     for timestamp, image in reader:
         mouth.say(image.data, timestamp=timestamp, duration=reader.duration, shape=image.shape)
-    return {"duration": reader.duration}
+    return {"duration": reader.duration, "skipped": reader.skipped}
 
 
 def length(mouth: Mouth, path: str) -> Said:

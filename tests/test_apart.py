@@ -5,6 +5,7 @@ from grounding.apart import ApartReader, length
 from grounding.errors import VideoError
 from grounding.video import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
+from tests.trust.matrix import broken
 
 FILES = {
     "plain.mp4": {},
@@ -24,9 +25,10 @@ def same(path, rate: float = 3.0) -> bool:
     here, there = FrameReader(path, rate), ApartReader(path, rate)
     ours, theirs = list(here), list(there)
     assert ours
-    return (here.info, here.duration, [frame.timestamp for frame in ours]) == (
+    return (here.info, here.duration, here.skipped, [frame.timestamp for frame in ours]) == (
         there.info,
         there.duration,
+        there.skipped,
         [frame.timestamp for frame in theirs],
     ) and all(np.array_equal(one.image, other.image) for one, other in zip(ours, theirs, strict=True))
 
@@ -43,6 +45,8 @@ def test_so_are_those_of_turned_large_and_damaged_files(tmp_path):
     cut = write_video(tmp_path / "whole.mkv", frames(40))
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     assert same(cut)
+    broken(tmp_path / "broken.mp4")
+    assert same(tmp_path / "broken.mp4")
 
 
 def test_it_may_be_read_twice(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from grounding import __main__ as cli
 from tests.clips import BAD_KINDS, bad_file
+from tests.trust.matrix import broken
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,15 @@ def failing(arguments, capsys):
 @pytest.mark.parametrize("kind", BAD_KINDS)
 def test_a_bad_video_is_one_line_and_exit_2(tmp_path, capsys, kind):
     assert f"{kind}.mp4" in failing([str(bad_file(kind, tmp_path)), "a cat", "--json"], capsys)
+
+
+def test_a_broken_middle_is_said_beside_the_answer(tmp_path, capsys):
+    clip = tmp_path / "broken.mkv"
+    broken(clip)
+    assert cli.main([str(clip), "a grey picture", "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "2.7 s to 3.4 s could not be decoded: what happens there is not found.\n"
+    assert json.loads(said.out)["skipped"] == [[pytest.approx(2.7), pytest.approx(3.4)]]
 
 
 @pytest.mark.parametrize("query", ["", "  ", "x" * 10_000])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from grounding.clips import Clip
@@ -31,6 +33,11 @@ def test_what_was_found_is_said_with_the_model():
     said = done(answer(), "embedded, the only one")
     assert "0:02.0 to 0:04.0" in said
     assert "Answered by embedded, the only one" in said
+
+
+def test_what_was_skipped_is_said_beside_the_answer():
+    assert "could not be decoded" not in done(answer(), "embedded")
+    assert "0:12.0 to 0:14.5 could not be decoded" in done(replace(answer(), skipped=((12.0, 14.5),)), "embedded")
 
 
 def test_waiting_says_how_far_it_is_and_how_long_it_takes():

@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.words import about, clock, plain, shortened
+from grounding.words import about, clock, left_out, plain, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,17 @@ def test_a_long_text_is_cut():
 
 def test_markup_is_shown_as_typed():
     assert plain("<b>a</b>") == "&lt;b&gt;a&lt;/b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, ""),
+        (1, "0:01.0 to 0:02.0 could"),
+        (2, "0:01.0 to 0:02.0 and 1:01.0 to 1:02.0 could"),
+        (5, " and 2 more spans could"),
+    ],
+)
+def test_what_was_left_out_is_said(count, said):
+    text = left_out([(60.0 * index + 1, 60.0 * index + 2) for index in range(count)])
+    assert said in text and bool(text) == bool(said)

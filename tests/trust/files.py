@@ -58,8 +58,16 @@ def verdict(case: Case, folder: Path, rates: tuple[float, ...] = (2.0,)) -> str:
     if case.error:
         return wrong_error(path, case.error)
     seen = probed(path) if shutil.which("ffprobe") else None
-    problems = (wrong_samples(list(ApartReader(path, rate)), rate, times, seen, case.whole) for rate in rates)
-    return next(filter(None, problems), "")
+    return next(filter(None, (tried(case, path, rate, times, seen) for rate in rates)), "")
+
+
+def tried(case: Case, path: Path, rate: float, times: Times, seen: Times | None) -> str:
+    """Says what is wrong with the samples at one rate, or with what is said to be skipped."""
+    reader = ApartReader(path, rate)
+    frames = list(reader)
+    if case.skipped != bool(reader.skipped) and rate >= 2:
+        return f"said to be skipped: {reader.skipped or 'nothing'}"
+    return wrong_samples(frames, rate, times, seen, case.whole)
 
 
 def wrong_error(path: Path, expected: str) -> str:

@@ -1,0 +1,70 @@
+"""Which parts of a damaged video were skipped, since no frame of them can be decoded."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from grounding.decoding import BROADCAST, damage, opened, raw_seconds
+
+LEAST = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
+SAME = 1e-3
+UNREAD = 0.5  # share of bytes that are in no packet, and
+BYTES = 1024  # number of them, from which they are damaged rather than the container's own
+
+Span = tuple[float, float]  # start and end, seconds
+
+
+def skipped(path: Path, packets: Sequence[float], decoded: Sequence[float]) -> tuple[Span, ...]:
+    """Spans without a frame, in seconds since the first frame, that should have one.
+
+    Either packets are there whose frames did not come, or no packets but bytes that are none. Without these it is no
+    damage: a recording of a screen has no packets for as long as nothing happens on it.
+
+    Args:
+        path: the video.
+        packets: seconds of all packets with a frame that is shown, as raw_seconds counts them, in any order.
+        decoded: the same of the frames that came.
+    """
+    expected, frames = np.unique(np.asarray(packets, float)), np.unique(np.asarray(decoded, float))  # (P,), (F,)
+    if len(expected) < 2 or not len(frames):
+        return ()
+    step = float(np.median(np.diff(expected)))
+    stops = np.append(frames, max(expected[-1] + step, frames[-1]))  # (F + 1,)
+    wide = np.flatnonzero(np.diff(stops) > LEAST + step)
+    gaps: list[Span] = [(float(stops[index]), float(stops[index + 1])) for index in wide]
+    silent = [gap for gap in gaps if not ((expected > gap[0] + SAME) & (expected < gap[1] - SAME)).any()]
+    sound = set(silent) - set(_damaged(path, silent))
+    first = float(frames[0])
+    return tuple((start + step - first, end - first) for start, end in gaps if (start, end) not in sound)
+
+
+def _damaged(path: Path, gaps: list[Span]) -> list[Span]:
+    """Those of the gaps between two packets where much of the file is in no packet of any track."""
+    if not gaps:
+        return []
+    with opened(path) as (container, _):
+        if container.format.name in BROADCAST:  # never silent on its own account
+            return gaps
+    times, places, sizes = _layout(path)  # (N,) each
+    return [gap for gap in gaps if len(times) and _unread(times, places, sizes, gap)]
+
+
+def _unread(times: np.ndarray, places: np.ndarray, sizes: np.ndarray, gap: Span) -> bool:
+    before, after = (int(np.nanargmin(np.abs(times - second))) for second in gap)
+    begin, end = places[before] + sizes[before], places[after]
+    unread = end - begin - sizes[(places >= begin) & (places < end)].sum()
+    return bool(unread > max(BYTES, UNREAD * (end - begin)))
+
+
+def _layout(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of all packets of all tracks: seconds (NaN for other tracks than the picture), first byte, number of bytes."""
+    rows: list[tuple[float, int, int]] = []
+    with opened(path) as (container, stream), damage():
+        for packet in container.demux():
+            if packet.size and packet.pos is not None and packet.pos >= 0:
+                seconds = raw_seconds(stream, packet.pts) if packet.stream is stream else None
+                rows.append((math.nan if seconds is None else seconds, packet.pos, packet.size))
+    times, places, sizes = np.array(rows, float).reshape(-1, 3).T
+    return (times, places, sizes) if np.isfinite(times).any() else (times[:0],) * 3
