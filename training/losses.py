@@ -5,7 +5,9 @@ one video the frames are (Q, T, ...): each query with its own video.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -140,10 +142,18 @@ def coarse_contrast(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor,
     return frame_contrast(frames, anchor, foreground, background, config.temperature)
 
 
-def hard_negative_contrast(
-    frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
-) -> Tensor:
-    """Foreground against mined hard negatives, scale by scale (Mo, Liu, Hu, arXiv 2203.03838, the fine stage).
+class Mined(NamedTuple):
+    """One scale of mining: `foreground` (Q, T) weights, its prototype `center` (Q, D), and `negatives` (Q, T) bool."""
+
+    foreground: Tensor
+    center: Tensor
+    negatives: Tensor
+
+
+def mined_scales(
+    frames: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
+) -> Iterator[Mined]:
+    """What is mined at each scale, one after another.
 
     After each scale the foreground is estimated again: frames nearer to the prototype than to the hardest negatives
     join it, those nearer to the negatives leave.
@@ -151,15 +161,25 @@ def hard_negative_contrast(
     Shapes as in `coarse_contrast`; `timestamps` (Q, T) seconds.
     """
     level = relative(scores.detach(), mask)  # (Q, T)
-    total = frames.new_zeros(())
     for scale in config.scales:
         foreground, _ = estimate(level, mask, config)  # (Q, T)
         center = prototype(frames, foreground)  # (Q, D)
         similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
         outside = (foreground == 0) & mask  # (Q, T)
         distance = boundary_distance(foreground > 0, timestamps)  # (Q, T)
-        negatives = mine(similarity, outside, distance, scale, config.near_duplicate)  # (Q, T)
-        anchor = F.normalize(center + query, dim=-1)  # (Q, D)
-        total = total + frame_contrast(frames, anchor, foreground, negatives, config.temperature)
+        yield Mined(foreground, center, mine(similarity, outside, distance, scale, config.near_duplicate))
         level = (level + relative(similarity, mask)) / 2  # (Q, T)
+
+
+def hard_negative_contrast(
+    frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
+) -> Tensor:
+    """Foreground against mined hard negatives, the mean over scales (Mo, Liu, Hu, arXiv 2203.03838, the fine stage).
+
+    Shapes as in `mined_scales`.
+    """
+    total = frames.new_zeros(())
+    for mined in mined_scales(frames, scores, mask, timestamps, config):
+        anchor = F.normalize(mined.center + query, dim=-1)  # (Q, D)
+        total = total + frame_contrast(frames, anchor, mined.foreground, mined.negatives, config.temperature)
     return total / max(len(config.scales), 1)
