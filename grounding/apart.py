@@ -9,6 +9,7 @@ import numpy as np
 
 from grounding.children import children
 from grounding.decoding import VideoInfo
+from grounding.files import swept
 from grounding.messages import Message
 from grounding.skipped import Span
 from grounding.video import SHORT_SIDE, Frame, check_rate
@@ -52,6 +53,23 @@ class ApartReader:
 def length(path: Path) -> float:
     """As clock.length, in a child process."""
     return _last("length", path, {"path": str(path.absolute())})["length"]
+
+
+def preview(path: str | Path, folder: str | Path, progress: Progress | None = None) -> Path:
+    """As preview.preview, in a child process. Whatever ends the work, nothing unfinished is left in `folder`."""
+    path, folder = Path(path), Path(folder)
+    arguments = {"path": str(path.absolute()), "folder": str(folder.absolute())}
+    with swept(folder):
+        return Path(_last("preview", path, arguments, progress)["path"])
+
+
+def cut(path: str | Path, start: float, end: float, out: str | Path, progress: Progress | None = None) -> Path:
+    """As cutting.cut, in a child process. Whatever ends the work, nothing unfinished is left beside `out`."""
+    path, out = Path(path), Path(out)
+    arguments = {"path": str(path.absolute()), "start": start, "end": end, "out": str(out.absolute())}
+    with swept(out.parent):
+        _last("cut", path, arguments, progress)
+    return out
 
 
 def _last(job: str, path: Path, arguments: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import Any
 
-from grounding.errors import VideoError
+from grounding.errors import GroundingError, VideoError
 from grounding.messages import Message, receive, send
 from grounding.patience import Patience, crashed, failed
 
@@ -104,7 +104,8 @@ class Child:
     def _check(self, message: Message, name: str) -> None:
         end, why = message.said.get("end"), message.said.get("why")
         if end == "error":
-            raise VideoError(why)
+            kinds = {kind.__name__: kind for kind in GroundingError.__subclasses__()}
+            raise kinds.get(message.said["kind"], VideoError)(why)
         if end == "memory":
             raise self._patience.too_large(name)
         if end == "failed":

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grounding.export import cut, cut_name, write_results
+from grounding.apart import cut, preview
+from grounding.cutting import cut_name
+from grounding.export import write_results
 from grounding.predictor import Answer, Progress
-from grounding.preview import preview
 from grounding.segments import Segment
 from grounding.serving import check_limits, own_folder
 

@@ -1,52 +1,22 @@
-"""What a visitor takes away: the segment as a clip, the answers as JSON and CSV, the plot as a page of its own."""
+"""What a visitor takes away beside the segment itself: the answers as JSON and CSV, the plot as a page of its own."""
 
 import csv
 import html
 import io
 import json
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grounding.errors import VideoError
 from grounding.files import safe_name
 from grounding.predictor import Answer
-from grounding.transcoding import Progress, transcode
 
 BOM = "\ufeff"  # tells Excel that a table is UTF-8
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
-
-
-def cut(path: str | Path, start: float, end: float, out: str | Path, progress: Progress | None = None) -> Path:
-    """Writes the part of a video from `start` to `end` as an mp4 (h264, AAC), and returns `out`.
-
-    Cut at any frame, since it is encoded anew: the frame on screen at `start` is the first, and the length is
-    `end` - `start` (less, where the video ends before). Sound is kept in time; the picture is written upright, in
-    square pixels and 8 bits.
-
-    Args:
-        path: any video that can be grounded.
-        start, end: seconds since the first frame.
-        out: the file to write, which appears only when it is whole.
-        progress: called with a fraction in [0, 1]; an exception that it raises ends the work.
-
-    Raises:
-        VideoError: the times are no interval of the video, the file cannot be read, or no h264 encoder is installed.
-    """
-    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
-        raise VideoError(f"There is nothing from {start} s to {end} s: give a start that comes before the end.")
-    report = progress or (lambda fraction: None)
-    return transcode(Path(path), Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
-
-
-def cut_name(path: str | Path, start: float, end: float) -> str:
-    """File name for a cut, such as clip_12.5-17.0s.mp4."""
-    return f"{safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"
 
 
 def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: go.Figure) -> list[Path]:

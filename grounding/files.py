@@ -25,3 +25,14 @@ def whole_file(out: Path) -> Iterator[Path]:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def swept(folder: Path) -> Iterator[None]:
+    """After an error, what a process that was killed had begun to write in `folder` is gone."""
+    try:
+        yield
+    except BaseException:
+        for part in folder.glob(".*.part"):
+            part.unlink(missing_ok=True)
+        raise

@@ -5,6 +5,7 @@ It does one job after another, as its parent asks on stdin (see children.py), an
 
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
-from grounding.errors import VideoError
+from grounding.errors import GroundingError
 from grounding.messages import Message, receive, send
 
 try:
@@ -25,31 +26,48 @@ except ImportError:  # Windows
     resource = None
 
 BEAT = 1.0  # seconds between two signs of life while nothing else is said
+LOOK = 0.05  # seconds between two looks at how much memory is taken
+STEP = 0.1  # seconds between two words on how far a job is
 
 Said = dict[str, Any]  # a JSON object
 
 
 class Mouth:
-    """Says things to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised."""
+    """Says things to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised.
+
+    Decoders take a lack of memory for damage of the file, so they are stopped before there is one.
+    """
 
     def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
-        self._stream, self._megabytes, self._last = stream, megabytes, 0.0
+        self._stream, self._megabytes, self._said, self._looked = stream, megabytes, 0.0, 0.0
 
     def say(self, carried: memoryview | bytes = b"", **said: Any) -> None:
         """Sends one message."""
-        check_memory(self._megabytes)
+        self._check_memory()
         send(self._stream, said, carried)
-        self._last = time.monotonic()
+        self._said = time.monotonic()
 
     def beat(self) -> None:
         """To be called while work goes on: says so now and then."""
-        check_memory(self._megabytes)
-        if time.monotonic() - self._last > BEAT:
+        self._check_memory()
+        if time.monotonic() - self._said > BEAT:
             self.say(alive=True)
+
+    def progress(self, fraction: float, *message: str) -> None:
+        """Says how far a job is, now and then."""
+        self._check_memory()
+        if fraction in (0, 1) or time.monotonic() - self._said > STEP:
+            self.say(progress=[fraction, *message])
 
     def end(self, **said: Any) -> None:
         """Sends the last message of a job."""
         send(self._stream, said)
+
+    def _check_memory(self) -> None:
+        if time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            if peak() > self._megabytes:
+                raise MemoryError
 
 
 def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
@@ -70,17 +88,31 @@ def length(mouth: Mouth, path: str) -> Said:
     return {"length": clock.length(Path(path))}
 
 
+def preview(mouth: Mouth, path: str, folder: str) -> Said:
+    """See preview.preview."""
+    from grounding.preview import preview
+
+    return {"path": str(preview(path, folder, mouth.progress))}
+
+
+def cut(mouth: Mouth, path: str, start: float, end: float, out: str) -> Said:
+    """See cutting.cut."""
+    from grounding.cutting import cut
+
+    return {"path": str(cut(path, start, end, out, mouth.progress))}
+
+
 def jobs() -> dict[str, Callable[..., Said]]:
     """What the parent may ask for, by name."""
-    return {"frames": frames, "length": length}
+    return {"frames": frames, "length": length, "preview": preview, "cut": cut}
 
 
 def answer(request: Message, mouth: Mouth) -> None:
     """Does a job and says how it ended."""
     try:
         found = jobs()[request.said["job"]](mouth, **request.said["arguments"])
-    except VideoError as error:
-        mouth.end(end="error", why=str(error))
+    except GroundingError as error:
+        mouth.end(end="error", kind=type(error).__name__, why=str(error))
     except MemoryError:
         mouth.end(end="memory")
     except Exception as error:
@@ -96,12 +128,17 @@ def listen(requests: SimpleQueue) -> None:
     os._exit(0)
 
 
-def check_memory(megabytes: float) -> None:
-    """Raises MemoryError if this process ever took more. Decoders call what they cannot allocate damage, so they are
-    stopped before they cannot."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes
-    if resource and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > megabytes * 1e6:
-        raise MemoryError
+def peak() -> float:
+    """Megabytes of memory that this process held at most; 0 where the system does not say.
+
+    Not ru_maxrss on Linux: there it begins with what the parent holds.
+    """
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    with suppress(OSError):
+        found = re.search(r"Vm(?:HWM|RSS):\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) * 1024 / 1e6 if found else 0.0
+    return 0.0
 
 
 def bound_memory(megabytes: float) -> None:

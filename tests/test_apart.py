@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from grounding.apart import ApartReader, length
+from grounding.apart import ApartReader, cut, length, preview
 from grounding.errors import VideoError
 from grounding.video import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
@@ -86,3 +86,39 @@ def test_a_rate_is_a_positive_number(tmp_path):
 
 def test_length_is_that_of_the_file(tmp_path):
     assert length(colours(tmp_path / "a.mp4")) == pytest.approx(6.0)
+
+
+def test_a_cut_and_a_preview_are_made_with_progress(tmp_path):
+    told: list[tuple] = []
+    clip = write_video(tmp_path / "a.avi", frames(60), codec="mpeg4", ticks=10)
+    part = cut(clip, 1.0, 3.0, tmp_path / "cut.mp4", lambda *said: told.append(said))
+    assert part == tmp_path / "cut.mp4" and length(part) == pytest.approx(2.0)
+    shown = preview(clip, tmp_path / "own", lambda *said: told.append(said))
+    assert shown == tmp_path / "own" / "a-preview.mp4" and length(shown) == pytest.approx(6.0)
+    assert (1.0,) in told and (1.0, "Making a preview that the browser can play") in told
+    assert preview(part, tmp_path / "own") == part  # plays everywhere
+
+
+@pytest.mark.parametrize("job", ["preview", "cut"])
+def test_whoever_stops_leaves_nothing_unfinished(tmp_path, job):
+    clip = write_video(tmp_path / "a.avi", frames(60, (480, 640)) * 5, codec="mpeg4", ticks=10)
+    (tmp_path / "own").mkdir()
+
+    def stop(fraction, *_):
+        if fraction > 0.1:
+            assert list((tmp_path / "own").glob(".*.part"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        if job == "preview":
+            preview(clip, tmp_path / "own", stop)
+        else:
+            cut(clip, 0.0, 30.0, tmp_path / "own" / "cut.mp4", stop)
+    assert not list((tmp_path / "own").iterdir())
+
+
+def test_errors_of_a_cut_are_told(tmp_path):
+    with pytest.raises(VideoError, match="'a.mp4' has no frame at 7.00 s"):
+        cut(colours(tmp_path / "a.mp4"), 7.0, 8.0, tmp_path / "cut.mp4")
+    with pytest.raises(VideoError, match="There is nothing from 2"):
+        cut(tmp_path / "a.mp4", 2.0, 1.0, tmp_path / "cut.mp4")

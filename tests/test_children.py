@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from grounding import apart
@@ -116,6 +117,13 @@ def test_memory_has_a_limit(patience, tmp_path, suffix, codec):
     clip = write_video(tmp_path / f"large.{suffix}", [plain(RED, (2160, 3840))] * 2, codec=codec)
     with pytest.raises(VideoError, match=r"'large.*' .* more than 100 MB of memory.*GROUNDING_DECODE_MEGABYTES"):
         list(ApartReader(clip, rate=10.0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux counts")
+def test_what_the_parent_holds_does_not_count(patience, clip):
+    held = np.ones(500_000_000, np.uint8)
+    patience(megabytes=400)
+    assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD and held[0]
 
 
 def test_one_child_does_one_clip_after_another(patience, clip):
