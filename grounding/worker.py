@@ -27,6 +27,7 @@ except ImportError:  # Windows
 
 BEAT = 1.0  # seconds between two signs of life while nothing else is said
 LOOK = 0.05  # seconds between two looks at how much memory is taken
+ROOM = 1000  # megabytes that threads and libraries may reserve beside
 STEP = 0.1  # seconds between two words on how far a job is
 
 Said = dict[str, Any]  # a JSON object
@@ -113,12 +114,18 @@ def answer(request: Message, mouth: Mouth) -> None:
         found = jobs()[request.said["job"]](mouth, **request.said["arguments"])
     except GroundingError as error:
         mouth.end(end="error", kind=type(error).__name__, why=str(error))
-    except MemoryError:
-        mouth.end(end="memory")
     except Exception as error:
-        mouth.end(end="failed", why=f"{type(error).__name__}: {error}")
+        if lacks_memory(error):
+            mouth.end(end="memory")
+        else:  # its text may hold a path of the server
+            mouth.end(end="failed", why=getattr(error, "strerror", None) or type(error).__name__)
     else:
         mouth.end(end="done", **found)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says so; BlockingIOError is that of a thread that cannot be started, -4 is OpenCV's code."""
+    return isinstance(error, MemoryError | BlockingIOError) or getattr(error, "code", None) == -4
 
 
 def listen(requests: SimpleQueue) -> None:
@@ -142,12 +149,12 @@ def peak() -> float:
 
 
 def bound_memory(megabytes: float) -> None:
-    """From twice as much on allocations fail, for what is taken at once."""
+    """Far above that allocations fail, for what is taken at once."""
     if resource:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a crash leaves would hold a visitor's clip
             hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-            resource.setrlimit(resource.RLIMIT_DATA, (round(2 * megabytes * 1e6), hard))
+            resource.setrlimit(resource.RLIMIT_DATA, (round((2 * megabytes + ROOM) * 1e6), hard))
 
 
 def own_stdout() -> BinaryIO:

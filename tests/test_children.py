@@ -114,7 +114,9 @@ def test_all_of_a_clip_has_a_limit_too(patience, clip):
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("avi", "mpeg4")])  # by plan, and frame by frame
 def test_memory_has_a_limit(patience, tmp_path, suffix, codec):
     patience(megabytes=100)
-    clip = write_video(tmp_path / f"large.{suffix}", [plain(RED, (2160, 3840))] * 2, codec=codec)
+    clip = write_video(
+        tmp_path / f"large.{suffix}", [plain(RED, (2160, 3840))] * 12, codec=codec, encoder={"preset": "ultrafast"}
+    )
     with pytest.raises(VideoError, match=r"'large.*' .* more than 100 MB of memory.*GROUNDING_DECODE_MEGABYTES"):
         list(ApartReader(clip, rate=10.0))
 
