@@ -7,14 +7,14 @@ from typing import NoReturn
 
 from grounding.errors import GroundingError
 from grounding.predictor import Answer, Predictor, check_query
-from grounding.words import left_out
+from grounding.words import left_out, printable
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message}; see {self.prog} --help\n")
+        self.exit(2, f"{printable(message)}; see {self.prog} --help\n")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def show(answer: Answer) -> str:
     """The segments of an answer as lines for a person."""
-    lines = [f"{answer.query}"]
+    lines = [printable(answer.query)]
     lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
     return "\n".join(lines)
 
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(parse(arguments))
     except GroundingError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
     return 0
 

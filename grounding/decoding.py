@@ -130,6 +130,8 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
         stream = next((stream for stream in container.streams.video if not stream.disposition & cover), None)
         if stream is None:
             raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
+        if stream.codec_context is None:  # a codec that nobody knows, or a damaged name of one
+            raise VideoError(undecodable(path))
         yield container, stream
 
 

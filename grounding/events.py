@@ -15,7 +15,7 @@ from grounding.files import safe_name
 from grounding.plots import board_figure, growing_figure
 from grounding.predictor import Predictor, check_query
 from grounding.screen import Screen, cleared, drawn
-from grounding.serving import described, known, load_baseline, load_predictor
+from grounding.serving import described, known, load_baseline, load_predictor, whole
 from grounding.views import done, encoding, problem, stopped, working
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
@@ -36,7 +36,7 @@ def find(
                 redraw = time.monotonic() - drawing >= REDRAW
                 drawing, grown = (time.monotonic(), True) if redraw else (drawing, grown)
                 yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
-        asked = answered(predictor, clip, query, int(top_k))
+        asked = answered(predictor, clip, query, whole(top_k))
     except GroundingError as error:
         before = Screen() if not grown else cleared() if board is None else drawn(board)
         yield before._replace(waiting="", message=problem(error), span=gr.skip(), clip=video)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from grounding import events
+from grounding.calls import Page
 from grounding.plots import empty_figure
 from grounding.screen import Screen
 from grounding.serving import checkpoint_choices, default_checkpoint, ground_json
@@ -45,7 +46,7 @@ class Controls(NamedTuple):
 
 def build_page(limits: str) -> gr.Blocks:
     """The whole page. `limits` says, before anyone uploads, how large a clip may be."""
-    with gr.Blocks(title="Find a moment", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with Page(title="Find a moment", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(TITLE, elem_id="title")
         parts = state()
         with gr.Row(elem_id="table"):

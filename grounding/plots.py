@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from grounding.board import Asked
 from grounding.encoded import EncodedVideo
 from grounding.hard_negatives import HardNegative
-from grounding.words import clock, plain, shortened
+from grounding.words import clock, plain, printable, shortened
 
 # From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080")
@@ -113,7 +113,7 @@ def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[Har
         x=answer.timestamps,
         y=answer.scores,
         mode="lines+markers" if few or asked.slot else "lines",
-        name=plain(shortened(answer.query, 32)),
+        name=plain(shortened(printable(answer.query), 32)),
         line={"color": COLOURS[asked.slot], "width": 3 if active else 1.75},
         marker={"symbol": SYMBOLS[asked.slot], "size": 8, "maxdisplayed": 12},
         opacity=1 if active else 0.8,

@@ -220,4 +220,8 @@ def check_query(query: str) -> str:
         raise QueryError(
             f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
         )
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:  # half of a character, as programs send that cut a text within one
+        raise QueryError("The query holds half a character: type it again.") from error
     return query.strip()

@@ -18,6 +18,7 @@ from grounding.errors import CheckpointError, GroundingError, QueryError, VideoE
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
+from grounding.words import shortened
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
 
 
-def whole(top_k: float | None) -> int:
-    """`top_k` of a program as a whole number. Raises QueryError."""
-    if top_k is None or top_k != int(top_k):
-        raise QueryError(f"top_k is {top_k}: give a whole number, 1 or more.")
+def whole(top_k: Any) -> int:
+    """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
+    if not isinstance(top_k, int | float) or not math.isfinite(top_k) or top_k != int(top_k):
+        raise QueryError(f"top_k is {shortened(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
 
 

@@ -7,7 +7,7 @@ from grounding.clips import Clip
 from grounding.errors import GroundingError
 from grounding.plots import COLOURS
 from grounding.predictor import Answer
-from grounding.words import about, clock, left_out, shortened
+from grounding.words import about, clock, left_out, printable, shortened
 
 MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
 
@@ -23,7 +23,7 @@ def done(answer: Answer, model: str) -> str:
     warning = f"<small>{left_out(answer.skipped)}</small>" if answer.skipped else ""
     return (
         f'<p class="done" role="status"><b>{clock(best.start)} to {clock(best.end)}</b> '
-        f"“{html.escape(answer.query)}”, mean score {best.score:.2f}"
+        f"“{html.escape(printable(answer.query))}”, mean score {best.score:.2f}"
         f"{warning}<small>Answered by {html.escape(model)}.</small></p>"
     )
 
@@ -59,7 +59,7 @@ def query_label(asked: Asked, board: Board) -> str:
     """One line for a query in the list, with its marker; with its checkpoint where several answered."""
     several = len({other.answer.checkpoint for other in board.asked}) > 1
     model = f" · {asked.answer.checkpoint}" if several else ""
-    return f"{MARKS[asked.slot]} {shortened(asked.answer.query, 60)}{model}"
+    return f"{MARKS[asked.slot]} {shortened(printable(asked.answer.query), 60)}{model}"
 
 
 def swatches(board: Board) -> str:

@@ -1,9 +1,12 @@
 """Times and texts as the page shows them."""
 
 import html
+import unicodedata
 from collections.abc import Callable, Sequence
 
 SPANS = 3  # that are named; of the others only how many there are
+OBEYED = ("Cc", "Cs")  # Unicode's categories of control characters and of half characters
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its classes of what turns writing around
 
 
 def clock(seconds: float) -> str:
@@ -22,6 +25,22 @@ def about(seconds: float) -> str:
 def shortened(text: str, most: int) -> str:
     """A text of at most `most` characters, cut at the end."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def printable(text: str) -> str:
+    """A text on one line in which nothing is left that a terminal or a page would obey instead of show.
+
+    Control characters, those that turn the direction of writing around, and half characters become their escapes,
+    such as \\x1b; whatever is blank becomes a space.
+    """
+    return "".join(_shown(one) for one in text)
+
+
+def _shown(one: str) -> str:
+    if one.isspace():
+        return " "
+    obeyed = unicodedata.category(one) in OBEYED or unicodedata.bidirectional(one) in TURNS
+    return repr(one)[1:-1] if obeyed else one
 
 
 def plain(text: str) -> str:

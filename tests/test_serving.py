@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -138,8 +139,9 @@ def test_a_broken_baseline_is_none(monkeypatch):
     assert serving.load_baseline(SimpleNamespace(baseline="other")) is None
 
 
-@pytest.mark.parametrize("top_k", [None, 2.5])
+@pytest.mark.parametrize("top_k", [None, 2.5, math.nan, math.inf, "5", [5], "x" * 10_000])
 def test_top_k_has_to_be_a_whole_number(top_k):
-    with pytest.raises(GroundingError, match="whole number"):
+    with pytest.raises(GroundingError, match="whole number") as caught:
         serving.whole(top_k)
+    assert len(str(caught.value)) < 100
     assert serving.whole(3.0) == 3

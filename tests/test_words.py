@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.words import about, clock, left_out, plain, shortened
+from grounding.words import about, clock, left_out, plain, printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,21 @@ def test_markup_is_shown_as_typed():
 def test_what_was_left_out_is_said(count, said):
     text = left_out([(60.0 * index + 1, 60.0 * index + 2) for index in range(count)])
     assert said in text and bool(text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x07\x00", "\\x1b[31mred\\x07\\x00"),
+        ("one\ntwo\r\tthree\u2028four", "one two  three four"),
+        ("a\u202egpj.exe\u2066", "a\\u202egpj.exe\\u2066"),
+        ("half \ud83d", "half \\ud83d"),
+    ],
+)
+def test_nothing_is_left_that_a_terminal_or_a_page_would_obey(text, shown):
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize("text", ["a cat", "قطة تقفز", "猫が跳ぶ", "👩\u200d🚀", "می\u200cروم", "<b>&"])
+def test_any_writing_stays_as_it_is(text):
+    assert printable(text) == text
