@@ -168,7 +168,8 @@ class Children:
                 self._idle.append(child)
         if not keep:
             child.kill()
-            self.warm()
+            with suppress(VideoError, RuntimeError):  # hides nothing; RuntimeError: Python shuts down
+                self.warm()
 
 
 def children() -> Children:

@@ -64,7 +64,7 @@ def transcode(
         out: the mp4 to write.
         start, end: seconds since the first frame.
         quality: how the picture is encoded.
-        progress: called with the seconds written, frame by frame.
+        progress: called with the seconds written, frame by frame; with 0 while those before `start` are decoded.
 
     Raises:
         VideoError: the source cannot be read, has no frame there, or no h264 mp4 can be written here.
@@ -72,7 +72,8 @@ def transcode(
     check_encoder()
     try:
         with whole_file(out) as part, closing(frames_from(source, start)) as frames:
-            _write(source, shown(frames, start, end), part, (start, end), quality or Quality(), progress)
+            spans = shown(waited(frames, start, progress), start, end)
+            _write(source, spans, part, (start, end), quality or Quality(), progress)
     except av.FFmpegError as error:
         raise VideoError(
             f"{source.name!r} could not be written as an mp4 ({error.strerror}): free disk space, or convert it to an "
@@ -115,6 +116,14 @@ def check_encoder() -> None:
             "No mp4 can be written here, since this PyAV has no h264 encoder. Install the one from the package "
             "registry: pip install --force-reinstall --no-deps av"
         ) from error
+
+
+def waited(frames: Iterator[Timed], start: float, progress: Progress | None) -> Iterator[Timed]:
+    """The frames; a recording without an index is decoded from its beginning, which may take minutes."""
+    for timestamp, frame in frames:
+        if progress and timestamp < start:
+            progress(0.0)
+        yield timestamp, frame
 
 
 def shown(frames: Iterator[Timed], start: float, end: float) -> Iterator[Span]:

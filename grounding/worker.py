@@ -57,7 +57,7 @@ class Mouth:
     def progress(self, fraction: float, *message: str) -> None:
         """Says how far a job is, now and then."""
         self._check_memory()
-        if fraction in (0, 1) or time.monotonic() - self._said > STEP:
+        if fraction == 1 or time.monotonic() - self._said > STEP:
             self.say(progress=[fraction, *message])
 
     def end(self, **said: Any) -> None:

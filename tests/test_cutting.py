@@ -188,6 +188,16 @@ def test_progress_rises_to_one(tmp_path):
     assert told[-1] == 1
 
 
+def test_there_is_progress_while_what_comes_before_is_decoded(tmp_path):
+    """A live recording has no index to seek by."""
+    clip = write_video(
+        tmp_path / "live.webm", [plain(RED)] * 100, codec="libvpx-vp9", muxer={"live": "1"}, encoder={"g": "1000"}
+    )
+    told = []
+    cut(clip, 9.0, 9.5, tmp_path / "cut.mp4", told.append)
+    assert told.count(0.0) > 20 and told[-1] == pytest.approx(1.0)
+
+
 def test_without_an_h264_encoder_the_message_says_what_to_install(tmp_path, monkeypatch):
     def missing(name, mode):
         raise ValueError(name)
