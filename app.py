@@ -1,11 +1,13 @@
 """Serves the demo: python app.py, then open the address it prints."""
 
+import argparse
 import os
 
 import gradio as gr
 
+from grounding import cache, memory
 from grounding.page import build_page
-from grounding.serving import LIMITS
+from grounding.serving import LIMITS, storage
 from grounding.style import css, head, theme
 
 
@@ -19,8 +21,19 @@ def serve(**options: object) -> gr.Blocks:
     return page
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serves the demo.")
+    parser.add_argument(
+        "--memory-mb", type=cache.megabytes, default=memory.MEGABYTES, help="for the clips of all visitors"
+    )
+    cache.add_options(parser)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
+    args = parse(arguments)
+    memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.from_options(args)
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
     serve(server_name=os.environ.get("GRADIO_SERVER_NAME", host))
 

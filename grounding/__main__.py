@@ -5,6 +5,7 @@ import json
 import sys
 from typing import NoReturn
 
+from grounding.cache import add_options, from_options
 from grounding.errors import GroundingError
 from grounding.predictor import Answer, Predictor, check_query
 from grounding.words import left_out, printable
@@ -24,6 +25,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
     parser.add_argument("--top-k", type=int, default=5, help="segments per query at most")
     parser.add_argument("--weights", help="local file with the frame encoder's weights, for open_clip encoders")
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per query, a line each")
     return parser.parse_args(arguments)
 
@@ -43,7 +45,7 @@ def show_progress(fraction: float, message: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     queries = [check_query(query) for query in args.query]
-    predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights)
+    predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=from_options(args))
     report = show_progress if sys.stderr.isatty() else None
     video = predictor.encode_video(args.video, report)
     if video.skipped:

@@ -1,20 +1,19 @@
 """Clips that a visitor has given: encoded once, remembered for the next query, and shown while they grow."""
 
-import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
 
 from grounding.encoded import EncodedVideo
 from grounding.film import Film, Projector
 from grounding.growing import Growing
+from grounding.keys import Key
+from grounding.memory import Memory
 from grounding.predictor import Predictor
 from grounding.serving import check_limits
-
-KEPT = 4  # encoded clips a visitor can go back to without waiting
-
-Memory = OrderedDict[tuple[str, str, float], "Clip"]  # by content hash, frame encoder and rate; one per visitor
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,14 @@ class Clip:
 
     Attributes:
         video: its features so far.
-        film: its thumbnails so far.
+        film: its thumbnails so far; None where the features came from the cache, which keeps no pictures.
         expected: how long it is, as far as known, seconds.
         wait: how long the rest will take, seconds; 0 once it is whole.
         whole: whether all of it is encoded.
     """
 
     video: EncodedVideo
-    film: Film
+    film: Film | None
     expected: float
     wait: float = 0.0
     whole: bool = True
@@ -39,32 +38,77 @@ class Clip:
     def fraction(self) -> float:
         return 1.0 if self.whole else min(float(self.video.timestamps[-1]) / self.expected, 0.99)
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        pictures = self.film.pictures if self.film else ()
+        return self.video.features.nbytes + self.video.timestamps.nbytes + sum(map(len, pictures))
 
-def encoded(path: str | None, predictor: Predictor, memory: Memory) -> Iterator[Clip]:
-    """The clip as it grows, and whole at last; at once where the visitor's memory has it. The oldest is forgotten.
+
+class Blind:
+    """A frame encoder for clips whose features are there: only their pictures are wanted."""
+
+    name, width = "blind", 0
+
+    def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
+        """See FrameEncoder."""
+        return torch.empty(len(frames), 0)  # (B, 0)
+
+
+def encoded(path: str | None, predictor: Predictor, memory: Memory[Clip]) -> Iterator[Clip]:
+    """The clip as it grows, and whole at last; at once where the visitor's memory or the predictor's cache has it.
 
     Raises VideoError and EncoderError as Predictor.encode_video does, and VideoError where there is no clip.
     """
     check_limits(path)
-    key = (content_hash(path), predictor.config.frame_encoder, predictor.config.rate)
-    if key not in memory:
-        projector, begin = Projector(), time.monotonic()
-        growing = predictor.grow_video(path)
-        for frames in growing:
-            projector.add(frames)
-            yield _so_far(growing, projector, time.monotonic() - begin)
-        video = growing.video()
-        memory[key] = Clip(video, projector.film(), video.duration)
-    memory.move_to_end(key)
-    while len(memory) > KEPT:
-        memory.popitem(last=False)
-    yield memory[key]
+    key = predictor.key(memory.content_hash(path))
+    clip = memory.get(key) or _kept(key, predictor)
+    if clip is None:
+        clip = yield from _grown(path, predictor)
+        predictor.keep(key, path, clip.video)
+    memory.put(key, clip, clip.size)
+    yield clip
 
 
-def content_hash(path: str) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def developed(path: str, memory: Memory[Clip]) -> Iterator[float]:
+    """Makes the thumbnails of a clip that came from the cache, and gives it them; yields the share that is done.
+
+    Nothing happens where they are there. Raises VideoError.
+    """
+    for key in memory.of(path):
+        clip = memory.get(key)
+        if clip and clip.film is None:
+            clip = replace(clip, film=(yield from _developed(path, key.rate, clip.video.duration)))
+            memory.put(key, clip, clip.size)
+
+
+def film_of(path: str, memory: Memory[Clip]) -> Film | None:
+    """The thumbnails of a clip that is remembered with them."""
+    clips = [memory.get(key) for key in memory.of(path)]
+    return next((clip.film for clip in clips if clip and clip.film), None)
+
+
+def _developed(path: str, rate: float, duration: float) -> Generator[float, None, Film]:
+    projector, growing = Projector(), Growing(path, Blind(), rate)
+    for frames in growing:
+        projector.add(frames)
+        yield min(growing.seconds / duration, 1.0)
+    return projector.film()
+
+
+def _kept(key: Key, predictor: Predictor) -> Clip | None:
+    video = predictor.cache and predictor.cache.get(key)
+    return Clip(video, None, video.duration) if video else None
+
+
+def _grown(path: str, predictor: Predictor) -> Generator[Clip, None, Clip]:
+    projector, begin = Projector(), time.monotonic()
+    growing = predictor.grow_video(path)
+    for frames in growing:
+        projector.add(frames)
+        yield _so_far(growing, projector, time.monotonic() - begin)
+    video = growing.video()
+    return Clip(video, projector.film(), video.duration)
 
 
 def _so_far(growing: Growing, projector: Projector, elapsed: float) -> Clip:

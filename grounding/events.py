@@ -8,10 +8,13 @@ from pathlib import Path
 import gradio as gr
 
 from grounding.board import Asked, Board
-from grounding.clips import Clip, Memory, encoded
+from grounding.clips import Clip, developed, encoded, film_of
 from grounding.downloads import playable_file, result_files, segment_file
 from grounding.errors import GroundingError
 from grounding.files import safe_name
+from grounding.film import Film, strip
+from grounding.inspection import inspection
+from grounding.memory import Memory
 from grounding.plots import board_figure, growing_figure
 from grounding.predictor import Predictor, check_query
 from grounding.screen import Screen, cleared, drawn
@@ -22,13 +25,13 @@ REDRAW = 1.0  # seconds between two pictures of a growing curve
 
 
 def find(
-    video: str | None, query: str, checkpoint: str, top_k: int, board: Board | None, memory: Memory
+    video: str | None, query: str, checkpoint: str, top_k: int, board: Board | None, memory: Memory[Clip] | None
 ) -> Iterator[Screen]:
     """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
-    grown = False
+    grown, memory = False, Memory() if memory is None else memory
     try:
         query = check_query(query)
-        yield Screen(waiting=working("Loading the model"))
+        yield Screen(waiting=working("Loading the model"), memory=memory)
         predictor = load_predictor(known(checkpoint))
         drawing = time.monotonic()
         for clip in encoded(video, predictor, memory):
@@ -42,8 +45,27 @@ def find(
         yield before._replace(waiting="", message=problem(error), span=gr.skip(), clip=video)
         return
     new = board is None or board.clip != video
-    board = (Board(video, clip.film) if new else board).add(asked)
+    board = (Board(video, clip.film or Film()) if new else board).add(asked)
     yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)
+
+
+def develop(video: str | None, memory: Memory[Clip] | None) -> Iterator[Screen]:
+    """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
+    try:
+        for share in developed(video, memory) if video and memory else ():
+            yield Screen(waiting=working("Fetching the pictures", share))
+    except (GroundingError, OSError):  # the clip has left; the answer stays
+        pass
+    yield Screen(waiting="")
+
+
+def pictures(board: Board | None, memory: Memory[Clip] | None) -> Screen:
+    """The thumbnails that came after their answer, wherever the visitor has come to meanwhile."""
+    film = film_of(board.clip, memory) if board and memory and not board.film.pictures else None
+    if film is None:
+        return Screen()
+    board = replace(board, film=film)
+    return Screen(board=board, film=strip(film), frames=inspection(board))
 
 
 def told(board: Board) -> str:

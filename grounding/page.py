@@ -1,7 +1,6 @@
 """The page of the demo: its layout, and which event does what."""
 
 import json
-from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
 SAVE = "() => window.grounding.savePlot()"
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}
+ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -68,7 +68,7 @@ def state() -> dict[str, gr.components.Component]:
     return {
         "board": gr.State(None, time_to_live=3600),
         "clip": gr.State(None, time_to_live=3600),
-        "memory": gr.State(OrderedDict(), time_to_live=3600),  # each visitor gets a copy
+        "memory": gr.State(None, time_to_live=3600),
         "span": gr.JSON(visible="hidden"),
         "film": gr.HTML(elem_id="film"),
         "swatches": gr.HTML(elem_id="swatches"),
@@ -173,6 +173,12 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
             *(example.load_input_event.success for example in examples),
         )
     ]
+    developing = [
+        found.success(events.develop, [screen.clip, screen.memory], list(screen), **ONE_AFTER_ANOTHER, **QUICK)
+        for found in finding
+    ]
+    for event in developing:
+        event.success(events.pictures, [screen.board, screen.memory], list(screen), **QUICK)
     looking = [
         screen.queries.input(events.look_at, [screen.board, screen.queries], list(screen), **QUICK),
         screen.segments.input(events.choose, [screen.board, screen.segments], list(screen), **QUICK),
@@ -185,12 +191,13 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     controls.picture.click(None, js=SAVE)
     for button, make in ((controls.cut, events.cut_out), (controls.results, events.results)):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private")
-    inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=finding, queue=False, **QUICK)
+    working = [*finding, *developing]
+    inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=working, queue=False, **QUICK)
     playing = inputs.video.upload(
         events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private"
     )
     # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
-    inputs.video.clear(events.leave, None, list(screen), cancels=[*finding, playing], queue=False, **QUICK)
+    inputs.video.clear(events.leave, None, list(screen), cancels=[*working, playing], queue=False, **QUICK)
     # A preview that was being made for a clip that has left may still come.
     playing.success(events.own_preview, [inputs.video, screen.preview], screen.preview, **QUICK)
     for example in examples:
@@ -209,5 +216,7 @@ def add_endpoint() -> None:
             gr.Textbox(label="query"),
             gr.Textbox(default_checkpoint(), label="checkpoint"),
             gr.Number(5, precision=0, label="top_k"),
+            memory := gr.State(None, time_to_live=3600),  # of its own: it holds no pictures
         ]
-        gr.Button().click(ground_json, inputs, gr.JSON(label="answer"), api_name="ground", **ONE_AT_A_TIME)
+        outputs = [gr.JSON(label="answer"), memory]
+        gr.Button().click(ground_json, inputs, outputs, api_name="ground", **ONE_AT_A_TIME)

@@ -6,66 +6,35 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
 
 import numpy as np
 import torch
 
+from grounding.answer import Answer
+from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
 from grounding.children import children
 from grounding.encoded import EncodedVideo
-from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder, resolve_device
+from grounding.encoders import (
+    FrameEncoder,
+    QueryEncoder,
+    load_frame_encoder,
+    load_query_encoder,
+    resolve_device,
+    tower_dtype,
+)
 from grounding.errors import CheckpointError, QueryError
 from grounding.growing import Growing, Progress, encode_frames
-from grounding.hard_negatives import HardNegative, inspect_segment, similarity_to_moment
+from grounding.hard_negatives import inspect_segment, similarity_to_moment
+from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
-from grounding.segments import Segment, find_segments
+from grounding.segments import find_segments
 from grounding.video import check_file
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Where a query happens in a video.
-
-    Attributes:
-        query: the sentence.
-        duration: of the video, seconds.
-        checkpoint: name of the checkpoint that answered.
-        timestamps: (T,) seconds.
-        scores: (T,) matching scores in [0, 1].
-        segments: best first.
-        hard_negatives: boundary frames of the segments, segment by segment, the hardest first.
-        skipped: spans (start, end) in seconds of which no frame could be decoded.
-    """
-
-    query: str
-    duration: float
-    checkpoint: str
-    timestamps: np.ndarray
-    scores: np.ndarray
-    segments: list[Segment]
-    hard_negatives: list[HardNegative]
-    skipped: tuple[tuple[float, float], ...] = ()
-
-    def to_dict(self, video: str = "") -> dict[str, Any]:
-        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`."""
-        skipped = {"skipped": [list(span) for span in self.skipped]} if self.skipped else {}
-        return {
-            "video": video,
-            "query": self.query,
-            "duration": self.duration,
-            "checkpoint": self.checkpoint,
-            "segments": [asdict(segment) for segment in self.segments],
-            "timestamps": self.timestamps.tolist(),
-            "scores": self.scores.tolist(),
-            "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
-            **skipped,
-        }
 
 
 class Predictor:
@@ -76,24 +45,34 @@ class Predictor:
         grounder: its trained model.
         device: "auto", "cpu", "cuda", ...
         weights: a local file with the frame encoder's weights, for open_clip encoders.
+        cache: where encoded videos are kept on disk; None keeps none.
     """
 
     def __init__(
-        self, config: CheckpointConfig, grounder: Grounder, device: str = "auto", weights: str | Path | None = None
+        self,
+        config: CheckpointConfig,
+        grounder: Grounder,
+        device: str = "auto",
+        weights: str | Path | None = None,
+        cache: FeatureCache | None = None,
     ) -> None:
         self.config = config
         self.device = resolve_device(device)
         self.grounder = grounder.to(self.device).eval()
-        self.weights = weights
+        self.weights, self.cache = weights, cache
 
     @classmethod
     def from_checkpoint(
-        cls, name_or_folder: str | Path, device: str = "auto", weights: str | Path | None = None
+        cls,
+        name_or_folder: str | Path,
+        device: str = "auto",
+        weights: str | Path | None = None,
+        cache: FeatureCache | None = None,
     ) -> "Predictor":
         """Loads a checkpoint by its name under checkpoints/ or by its folder. Raises CheckpointError."""
         folder = find_checkpoint(name_or_folder)
         config = read_config(folder)
-        return cls(config, load_grounder(folder, config), device, weights)
+        return cls(config, load_grounder(folder, config), device, weights, cache)
 
     @cached_property
     def frame_encoder(self) -> FrameEncoder:
@@ -106,7 +85,7 @@ class Predictor:
         return load_query_encoder(self.config.query_encoder, str(self.device))
 
     def encode_video(self, path: str | Path, progress: Progress | None = None) -> EncodedVideo:
-        """Decodes a video and encodes its sampled frames.
+        """Decodes a video and encodes its sampled frames, unless the cache has the same file.
 
         Args:
             path: any file that OpenCV or PyAV decodes.
@@ -116,8 +95,16 @@ class Predictor:
             VideoError: the file cannot be read as a video.
             EncoderError: the encoder's weights are missing or damaged.
         """
-        self._expect(path)
-        return encode_frames(path, self.frame_encoder, self.config.rate, progress)
+        check_file(Path(path))
+        key = self.cache and self.key(content_hash(path))
+        video = self.cache and self.cache.get(key)
+        if video is None:
+            self._expect(path)
+            video = encode_frames(path, self.frame_encoder, self.config.rate, progress)
+            self.keep(key, path, video)
+        elif progress:
+            progress(1.0, "Encoded before")
+        return video
 
     def grow_video(self, path: str | Path) -> Growing:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
@@ -128,6 +115,25 @@ class Predictor:
         """What comes before the encoder loads, which takes seconds."""
         check_file(Path(path))
         children().warm()
+
+    def key(self, content: str) -> Key:
+        """Under which the features of a file are kept, by its content_hash. Raises EncoderError."""
+        kind = f"{code_hash()} {self.device.type} {tower_dtype(self.device)}"
+        width = self.config.model.frame_width
+        return Key(content, self.config.frame_encoder, self._weights_hash, float(self.config.rate), width, kind)
+
+    def keep(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
+        """Puts an encoded file into the cache, unless it was written to meanwhile."""
+        if self.cache and content_hash(path) == key.content:
+            self.cache.put(key, video)
+
+    @cached_property
+    def _weights_hash(self) -> str:
+        known = weights_hash(self.config.frame_encoder, self.weights)
+        if known is None:
+            _ = self.frame_encoder  # fetches its weights, or says why it cannot
+            known = weights_hash(self.config.frame_encoder, self.weights)
+        return known or token_hex()  # fits nothing that is kept
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

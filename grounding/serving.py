@@ -11,10 +11,13 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from grounding.apart import length
+from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
+from grounding.encoded import EncodedVideo
 from grounding.encoders import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
+from grounding.memory import Memory
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
@@ -35,10 +38,23 @@ class Limits:
 LIMITS = Limits()
 
 
+@dataclass
+class Storage:
+    """Where encoded clips are kept beside the memory of each visitor: nowhere, unless the app is told."""
+
+    cache: FeatureCache | None = None
+
+
+@cache
+def storage() -> Storage:
+    """The one of this process; to be set before a checkpoint is loaded."""
+    return Storage()
+
+
 @cache
 def load_predictor(checkpoint: str) -> Predictor:
     """Each checkpoint is loaded once for all visitors; it holds nothing of theirs."""
-    return Predictor.from_checkpoint(checkpoint, device="cpu" if zero_gpu() else "auto")
+    return Predictor.from_checkpoint(checkpoint, device="cpu" if zero_gpu() else "auto", cache=storage().cache)
 
 
 def prepare() -> None:
@@ -133,12 +149,26 @@ def whole(top_k: Any) -> int:
     return int(top_k)
 
 
-def ground_json(video: str, query: str, checkpoint: str, top_k: int) -> dict[str, Any]:
-    """Grounds a query in a video: the object of the command line's --json."""
+def remembered(video: str, predictor: Predictor, memory: Memory[EncodedVideo]) -> EncodedVideo:
+    """The video, encoded at most once for a program that goes on asking about it."""
+    key = predictor.key(memory.content_hash(video))
+    encoded = memory.get(key)
+    if encoded is None:
+        encoded = predictor.encode_video(video)
+    memory.put(key, encoded, encoded.features.nbytes)
+    return encoded
+
+
+def ground_json(
+    video: str, query: str, checkpoint: str, top_k: int, memory: Memory[EncodedVideo] | None = None
+) -> tuple[dict[str, Any], Memory[EncodedVideo]]:
+    """Grounds a query in a video: the object of the command line's --json, and what to remember of the program."""
+    memory = Memory() if memory is None else memory
     try:
         check_query(query)
         check_limits(video)
         predictor = load_predictor(known(checkpoint))
-        return predictor.ground(predictor.encode_video(video), query, whole(top_k)).to_dict(Path(video).name)
+        answer = predictor.ground(remembered(video, predictor, memory), query, whole(top_k))
+        return answer.to_dict(Path(video).name), memory
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error

@@ -200,6 +200,15 @@ def find_open_clip(name: str) -> str | None:
     return None if _unreachable(repository) else "on the hub"
 
 
+def cached_open_clip(name: str) -> str | None:
+    """Path of the weights of "open_clip:<model>:<pretrained>" in the hub's cache, None where they are not there yet.
+
+    Raises:
+        EncoderError: no such model or tag.
+    """
+    return _cached(*_published(_resolve(name, may_be_own=False)[1]))
+
+
 def _published(pretrained: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     repository, file = os.path.split(pretrained["hf_hub"])
     return repository, (file,) if file else HUB_FILES

@@ -5,6 +5,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
+from grounding import serving
 from tests.clips import BAD_KINDS, bad_file
 
 
@@ -73,5 +74,31 @@ def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, enviro
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    app.main()
+    app.main([])
     assert seen["server_name"] == host
+
+
+def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "serve", lambda **options: None)
+    monkeypatch.setattr(app.memory.shared_room(), "bytes", 0.0)
+    monkeypatch.setattr(app.storage(), "cache", None)
+    app.main([])
+    assert app.storage().cache is None
+    assert app.memory.shared_room().bytes == 1e9
+    app.main(["--cache", str(tmp_path), "--cache-mb", "5", "--memory-mb", "7"])
+    assert (app.storage().cache.folder.parent, app.storage().cache.room) == (tmp_path, 5e6)
+    assert app.memory.shared_room().bytes == 7e6
+    monkeypatch.setattr(serving.Predictor, "from_checkpoint", lambda name, device, cache: cache)
+    assert serving.load_predictor.__wrapped__("embedded") is app.storage().cache
+
+
+def test_a_program_that_goes_on_asking_waits_for_one_encoding(address, scenes, predictor, monkeypatch):
+    own, files = serving.load_predictor("embedded"), []
+    encode = own.encode_video
+    monkeypatch.setattr(own, "encode_video", lambda path: files.append(path) or encode(path))
+    client = Client(address, verbose=False)
+    answers = [ground(client, scenes, query) for query in ("a cat", "a rocket", "a cat")]
+    assert len(files) == 1
+    assert answers[0] == answers[2] != answers[1]
+    ground(Client(address, verbose=False), scenes)
+    assert len(files) == 2  # nobody gets at what another has asked about

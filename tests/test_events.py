@@ -1,12 +1,12 @@
 """What the page's events write; how it looks and feels is for tests/browser."""
 
 import dataclasses
-from collections import OrderedDict
 
 import gradio as gr
 import pytest
 
 from grounding import events
+from grounding.cache import FeatureCache
 from grounding.errors import VideoError
 from tests.boards import board
 from tests.clips import RED, bad_file, colours, plain, write_video
@@ -19,7 +19,6 @@ def ask(monkeypatch, predictor):
     monkeypatch.setattr(events, "load_baseline", lambda config: None)
 
     def pressed(video, query="a cat", top_k=5, board=None, memory=None):
-        memory = OrderedDict() if memory is None else memory
         return list(events.find(video and str(video), query, "embedded", top_k, board, memory))
 
     return pressed
@@ -40,7 +39,7 @@ def test_an_answer_fills_the_page(ask, scenes):
     assert "data-sheet" in screen.film
     assert screen.clip == str(scenes)
     assert (screen.span["start"], screen.span["end"], screen.span["plays"]) == (best.start, best.end, False)
-    assert len(screen.memory) == 1
+    assert len(screen.memory.kept) == 1
 
 
 def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
@@ -68,6 +67,45 @@ def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkey
     assert [one.answer.query for one in second.board.asked] == ["a cat", "a rocket"]
     assert second.board.shown.answer.query == "a rocket"
     assert second.film == gr.skip()  # the browser has it
+
+
+@pytest.fixture
+def cached(predictor, monkeypatch, tmp_path):
+    """The predictor keeps videos on disk."""
+    monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path / "kept"))
+
+
+def test_a_clip_from_the_cache_is_answered_at_once_and_its_pictures_follow(ask, cached, tmp_path):
+    path = colours(tmp_path / "long.mp4", seconds=8.0)
+    first, steps = ask(path)[-1], ask(path)
+    assert len(steps) == 2  # loading, answered
+    last = steps[-1]
+    assert last.board.shown.answer.segments == first.board.shown.answer.segments
+    assert last.film == ""
+    told = [step.waiting for step in events.develop(last.clip, last.memory)]
+    assert "Fetching the pictures" in told[0] and told[-1] == ""
+    chosen = last.board.choose(0)  # meanwhile
+    screen = events.pictures(chosen, last.memory)
+    assert (screen.board.move, screen.board.film) == (chosen.move, first.board.film)
+    assert screen.film == first.film and "data:image/jpeg" in screen.frames
+    assert unchanged(screen, "board", "film", "frames")
+
+
+def test_pictures_that_are_there_are_not_made_again(ask, scenes):
+    screen = ask(scenes)[-1]
+    assert [step.waiting for step in events.develop(screen.clip, screen.memory)] == [""]
+    assert unchanged(events.pictures(screen.board, screen.memory))
+
+
+def test_pictures_of_a_clip_that_has_left_are_not_missed(ask, cached, scenes, tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(scenes.read_bytes())
+    ask(path)
+    screen = ask(path)[-1]
+    path.unlink()
+    assert [step.waiting for step in events.develop(screen.clip, screen.memory)] == [""]
+    assert unchanged(events.pictures(screen.board, screen.memory))
+    assert unchanged(events.pictures(None, None)) and list(events.develop(None, None))
 
 
 def test_another_clip_starts_anew(ask, scenes, tmp_path):

@@ -14,7 +14,9 @@ def one_predictor(predictor, monkeypatch):
     """Loading the checkpoint once is enough for these tests; other names still go to the real loader."""
     real = cli.Predictor.from_checkpoint
 
-    def load(name, weights=None):
+    def load(name, weights=None, cache=None):
+        if name == "embedded":
+            monkeypatch.setattr(predictor, "cache", cache)
         return predictor if name == "embedded" else real(name, weights=weights)
 
     monkeypatch.setattr(cli.Predictor, "from_checkpoint", load)
@@ -36,6 +38,21 @@ def test_a_person_reads_times_and_scores(scenes, capsys):
     assert out.startswith("a cat\n")
     assert "0.00 s to" in out
     assert "score" in out
+
+
+def test_a_video_is_encoded_once_where_it_is_told_to_keep_it(scenes, tmp_path, capsys, predictor, monkeypatch):
+    arguments = [str(scenes), "a cat", "--json", "--cache", str(tmp_path / "kept"), "--cache-mb", "50"]
+    assert cli.main(arguments) == 0
+    monkeypatch.setattr(predictor.frame_encoder, "encode", lambda frames: pytest.fail("encoded again"))
+    assert cli.main(arguments) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert predictor.cache.room == 50e6
+
+
+@pytest.mark.parametrize("size", ["-1", "nan", "much"])
+def test_a_size_that_is_none_is_told(scenes, capsys, size):
+    assert "--cache-mb" in failing([str(scenes), "a cat", "--cache", "x", "--cache-mb", size], capsys)
 
 
 def failing(arguments, capsys):

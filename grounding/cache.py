@@ -1,0 +1,184 @@
+"""Encoded videos on disk, so that no clip is encoded twice. Safe with several processes; it never costs an answer.
+
+An entry is one safetensors file with the features and their times, and nothing that could be looked at. Its name is a
+hash; the folder can be read by its owner alone. Whoever has the same file can tell from the time it takes that it was
+encoded before, and nothing else.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from grounding.encoded import EncodedVideo
+from grounding.keys import Key
+
+MEGABYTES = 2000.0  # of 1e6 bytes: 1,500 clips of 90 s, or 20 of two hours
+ENDING = ".safetensors"
+PART = ".tmp"  # how files that are being written begin, here and in safetensors
+STALE = 3600.0  # seconds after which nobody is writing such a file any more
+
+log = logging.getLogger(__name__)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command line's options."""
+    parser.add_argument("--cache", metavar="DIR", help="keep encoded videos here, so that none is encoded twice")
+    parser.add_argument("--cache-mb", type=megabytes, default=MEGABYTES, metavar="N", help="how much they may take up")
+
+
+def megabytes(text: str) -> float:
+    """A size that was given as text. Raises ValueError."""
+    size = float(text)
+    if not size >= 0:
+        raise ValueError(text)
+    return size
+
+
+def from_options(args: argparse.Namespace) -> "FeatureCache | None":
+    """None unless a folder was named."""
+    return FeatureCache(args.cache, args.cache_mb) if args.cache else None
+
+
+class Entry(NamedTuple):
+    """A file in the folder; sorts by when it was last used."""
+
+    used: float
+    size: int
+    path: Path
+
+
+class FeatureCache:
+    """Encoded videos in a folder; those that were used longest ago leave first.
+
+    Of two processes that encode the same clip at once, the one that is done last replaces the other's entry, which is
+    the same. What goes wrong is told once, in the log.
+
+    Args:
+        folder: where the folder of the entries is, or is made.
+        megabytes: of 1e6 bytes, how much they may take up together.
+    """
+
+    def __init__(self, folder: str | Path, megabytes: float = MEGABYTES) -> None:
+        self.folder, self.room = Path(folder).expanduser() / "encoded", megabytes * 1e6
+        self._told = False
+
+    def get(self, key: Key) -> EncodedVideo | None:
+        """The video with this key, None where there is none; an entry that is damaged is removed."""
+        path, video = self._path(key), None
+        try:
+            self._open()
+            video = read_entry(path, key)
+            os.utime(path)  # the last to leave
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._tell(error)
+        except Exception as error:  # a file that is no entry fails in as many ways as there are formats
+            self._remove(path, error)
+        return video
+
+    def put(self, key: Key, video: EncodedVideo) -> None:
+        """Keeps a video, if there is room for it at all."""
+        size = video.timestamps.nbytes + video.features.nbytes
+        if size > self.room:
+            return
+        try:
+            self._open()
+            self._make_room(size)
+            write_entry(self._path(key), key, video)
+            self._make_room(0)  # others write too
+        except (OSError, SafetensorError) as error:
+            self._tell(error)
+
+    def _open(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)  # refused where the folder is somebody else's, who could put anything into it
+
+    def _path(self, key: Key) -> Path:
+        return self.folder / f"{key.name()}{ENDING}"
+
+    def _make_room(self, size: int) -> None:
+        entries = sorted(self._entries())
+        total = size + sum(entry.size for entry in entries)
+        for entry in entries:
+            if total <= self.room:
+                return
+            entry.path.unlink(missing_ok=True)
+            total -= entry.size
+
+    def _entries(self) -> list[Entry]:
+        entries = []
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another process made room
+                state = path.stat()
+                if path.name.startswith(PART) and time.time() - state.st_mtime > STALE:  # left by one that was killed
+                    path.unlink()
+                elif path.suffix == ENDING:
+                    entries.append(Entry(state.st_mtime, state.st_size, path))
+        return entries
+
+    def _remove(self, path: Path, reason: Exception) -> None:
+        log.warning("%s in the cache is damaged (%s): it is removed, and made anew.", path.name, reason)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if not self._told:
+            reason = str(error).splitlines()[0]
+            log.warning("The cache in %s does not work (%s): make room, or choose another folder.", self.folder, reason)
+        self._told = True
+
+
+def write_entry(path: Path, key: Key, video: EncodedVideo) -> None:
+    """Writes beside `path` and renames, so that whoever reads finds all of it or nothing. Raises OSError."""
+    part = path.with_name(f"{PART}{token_hex(8)}")
+    tensors = {"timestamps": video.timestamps, "features": np.ascontiguousarray(video.features)}  # (T,), (T, D)
+    head = {"key": key.text(), "facts": facts(video), "checksum": checksum(key, video)}
+    try:
+        save_file(tensors, part, head)
+        part.chmod(0o600)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_entry(path: Path, key: Key) -> EncodedVideo:
+    """Raises FileNotFoundError, OSError, or whatever shows that the file is not what was written for this key."""
+    with safe_open(path, "numpy") as file:
+        head = file.metadata()
+        timestamps, features = file.get_tensor("timestamps"), file.get_tensor("features")  # (T,), (T, D)
+    if head["key"] != key.text():
+        raise ValueError("it belongs to another clip, encoder or rate")
+    duration, skipped = json.loads(head["facts"])
+    video = EncodedVideo(timestamps, features, float(duration), key.encoder, tuple(map(tuple, skipped)))
+    if features.dtype != np.float32 or features.shape[1] != key.width:
+        raise ValueError(f"its features are {features.dtype} and {features.shape[1]} wide")
+    if head["checksum"] != checksum(key, video):
+        raise ValueError("its checksum is wrong")
+    return video
+
+
+def facts(video: EncodedVideo) -> str:
+    """What an entry says of a video besides its frames."""
+    return json.dumps([float(video.duration), video.skipped])
+
+
+def checksum(key: Key, video: EncodedVideo) -> str:
+    """SHA-256 over all that an entry says."""
+    digest = hashlib.sha256(f"{key.text()} {facts(video)} {video.features.shape}".encode())
+    digest.update(np.ascontiguousarray(video.timestamps))
+    digest.update(np.ascontiguousarray(video.features))
+    return digest.hexdigest()

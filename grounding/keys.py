@@ -1,0 +1,65 @@
+"""What the features of a video depend on, so that kept ones are only ever taken for what they are."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from grounding.weights import EFFICIENTNET_LITE0, MINILM, cached_open_clip
+
+
+class Key(NamedTuple):
+    """Features with the same key are the same.
+
+    Attributes:
+        content: SHA-256 of the video file.
+        encoder: name of the frame encoder.
+        weights: SHA-256 of its weights.
+        rate: frames sampled a second.
+        width: of a feature.
+        made_by: the code, and the arithmetic it computes in.
+    """
+
+    content: str
+    encoder: str
+    weights: str
+    rate: float
+    width: int
+    made_by: str
+
+    def text(self) -> str:
+        """As it stands in the head of a file."""
+        return json.dumps(self._asdict(), sort_keys=True)
+
+    def name(self) -> str:
+        """A file name that tells nobody what is in it."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(encoder: str, weights: str | Path | None = None) -> str | None:
+    """Which weights a frame encoder has, without loading them; None where that is not known before they are loaded.
+
+    Args:
+        encoder: its name.
+        weights: the local file that it was given.
+    """
+    if encoder == "embedded":
+        return f"{EFFICIENTNET_LITE0.sha256} {MINILM.sha256}" if weights is None else None
+    file = cached_open_clip(encoder) if weights is None else weights
+    return content_hash(file) if file and Path(file).is_file() else None
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 of this package's code: whatever changes in it, features are made anew."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(f"{path.name} {content_hash(path)}\n".encode())
+    return digest.hexdigest()
