@@ -23,9 +23,8 @@ def serve(**options: object) -> gr.Blocks:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serves the demo.")
-    parser.add_argument(
-        "--memory-mb", type=cache.megabytes, default=memory.MEGABYTES, help="for the clips of all visitors"
-    )
+    room = {"type": cache.megabytes, "default": memory.MEGABYTES, "metavar": "N"}
+    parser.add_argument("--memory-mb", **room, help="memory for the clips of all visitors together")
     cache.add_options(parser)
     return parser.parse_args(arguments)
 
