@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from grounding.hard_negatives import SCALES, Scale, boundary_distance, inspect_segment, mine, prototype
+from grounding.hard_negatives import (
+    SCALES,
+    Scale,
+    boundary_distance,
+    inspect_segment,
+    mine,
+    prototype,
+    similarity_to_moment,
+)
 
 WIDE = Scale(100.0, 1.0)
 
@@ -81,6 +89,12 @@ class TestMine:
     def test_each_row_for_itself(self):
         mined = mine(self.similarity.repeat(2, 1), torch.tensor([[1] * 4, [0, 1, 0, 1]]).bool(), self.far, WIDE, 0.95)
         assert mined.tolist() == [[1, 1, 1, 1], [0, 1, 0, 1]]
+
+
+def test_a_moment_begins_with_the_frame_at_its_start_and_ends_before_that_at_its_end():
+    frames, timestamps = torch.eye(4), torch.arange(4.0)
+    similarity = similarity_to_moment(frames, timestamps, torch.ones(4), (1.0, 3.0))
+    assert similarity.tolist() == pytest.approx([0.0, 0.5**0.5, 0.5**0.5, 0.0])
 
 
 class TestInspectSegment:

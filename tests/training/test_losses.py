@@ -92,6 +92,15 @@ class TestVideoLevelLoss:
         video_level_loss(pooled, match, torch.zeros_like(match)).backward()
         assert pooled.grad.abs().max() < 1e-6  # nothing is left to learn
 
+    def test_several_sentences_of_one_video_share_its_probability(self):
+        pooled = torch.tensor([[1.0, 0.0], [0.5, 0.2], [-1.0, 2.0]])
+        match = torch.tensor([[True, False], [True, False], [False, True]])
+        rows = F.cross_entropy(pooled, torch.tensor([0, 0, 1]))
+        first, second = pooled.T.softmax(dim=-1)
+        columns = -(((first[0] + first[1]) / 2).log() + second[2].log()) / 2
+        loss = video_level_loss(pooled, match, torch.zeros_like(match))
+        assert loss.item() == pytest.approx(((rows + columns) / 2).item())
+
 
 class TestPresenceLoss:
     def test_positives_and_negatives_weigh_the_same(self):

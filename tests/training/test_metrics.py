@@ -57,3 +57,8 @@ def test_a_sixth_prediction_does_not_count():
 def test_what_does_not_pair_up_is_an_error(predictions, moments):
     with pytest.raises(ValueError, match="one for each"):
         recall_table(predictions, moments)
+
+
+def test_percentages_have_two_digits():
+    table = recall_table([[(0.0, 3.0)], [], []], [(0.0, 10.0), (0.0, 1.0), (0.0, 1.0)])
+    assert (table["R@1,IoU=0.3"], table["R@1,IoU=0.5"], table["mIoU"]) == (33.33, 0.0, 10.0)
