@@ -1,10 +1,14 @@
 """What is kept of a video once its frames are encoded: enough to ground any number of queries."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from grounding.errors import CheckpointError
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class EncodedVideo:
     duration: float
     encoder: str
     skipped: tuple[tuple[float, float], ...] = ()
+    _found: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)
@@ -46,3 +51,9 @@ class EncodedVideo:
             raise CheckpointError(
                 f"The duration {self.duration} s must be later than the last frame, {timestamps[-1]:.3f} s."
             )
+
+    def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
+        """What `find` finds in this video, looked for once and kept with it. It should be small: nobody counts it."""
+        if what not in self._found:
+            self._found[what] = find()
+        return self._found[what]

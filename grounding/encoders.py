@@ -19,6 +19,7 @@ from grounding.errors import EncoderError, QueryError
 from grounding.weights import EFFICIENTNET_LITE0, load_efficientnet_lite0, load_minilm, load_open_clip
 
 CHUNK = 32  # frames or queries that go through a tower at once, which bounds memory
+CPU_CHUNK = 8  # frames on a CPU, which more at once do not make faster
 FRAME_SIDE = 224  # pixels, the resolution EfficientNet-Lite0 was trained at
 CONSE_TEMPERATURE = 2.0
 MAX_WORD_PIECES = 256  # the length all-MiniLM-L6-v2 was published for
@@ -129,14 +130,14 @@ class EmbeddedFrameEncoder:
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
-        return _encode_in_chunks(frames, self._encode_chunk, self.width)
+        return _encode_in_chunks(frames, self._encode_chunk, self.width, chunk_size(self.device))
 
     def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
         images = torch.from_numpy(np.stack([prepare(frame) for frame in frames])).to(self.device)  # (B, 224, 224, 3)
         with torch.inference_mode():
             images = (images.permute(0, 3, 1, 2) / 127.5 - 1).to(self.dtype)  # (B, 3, 224, 224), mean and std 0.5
-            pooled = self.tower.forward_head(self.tower.forward_features(images), pre_logits=True)  # (B, 1280)
-            probabilities = (self.tower.classifier(pooled).float() / CONSE_TEMPERATURE).softmax(dim=-1)  # (B, 1000)
+            pooled, logits = self.tower(images)  # (B, 1280), (B, 1000)
+            probabilities = (logits.float() / CONSE_TEMPERATURE).softmax(dim=-1)  # (B, 1000)
         conse = probabilities @ self.class_embeddings  # (B, 384)
         return torch.cat([F.normalize(pooled.float(), dim=-1), F.normalize(conse, dim=-1)], dim=-1).cpu()  # (B, 1664)
 
@@ -147,6 +148,11 @@ def tower_dtype(device: torch.device) -> torch.dtype:
         return torch.float16
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return torch.bfloat16 if device.type == "cpu" and native else torch.float32
+
+
+def chunk_size(device: torch.device) -> int:
+    """Frames that go through a tower at once."""
+    return CPU_CHUNK if device.type == "cpu" else CHUNK
 
 
 def prepare(frame: np.ndarray) -> np.ndarray:
@@ -169,7 +175,7 @@ class OpenClipFrameEncoder:
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
-        return _encode_in_chunks(frames, self._encode_chunk, self.width)
+        return _encode_in_chunks(frames, self._encode_chunk, self.width, chunk_size(self.device))
 
     def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
         images = torch.stack([self.transform(Image.fromarray(frame)) for frame in frames]).to(self.device)
@@ -191,6 +197,8 @@ class MiniLMQueryEncoder:
         self.device = device
         tower, self.tokenizer = load_minilm()
         self.tower = tower.to(device)
+        self.tokenizer.enable_truncation(MAX_WORD_PIECES)
+        self.tokenizer.enable_padding()
 
     def encode(self, queries: Sequence[str]) -> QueryTokens:
         """See QueryEncoder. Beyond 256 word pieces a query is cut. Raises QueryError for a query that is not text."""
@@ -207,12 +215,12 @@ class MiniLMQueryEncoder:
         return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths.unsqueeze(1))
 
     def _encode_chunk(self, queries: list[str]) -> list[Tensor]:
-        batch = self.tokenizer(
-            queries, padding=True, truncation=True, max_length=MAX_WORD_PIECES, return_tensors="pt"
-        ).to(self.device)
+        batch = self.tokenizer.encode_batch(queries)
+        pieces = torch.tensor([each.ids for each in batch], device=self.device)  # (B, N)
+        mask = torch.tensor([each.attention_mask for each in batch], dtype=torch.bool, device=self.device)  # (B, N)
         with _inference(self.device):
-            states = self.tower(**batch).last_hidden_state.float().cpu()  # (B, N, 384)
-        return [row[:length] for row, length in zip(states, batch["attention_mask"].sum(dim=1).tolist(), strict=True)]
+            states = self.tower(pieces, mask).float().cpu()  # (B, N, 384)
+        return [row[:length] for row, length in zip(states, mask.sum(dim=1).tolist(), strict=True)]
 
 
 def _check_queries(queries: Sequence[str]) -> None:
@@ -226,10 +234,10 @@ def _check_queries(queries: Sequence[str]) -> None:
 
 
 def _encode_in_chunks(
-    frames: Sequence[np.ndarray], encode_chunk: Callable[[Sequence[np.ndarray]], Tensor], width: int
+    frames: Sequence[np.ndarray], encode_chunk: Callable[[Sequence[np.ndarray]], Tensor], width: int, size: int
 ) -> Tensor:
     _check_frames(frames)
-    chunks = [encode_chunk(frames[start : start + CHUNK]) for start in range(0, len(frames), CHUNK)]
+    chunks = [encode_chunk(frames[start : start + size]) for start in range(0, len(frames), size)]
     return torch.cat([torch.zeros(0, width), *chunks])  # (B, width)
 
 

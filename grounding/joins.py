@@ -2,23 +2,33 @@
 
 import numpy as np
 
+BLOCK = 512  # edges that are looked at together
 SHARPNESS = 5.3  # of the step from a cut within a scene to a join of two
 STILL = 1e-6  # product of lengths below which two sides do not differ from the video's mean
 LEAST = 1e-3  # chance that even the clearest join lies within a moment
 
 
-def lasting_change(features: np.ndarray, reach: int) -> np.ndarray:
-    """Cosine distance of the means of `reach` frames before and after each inner edge: (T, D) give (T - 1,)."""
-    count = len(features)
-    total = np.concatenate(
-        [np.zeros((1, features.shape[1]), features.dtype), np.cumsum(features, axis=0)]
-    )  # (T + 1, D)
-    edge = np.arange(1, count)  # (T - 1,)
-    low, high = np.maximum(edge - reach, 0), np.minimum(edge + reach, count)  # (T - 1,) each
-    before, after = total[edge] - total[low], total[high] - total[edge]  # (T - 1, D) each; a cosine needs no division
-    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)  # (T - 1,)
-    cosine = (before * after).sum(axis=1) / np.maximum(lengths, STILL)  # (T - 1,)
-    return np.where(lengths > STILL, 1 - cosine, 0.0)  # (T - 1,)
+def lasting_change(features: np.ndarray, reach: int, mean: np.ndarray | float = 0.0) -> np.ndarray:
+    """Cosine distance of the means of `reach` frames before and after each inner edge: (T, D) give (T - 1,).
+
+    `mean` (D,) is taken off the features first. Edges are looked at block by block: memory does not grow with T.
+    """
+    edges = np.arange(1, len(features))  # (T - 1,)
+    blocks = np.split(edges, range(BLOCK, len(edges), BLOCK))
+    return np.concatenate([_changes_at(block, features, reach, mean) for block in blocks if len(block)] or [[]])
+
+
+def _changes_at(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.ndarray | float) -> np.ndarray:
+    """`edge` (E,), neighbours in order, give (E,)."""
+    first, end = max(edge[0] - reach, 0), min(edge[-1] + reach, len(features))
+    rows = features[first:end].astype(np.float32) - mean  # (N, D), those that these edges look at
+    total = np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)])  # (N + 1, D)
+    edge = edge - first  # (E,)
+    low, high = np.maximum(edge - reach, 0), np.minimum(edge + reach, len(rows))  # (E,) each
+    before, after = total[edge] - total[low], total[high] - total[edge]  # (E, D) each; a cosine needs no division
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)  # (E,)
+    cosine = (before * after).sum(axis=1) / np.maximum(lengths, STILL)  # (E,)
+    return np.where(lengths > STILL, 1 - cosine, 0.0)  # (E,)
 
 
 def local_peaks(values: np.ndarray, reach: int) -> np.ndarray:
@@ -47,11 +57,10 @@ def join_chances(timestamps: np.ndarray, features: np.ndarray, windows: tuple[fl
     chances[[0, -1]] = 0.5
     if len(features) < 2:
         return chances
-    features = features.astype(np.float32)  # (T, D)
-    features = features - features.mean(axis=0)  # (T, D)
+    mean = features.mean(axis=0, dtype=np.float32)  # (D,)
     step = float(np.median(np.diff(timestamps)))
     reaches = [max(1, round(window / step)) for window in windows]
-    distance = np.mean([lasting_change(features, reach) for reach in reaches], axis=0)  # (T - 1,)
+    distance = np.mean([lasting_change(features, reach, mean) for reach in reaches], axis=0)  # (T - 1,)
     peaks = local_peaks(distance, min(reaches))
     peaks = peaks[distance[peaks] > 0]
     chances[peaks + 1] = 1 / (1 + np.exp(SHARPNESS * (middle - distance[peaks])))

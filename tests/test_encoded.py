@@ -52,3 +52,11 @@ def test_cannot_be_changed():
 def test_what_does_not_fit_says_why(wrong, reason):
     with pytest.raises(CheckpointError, match=reason):
         EncodedVideo(**GOOD | wrong)
+
+
+def test_what_was_found_in_a_video_is_not_looked_for_again():
+    video = EncodedVideo(np.arange(2.0), np.zeros((2, 3)), 2.0, "x")
+    looks = []
+    for what in ("changes", "changes", "mean"):
+        assert video.once(what, lambda: looks.append(1) or len(looks)) == (2 if what == "mean" else 1)
+    assert len(looks) == 2

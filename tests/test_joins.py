@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from grounding import joins
 from grounding.joins import join_chances, lasting_change, local_peaks, strongest, unbroken
 from grounding.segments import SegmentConfig, find_segments
 
@@ -82,3 +83,10 @@ class TestCoherence:
 def test_windows_must_last():
     with pytest.raises(ValueError, match="windows must be above 0"):
         SegmentConfig(windows=(0.0,))
+
+
+def test_blocks_change_nothing_but_the_memory(monkeypatch):
+    features = shots(0, 1, 2, 0)
+    whole = lasting_change(features, 6, features.mean(axis=0))
+    monkeypatch.setattr(joins, "BLOCK", 5)
+    assert lasting_change(features, 6, features.mean(axis=0)) == pytest.approx(whole, abs=1e-5)

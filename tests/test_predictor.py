@@ -74,6 +74,17 @@ def test_clip_features_count_by_their_direction_alone():
     assert np.ptp(curves[0]) > 0.01
 
 
+def test_a_second_query_embeds_no_frame_again_and_another_video_does(predictor, encoded, monkeypatch):
+    embedded, embed = [], predictor._embed
+    monkeypatch.setattr(predictor, "_embed", lambda video: embedded.append(video) or embed(video))
+    part = EncodedVideo(encoded.timestamps[8:] - 4.0, encoded.features[8:], 8.0, "embedded")
+    for video in (encoded, part):
+        first, second = predictor.ground(video, "a rocket"), predictor.ground(video, "a rocket")
+        assert first.scores.tolist() == second.scores.tolist() and len(first.scores) == len(video.timestamps)
+        assert first.segments == second.segments
+    assert embedded[-1] is part and embedded.count(part) == 1
+
+
 def test_many_queries_at_once_answer_as_one_by_one(predictor, encoded):
     queries = ["a cat", "a rocket stands on its launch pad at dusk"]
     for query, together in zip(queries, predictor.ground_many(encoded, queries), strict=True):
