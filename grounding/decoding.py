@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 
 from grounding.errors import VideoError
+from grounding.patience import Patience
 
 if TYPE_CHECKING:
     import av
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"  # ffmpeg's names; no playlist is one
+ONLY = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}  # ffmpeg's options
 MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
@@ -95,12 +97,15 @@ def opencv_frames(path: Path, short_side: int) -> Iterator[tuple[float | None, P
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our message says what is wrong, once
     log = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # its place in OpenCV 5, and in 4
     log.setLogLevel(0)
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{name};{value}" for name, value in ONLY.items())
+    patience = Patience.told()
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # absolute: "concat:a" is a protocol otherwise
 
     def picture() -> np.ndarray:
         found, image = capture.retrieve()
         if not found:
             raise VideoError(undecodable(path))
+        patience.check_size(path.name, image.shape[1], image.shape[0])  # a stream may change it midway
         return cv2.cvtColor(shrunk(image, short_side), cv2.COLOR_BGR2RGB)  # (H, W, 3), rotated upright by OpenCV
 
     try:
@@ -118,9 +123,8 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
     """The container and its video stream. A format that can point to other files or addresses is refused."""
     import av
 
-    only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path.absolute()), container_options=only, metadata_errors="replace")
+        container = av.open(str(path.absolute()), container_options=ONLY, metadata_errors="replace")
     except av.FFmpegError as error:
         raise VideoError(
             f"The file {path.name!r} is damaged or cut off: its container cannot be opened. Save or upload it again."
@@ -132,6 +136,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
             raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
         if stream.codec_context is None:  # a codec that nobody knows, or a damaged name of one
             raise VideoError(undecodable(path))
+        Patience.told().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
         yield container, stream
 
 
@@ -153,6 +158,7 @@ def tolerant(
     """
     import av
 
+    patience, name = Patience.told(), Path(container.name).name
     stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
     with damage():  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):
@@ -162,6 +168,7 @@ def tolerant(
             with damage():
                 frames = packet.decode()
             for frame in frames:
+                patience.check_size(name, frame.width, frame.height)
                 yield raw_seconds(stream, frame.pts), frame
 
 

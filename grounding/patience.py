@@ -18,16 +18,26 @@ class Patience:
         stall: seconds in which no frame is decoded.
         seconds: waiting for frames in all; the time that encoding them takes is not counted.
         megabytes: of memory (1e6 bytes), without effect on Windows.
+        megapixels: of one picture (1e6 pixels); one of 8K has 33.
     """
 
     stall: float = 60.0
     seconds: float = 1800.0
     megabytes: float = 4000.0
+    megapixels: float = 40.0
 
     @classmethod
     def told(cls) -> "Patience":
         """As the environment says. Raises GroundingError where that is no positive number."""
         return cls(**{field.name: _number(PREFIX + field.name.upper(), field.default) for field in fields(cls)})
+
+    def check_size(self, name: str, width: int, height: int) -> None:
+        """Raises VideoError for a picture that is too large; sizes in pixels."""
+        if width * height > self.megapixels * 1e6:
+            raise VideoError(
+                f"{name!r} has pictures of {width} x {height} pixels and {self.megapixels:g} megapixels is the most: "
+                f"save it with a smaller picture, or allow more with {PREFIX}MEGAPIXELS."
+            )
 
     def stalled(self, name: str) -> VideoError:
         """Nothing came for too long."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from grounding.decoding import FORMATS
+from grounding.decoding import ONLY
 
 RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # those of AAC that every player takes
 SLIP = 0.04  # seconds that sound and timestamps may differ before silence is put in or sound left out
@@ -89,10 +89,9 @@ def _describe(path: Path) -> tuple[int, str] | None:
 
 def _frames(path: Path, start: float) -> Iterator["av.AudioFrame"]:
     """Audio frames from about `start` seconds of the container's clock on; a broken packet does not end them."""
-    only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     with (
         suppress(av.FFmpegError),
-        av.open(str(path.absolute()), container_options=only, metadata_errors="replace") as f,
+        av.open(str(path.absolute()), container_options=ONLY, metadata_errors="replace") as f,
     ):
         if not f.streams.audio:
             return

@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.errors import GroundingError
+from grounding.errors import GroundingError, VideoError
 from grounding.patience import Patience, crashed
 
 
@@ -20,3 +20,9 @@ def test_a_limit_is_a_positive_number(monkeypatch, text):
 @pytest.mark.parametrize(("status", "words"), [(-11, "SIGSEGV"), (-9, "killed"), (1, "status 1"), (None, "crashed")])
 def test_a_crash_says_how(status, words):
     assert words in str(crashed("a.mp4", status))
+
+
+def test_a_picture_of_8k_is_within_the_limit_and_a_larger_one_is_told_it():
+    Patience().check_size("a.mp4", 8192, 4320)
+    with pytest.raises(VideoError, match=r"'a.mp4' has pictures of 6400 x 6400 pixels and 40 megapixels .*_MEGAPIXELS"):
+        Patience().check_size("a.mp4", 6400, 6400)
