@@ -46,6 +46,14 @@ def test_boundary_distance_takes_the_nearest_foreground_frame():
     assert boundary_distance(flags(1, 0, 0, 1), torch.tensor([[0.0, 1.0, 2.5, 3.0]])).tolist() == [[0, 1, 0.5, 0]]
 
 
+def test_boundary_distance_is_each_row_s_own():
+    foreground, timestamps = (
+        torch.tensor([[1, 0, 0], [0, 0, 1]]).bool(),
+        torch.tensor([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0]]),
+    )
+    assert boundary_distance(foreground, timestamps).tolist() == [[0, 1, 2], [4, 1, 0]]
+
+
 def test_without_foreground_everything_is_infinitely_far():
     assert boundary_distance(flags(0, 0), torch.tensor([[0.0, 1.0]])).isinf().all()
 

@@ -268,6 +268,16 @@ class TestCoarseContrast:
     def test_a_flat_curve_costs_nothing(self):
         assert self.loss(scores=row(0.5, 0.5, 0.5, 0.5)) == 0
 
+    def test_is_the_mean_over_queries_each_with_its_own_video(self):
+        rows = [
+            (self.frames, directions(0)[0], self.scores),
+            (directions(90, 10, 40, 170), directions(30)[0], row(0.1, 1.0, 0.9, 0.0)),
+        ]
+        alone = [coarse_contrast(*each, flags(1, 1, 1, 1), self.config).item() for each in rows]
+        frames, query, scores = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        both = coarse_contrast(frames, query, scores, flags(1, 1, 1, 1).expand(2, -1), self.config)
+        assert both.item() == pytest.approx(sum(alone) / 2, rel=1e-5)
+
 
 class TestHardNegativeContrast:
     frames = directions(0, 5, 50, 60, 100, 170)
@@ -329,3 +339,15 @@ class TestHardNegativeContrast:
         self.loss(frames).backward()
         assert frames.grad[0, 2].abs().sum() > 0
         assert frames.grad[0, 3].abs().sum() == 0
+
+    def test_is_the_mean_over_queries_each_with_its_own_video(self):
+        config = ContrastConfig(temperature=0.5)
+        rows = [
+            (self.frames, self.query, self.scores),
+            (directions(80, 70, 10, 15, 40, 160), directions(20)[0], row(0.0, 0.2, 0.9, 1.0, 0.3, 0.1)),
+        ]
+        alone = [hard_negative_contrast(*each, self.everything, self.times, config).item() for each in rows]
+        frames, query, scores = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        mask, times = self.everything.expand(2, -1), self.times.expand(2, -1)
+        both = hard_negative_contrast(frames, query, scores, mask, times, config)
+        assert both.item() == pytest.approx(sum(alone) / 2, rel=1e-5)
