@@ -1,5 +1,7 @@
 """Waiting is visible, a long video shows its curve as it grows, and cancel stops the work."""
 
+import threading
+
 import pytest
 from playwright.sync_api import expect
 
@@ -29,6 +31,11 @@ def long(tmp_path):
 def longer(tmp_path):
     """Two minutes: eight chunks."""
     return colours(tmp_path / "longer.mp4", seconds=40.0, fps=4)
+
+
+def children():
+    """The processes that decode or wait to, by the threads that listen to them."""
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("child ")}
 
 
 def stopped_early(tab, gated):
@@ -64,11 +71,12 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
     ask(tab, "something green")
     gated.let_go()
     expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    decoding = children()
     tab.get_by_role("button", name="Cancel").click()
     expect(tab.locator("#message")).to_contain_text("Stopped")
     expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
-    assert stopped_early(tab, gated)
+    assert stopped_early(tab, gated) and decoding - children()
     tab.locator("#clip button[aria-label='Clear']").click()
     answered(tab, scenes, "a cat")  # the one place of the model is free
 
@@ -78,9 +86,10 @@ def test_a_clip_that_is_taken_away_stops_the_work_too(tab, longer, gated):
     ask(tab, "something green")
     gated.let_go()
     expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    decoding = children()
     tab.locator("#clip button[aria-label='Clear']").click()
     expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
-    assert stopped_early(tab, gated)
+    assert stopped_early(tab, gated) and decoding - children()
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
     expect(tab.locator("#message [role=status]")).to_have_count(0)
 
