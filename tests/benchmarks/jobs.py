@@ -2,17 +2,18 @@
 
     python -m tests.benchmarks.jobs NAME FILE
 
-A job prints one JSON object: seconds by stage, "memory" (MB, the peak of the process; of ours, up to the first answer)
-and "cpu" (its CPU seconds, or ours to the first answer).
+A job prints one JSON object: seconds by stage, "memory" (MB, the peak of the process and its children; of ours, up to
+the first answer) and "cpu" (their CPU seconds; of ours, from the file to the first answer).
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tests.benchmarks.usage import Peak, cpu
 
 Times = dict[str, float]
 QUERY, OTHER = "a red square moves to the left", "numbers on a blue ground"
@@ -36,11 +37,13 @@ def timed(times: Times, name: str) -> Iterator[None]:
 
 
 def ready():
-    """Our predictor, its models loaded and used once."""
+    """Our predictor, its models loaded and used once, and a child that waits for a file, as while the app runs."""
     import numpy as np
 
     from grounding import Predictor
+    from grounding.children import children
 
+    children().warm()
     predictor = Predictor.from_checkpoint("embedded")
     predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
     predictor.query_encoder.encode(["a dog"])
@@ -50,11 +53,11 @@ def ready():
 def ours(file: str) -> Times:
     """From the file to the first answer; then another query, and 10 and 100 at once."""
     predictor, times = ready(), {}
-    begin = _cpu()
-    with timed(times, "first"):
+    begin = cpu()
+    with Peak() as peak, timed(times, "first"):
         video = predictor.encode_video(file)
         predictor.ground(video, QUERY)
-    times |= {"cpu": _cpu() - begin, "memory": _memory()}
+    times |= {"cpu": cpu() - begin, "memory": peak.megabytes}
     with timed(times, "second"):
         predictor.ground(video, OTHER)
     for count in (10, 100):
@@ -112,19 +115,11 @@ def _jobs() -> dict[str, Callable[[str], Times]]:
     return {"ours": ours, "stages": stages, "start": start, "recipe": recipe, "loop": plain_loop}
 
 
-def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KB
-
-
 def main() -> None:
     name, file = sys.argv[1:]
-    times = _jobs()[name](file)
-    print(json.dumps({"cpu": _cpu(), "memory": _memory(), **times}))
+    with Peak() as peak:
+        times = _jobs()[name](file)
+    print(json.dumps({"cpu": cpu(), "memory": peak.megabytes, **times}))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Measures how long answers take, beside what decoding alone costs and beside other ways. Prints Markdown tables.
 
-    python -m tests.benchmarks.speed --work DIR            all files: the longest has two hours, so this takes long
+    python -m tests.benchmarks.speed --work DIR            all files, up to two hours: about 20 minutes on 2 cores
     python -m tests.benchmarks.speed --work DIR --quick    the files of 90 s alone
 
-ffmpeg makes the files in DIR once. Every measurement is a process of its own, the best of three for files of 90 s.
-Ratios are what counts; the absolute times are those of the machine that the first lines name, so run it on an idle one.
+ffmpeg makes the files in DIR once, which takes ten minutes more. Every measurement is a process of its own, the best
+of three for files of 90 s.
+Ratios are what counts; the absolute times are those of the machine that the first line names, so run it on an idle one.
+Memory and CPU seconds are those of the process and of the child that decodes, see usage.py.
 """
 
 import argparse
@@ -52,42 +54,57 @@ def best(video: Video, measure: Callable[[], Times]) -> Times:
     return min((measure() for _ in range(3 if video.seconds <= PIECE else 1)), key=lambda times: times["first"])
 
 
-def file_rows(videos: Sequence[Video], work: Path) -> list[Row]:
+class Measured:
+    """Measurements of files in the folder `work`, each made once."""
+
+    def __init__(self, work: Path) -> None:
+        self.work, self._ours, self._alone = work, dict[Video, Times](), dict[Video, Times]()
+
+    def ours(self, video: Video) -> Times:
+        if video not in self._ours:
+            file = video.file(self.work)
+            self._ours[video] = best(video, lambda: run("ours", str(file)))
+        return self._ours[video]
+
+    def alone(self, video: Video) -> Times:
+        if video not in self._alone:
+            file = video.file(self.work)
+            self._alone[video] = best(video, lambda: decode_only(file))
+        return self._alone[video]
+
+
+def file_row(video: Video, measured: Measured) -> Row:
     """Decoding alone beside our answers."""
-    rows: list[Row] = []
-    for video in videos:
-        file = video.file(work)
-        alone, ours = best(video, lambda file=file: decode_only(file)), best(video, lambda file=file: run("ours", file))
-        ratio = ours["first"] / alone["first"]
-        queries = [1000 * ours[name] for name in ("second", "10", "100")]
-        rows.append(
-            (video.name, alone["first"], ours["first"], ratio, alone["cpu"], ours["cpu"], *queries, ours["memory"])
-        )
-    return rows
+    alone, ours = measured.alone(video), measured.ours(video)
+    ratio = ours["first"] / alone["first"]
+    queries = [1000 * ours[name] for name in ("second", "10", "100")]
+    return (video.name, alone["first"], ours["first"], ratio, alone["cpu"], ours["cpu"], *queries, ours["memory"])
+
+
+def growth_rows(measured: Measured) -> list[Row]:
+    """The same, in the order in which one thing grows and the others stay."""
+    return [(what, *file_row(video, measured)) for what, videos in GROWTH.items() for video in videos]
 
 
 def stage_rows(videos: Sequence[Video], work: Path) -> list[Row]:
-    """Each stage by itself, and their share of the sum."""
+    """Each stage by itself, one after another."""
     rows: list[Row] = []
     for video in videos:
-        times = run("stages", video.file(work))
+        times = run("stages", str(video.file(work)))
         seconds = [times[name] for name in ("decode", "preprocess", "encode", "ground")]
         rows.append((video.name, *seconds, sum(seconds)))
     return rows
 
 
-def peer_rows(work: Path) -> list[Row]:
-    """Other ways to the first answer for the same file."""
-    file = FIRST.file(work)
-    ways = {
-        "ours": "ours",
-        "recipe: CLIP ViT-B/32, a frame every 2 s": "recipe",
-        "plain loop: seek, batch of one": "loop",
+def peer_rows(measured: Measured) -> list[Row]:
+    """Other ways to the first answer for the same file; the plain loop, which is slow, once."""
+    file, ours = str(FIRST.file(measured.work)), measured.ours(FIRST)
+    found = {
+        "ours": ours,
+        "recipe: CLIP ViT-B/32 of random weights, a frame every 2 s": best(FIRST, lambda: run("recipe", file)),
+        "plain loop: our tower, a seek and a batch of one per frame": run("loop", file),
     }
-    found = {way: best(FIRST, lambda job=job: run(job, file)) for way, job in ways.items()}
-    return [
-        (way, times["first"], times["first"] / found["ours"]["first"], times["memory"]) for way, times in found.items()
-    ]
+    return [(way, times["first"], times["first"] / ours["first"], times["memory"]) for way, times in found.items()]
 
 
 def start_rows() -> list[Row]:
@@ -95,7 +112,7 @@ def start_rows() -> list[Row]:
     run("start")
     times = run("start")
     steps = [(f"{name}, s", times[name]) for name in ("import", "models", "page")]
-    return [*steps, ("of timm, open_clip, transformers, those that the import loads", times["heavy"])]
+    return [*steps, ("of timm, open_clip and transformers, how many the import loads", times["heavy"])]
 
 
 FILES = ("file", "decode only, s", "first answer, s", "ratio", "decode only, CPU s", "first answer, CPU s")
@@ -109,16 +126,23 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the files that are measured")
     parser.add_argument("--quick", action="store_true", help="the files of 90 s alone")
     args = parser.parse_args()
-    videos = QUICK if args.quick else FULL
-    print(f"{_machine()}\n", flush=True)
-    print(table(FILES, file_rows(videos, args.work)), flush=True)
-    print(f"\n{table(STAGES, stage_rows(videos, args.work))}", flush=True)
-    print(f"\n{table(PEERS, peer_rows(args.work))}", flush=True)
-    print(f"\n{table(('start', 'measured'), start_rows())}", flush=True)
+    measured, begin = Measured(args.work), time.perf_counter()
+    say(_machine())
+    say(table(FILES, [file_row(video, measured) for video in (QUICK if args.quick else FULL)]))
+    say(table(STAGES, stage_rows(QUICK if args.quick else FULL[:-1], args.work)))  # two hours tell nothing new
+    say(table(PEERS, peer_rows(measured)))
+    say(table(("start", "measured"), start_rows()))
     if not args.quick:
-        print(f"\nResolution and frame rate:\n\n{table(FILES, file_rows(GROWTH, args.work))}", flush=True)
+        say(table(("what grows", *FILES), growth_rows(measured)))
     if torch.cuda.is_available():
-        print(f"\n{table(('GPU', 'frames a second', 'tower alone', 'share of a matrix product, %'), gpu_rows())}")
+        say(table(("GPU", "frames a second", "tower alone", "share of a matrix product, %"), gpu_rows()))
+    else:
+        say("No GPU here, so open_clip towers were not measured.")
+    say(f"Measured in {(time.perf_counter() - begin) / 60:.0f} min.")
+
+
+def say(text: str) -> None:
+    print(f"{text}\n", flush=True)
 
 
 def _machine() -> str:

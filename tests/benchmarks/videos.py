@@ -42,10 +42,14 @@ class Video:
         return ["-f", "lavfi", "-i", picture, "-c:v", *encoder, "-preset", "veryfast", "-crf", "28"]
 
 
-FIRST = Video(90)
+FIRST, LONG = Video(90), Video(7200, 360)
 QUICK = (FIRST, Video(90, codec="hevc"))
-FULL = (*QUICK, Video(600), Video(7200, 360))
-GROWTH = (Video(90, 360), FIRST, Video(90, 1080), Video(90, fps=60))
+FULL = (*QUICK, Video(600), LONG)
+GROWTH = {
+    "length": (Video(90, 360), Video(600, 360), LONG),
+    "resolution": (Video(90, 360), FIRST, Video(90, 1080)),
+    "frame rate": (FIRST, Video(90, fps=60)),
+}
 
 
 def _ffmpeg(*arguments: str) -> None:
