@@ -1,23 +1,24 @@
 """Serves the demo: python app.py, then open the address it prints."""
 
 import argparse
+import math
 import os
 
 import gradio as gr
 
 from grounding import cache, memory
 from grounding.page import build_page
-from grounding.serving import LIMITS, storage
+from grounding.serving import storage, told
 from grounding.style import css, head, theme
 
 
 def serve(**options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
-    page = build_page(limits=str(LIMITS))
+    page = build_page(limits=str(told()))
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
     # ssr_mode: a Space would put a Node server before the page, which is tested without one.
-    page.launch(max_file_size=f"{LIMITS.megabytes}mb", ssr_mode=False, **looks, **options)
+    page.launch(max_file_size=f"{math.ceil(told().megabytes)}mb", ssr_mode=False, **looks, **options)
     return page
 
 

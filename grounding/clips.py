@@ -13,7 +13,7 @@ from grounding.growing import Growing
 from grounding.keys import Key
 from grounding.memory import Memory
 from grounding.predictor import Predictor
-from grounding.serving import check_limits
+from grounding.serving import check_length, check_limits
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def _grown(path: str, predictor: Predictor) -> Generator[Clip, None, Clip]:
     projector, begin = Projector(), time.monotonic()
     growing = predictor.grow_video(path)
     for frames in growing:
+        check_length(path, growing.seconds)
         projector.add(frames)
         yield _so_far(growing, projector, time.monotonic() - begin)
     video = growing.video()

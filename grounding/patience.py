@@ -29,7 +29,7 @@ class Patience:
     @classmethod
     def told(cls) -> "Patience":
         """As the environment says. Raises GroundingError where that is no positive number."""
-        return cls(**{field.name: _number(PREFIX + field.name.upper(), field.default) for field in fields(cls)})
+        return cls(**{field.name: number(PREFIX + field.name.upper(), field.default) for field in fields(cls)})
 
     def check_size(self, name: str, width: int, height: int) -> None:
         """Raises VideoError for a picture that is too large; sizes in pixels."""
@@ -77,12 +77,13 @@ def failed(name: str, why: str) -> VideoError:
     return VideoError(f"{name!r} was given up, since its decoder failed ({why}): {INSTEAD}.")
 
 
-def _number(variable: str, otherwise: float) -> float:
+def number(variable: str, otherwise: float) -> float:
+    """An environment variable, `otherwise` where it is not set. Raises GroundingError for no positive number."""
     text = os.environ.get(variable) or str(otherwise)
     try:
-        number = float(text)
+        told = float(text)
     except ValueError:
-        number = 0.0
-    if not number > 0:
+        told = 0.0
+    if not told > 0:
         raise GroundingError(f"{variable} is {text!r}: give a positive number, such as {otherwise:g}.")
-    return number
+    return told

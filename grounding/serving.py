@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from grounding.encoded import EncodedVideo
 from grounding.encoders import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.memory import Memory
+from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
@@ -28,14 +29,20 @@ from grounding.words import shortened
 class Limits:
     """How large a clip may be: megabytes (1e6 bytes) and seconds."""
 
-    megabytes: int = 500
+    megabytes: float = 500.0
     seconds: float = 7200.0
 
     def __str__(self) -> str:
-        return f"up to {self.megabytes} MB and {_duration(self.seconds)}"
+        return f"up to {self.megabytes:g} MB and {_duration(self.seconds)}"
 
 
 LIMITS = Limits()
+MEGABYTES, SECONDS = "GROUNDING_CLIP_MEGABYTES", "GROUNDING_CLIP_SECONDS"  # environment variables that change them
+
+
+def told() -> Limits:
+    """LIMITS, or what the environment says instead. Raises GroundingError where that is no positive number."""
+    return replace(LIMITS, megabytes=number(MEGABYTES, LIMITS.megabytes), seconds=number(SECONDS, LIMITS.seconds))
 
 
 @dataclass
@@ -86,7 +93,8 @@ def load_baseline(config: CheckpointConfig) -> Predictor | None:
 def known(checkpoint: str | None) -> str:
     """Only checkpoints that are listed may be asked for: a visitor cannot name a folder of the server."""
     if checkpoint not in list_checkpoints():
-        raise GroundingError(f"There is no checkpoint {checkpoint!r}: choose one of {', '.join(list_checkpoints())}.")
+        asked = shortened(repr(checkpoint), 60)
+        raise GroundingError(f"There is no checkpoint {asked}: choose one of {', '.join(list_checkpoints())}.")
     return checkpoint
 
 
@@ -123,18 +131,27 @@ def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
     """Raises VideoError for no file, one that is no video, or is larger or longer than `limits`, before decoding."""
     if not path:
         raise VideoError("There is no clip yet: upload a video or pick an example first.")
-    path, limits = Path(path), limits or LIMITS
+    path, limits = Path(path), limits or told()
     check_file(path)
     size = path.stat().st_size / 1e6
     if size > limits.megabytes:
         raise VideoError(
-            f"{path.name!r} has {size:.0f} MB and {limits.megabytes} MB is the most: save it smaller or cut it shorter."
+            f"{path.name!r} has {size:.0f} MB and {limits.megabytes:g} MB is the most: save it smaller or cut it "
+            f"shorter. Whoever runs the app allows more with {MEGABYTES}."
         )
     seconds = length(path)
-    if limits.seconds < seconds < math.inf:  # infinity: the file does not say, and its size bounds it
+    if seconds < math.inf:  # otherwise the file does not say, and is looked at as it grows
+        check_length(path, seconds, limits)
+
+
+def check_length(path: str | Path, seconds: float, limits: Limits | None = None) -> None:
+    """Raises VideoError if a clip that lasts `seconds`, as far as is known, is longer than `limits`."""
+    limits = limits or told()
+    if seconds > limits.seconds:
         raise VideoError(
-            f"{path.name!r} lasts {_duration(seconds)} and {_duration(limits.seconds)} is the most: cut it into "
-            "shorter parts, or use the command line, which has no limit."
+            f"{Path(path).name!r} lasts {_duration(seconds)} and {_duration(limits.seconds)} is the most: cut it into "
+            f"shorter parts, or use the command line, which has no limit. Whoever runs the app allows more with "
+            f"{SECONDS}."
         )
 
 

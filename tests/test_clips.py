@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from grounding import clips
@@ -86,6 +88,13 @@ def test_limits_hold_for_every_clip(predictor, tmp_path, monkeypatch):
     monkeypatch.setattr("grounding.serving.LIMITS", Limits(seconds=1.0))
     with pytest.raises(VideoError, match="is the most"):
         next(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+
+
+def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("grounding.serving.length", lambda path: math.inf)
+    monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "4")
+    with pytest.raises(VideoError, match="lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
+        list(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
 
 
 def test_visitors_share_the_room(predictor, tmp_path):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import subprocess
 import sys
@@ -105,3 +106,11 @@ def test_it_runs_as_a_module(tmp_path):
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.strip().count("\n") == 0
     assert "no.mp4" in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--top-k", "--weights", "--\x1b[31m"])
+def test_what_a_terminal_would_obey_is_not_echoed(option, capsys):
+    with contextlib.suppress(SystemExit):
+        assert cli.main(["clip.mp4", "a cat", option, "\x1b[31mred\x07\r\u202e"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("\n") and said[:-1].isprintable()

@@ -145,3 +145,16 @@ def test_top_k_has_to_be_a_whole_number(top_k):
         serving.whole(top_k)
     assert len(str(caught.value)) < 100
     assert serving.whole(3.0) == 3
+
+
+def test_the_environment_changes_the_limits_and_the_message_names_them(tmp_path, monkeypatch):
+    path = colours(tmp_path / "a.mp4")
+    for variable, limit, words in (("MEGABYTES", "0.0001", "0.0001 MB is"), ("SECONDS", "3", "0.05 min is")):
+        monkeypatch.setenv(f"GROUNDING_CLIP_{variable}", limit)
+        with pytest.raises(VideoError, match=f"'a.mp4' .*{words} the most: .*GROUNDING_CLIP_{variable}"):
+            serving.check_limits(path)
+        monkeypatch.delenv(f"GROUNDING_CLIP_{variable}")
+    serving.check_limits(path)
+    monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "two hours")
+    with pytest.raises(GroundingError, match="GROUNDING_CLIP_SECONDS is 'two hours'"):
+        serving.check_limits(path)

@@ -29,7 +29,7 @@ def bombs() -> dict[str, tuple[Make, str]]:
         "header-65535.mp4": (lambda path: edited(path, b"avc1", 24, b"\xff\xff\xff\xff"), ""),
         "header-65535.mkv": (wide_matroska, ""),
         "lasts-136-years.mp4": (lambda path: edited(path, b"mvhd", 16, b"\xff\xff\xff\xff"), ""),
-        "frame-in-a-century.mp4": (lambda path: write_video(path, [plain(RED), plain(GREEN)] * 2, [0, 1, 2, 2e5]), ""),
+        "frame-after-hours.mp4": (lambda path: write_video(path, [plain(RED), plain(GREEN)] * 2, [0, 1, 2, 3e4]), ""),
         "frame-in-a-century.mkv": (lambda path: write_video(path, [plain(RED), plain(GREEN)] * 2, [0, 1, 2, 3e9]), ""),
         "million-fps.mp4": (lambda path: edited(path, b"mdhd", 12, struct.pack(">I", 10_000_000)), ""),
         "zero-clock.mp4": (lambda path: edited(path, b"mdhd", 12, bytes(4)), ""),

@@ -16,11 +16,14 @@ from tests.trust.report import Row
 
 
 def run(work: Path) -> list[Row]:
-    """A row for each kind of input."""
+    """A row for each kind of input; those through the served app come from `visits`."""
+    from tests.trust import visits
+
     return [
         row("enormous pictures, endless durations, millions of frames", exploded(work, bombs())),
         row("pictures (GIF, PNG, WebP, ...) named as videos", posed(work)),
         row("playlists, scripts, references and names that point elsewhere", pointed(work)),
+        *visits.run(work),
     ]
 
 
@@ -28,7 +31,7 @@ def row(what: str, results: Iterator[tuple[str, str]]) -> Row:
     """Of names and what is wrong with each, "" for nothing."""
     found = list(results)
     wrong = [f"{name}: {said}" for name, said in found if said]
-    return Row(what, len(found), len(found) - len(wrong), "; ".join(wrong) or "frames or one clear message")
+    return Row(what, len(found), len(found) - len(wrong), "; ".join(wrong) or "answered, or one clear message")
 
 
 def exploded(work: Path, made: dict[str, tuple[Make, str]]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,64 @@
+"""What of a visitor's text gets into the page and into the files that leave it."""
+
+import csv
+import html
+import io
+import json
+
+import pytest
+
+from grounding.cutting import cut_name
+from grounding.errors import QueryError, VideoError
+from grounding.export import FORMULA, segments_csv, to_html, to_json
+from grounding.plots import board_figure
+from grounding.predictor import check_query
+from grounding.views import done, problem, query_label
+from tests.boards import answer, board
+from tests.trust.texts import NAMES, QUERIES
+
+
+def accepted() -> list[str]:
+    """The queries that are answered."""
+    fine = []
+    for query in QUERIES:
+        try:
+            fine.append(check_query(query))
+        except QueryError as error:
+            assert str(error).isprintable() and len(str(error)) < 200
+    return fine
+
+
+@pytest.mark.parametrize("query", accepted(), ids=range(len(accepted())))
+def test_a_query_is_text_wherever_the_page_shows_it(query):
+    shown = board(query)
+    label = query_label(shown.shown, shown)
+    name = board_figure(shown.asked).data[0].name
+    for text in (done(answer(query), "embedded"), name):
+        inside = text.split("“")[-1].split("”")[0] if "“" in text else text
+        assert "<" not in inside and ">" not in inside
+    for text in (done(answer(query), "embedded"), label, html.unescape(name)):
+        assert not any(ord(one) < 32 or "\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069" for one in text)
+
+
+@pytest.mark.parametrize("query", accepted(), ids=range(len(accepted())))
+def test_a_query_is_data_in_the_files_that_are_taken_away(query):
+    rows = list(csv.reader(io.StringIO(segments_csv([answer(query)], f"{query}.mp4"), newline="")))
+    assert not any(cell.lstrip(" ").startswith(FORMULA) for row in rows for cell in row[:3])
+    assert json.loads(to_json([answer(query)], query))[0]["query"] == query
+
+
+def test_the_plot_as_html_holds_no_markup_of_a_visitor():
+    page = to_html(board_figure(board("</script><script>alert(1)</script>").asked), "</title><script>alert(1)</script>")
+    assert "<script>alert(1)" not in page
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_name_becomes_a_plain_one_for_files_that_are_handed_out(name):
+    made = cut_name(name.replace("\x00", "") or "x", 1.0, 2.0)
+    assert made.isascii() and made.isprintable() and not set(made) & set("/\\<>:\"'|?*;&`$% ")
+    assert not made.startswith(("-", "."))
+    assert len(made) < 100
+
+
+def test_an_error_is_text_on_the_page():
+    assert "<img" not in problem(VideoError("'<img src=x onerror=alert(1)>.mp4' is no video."))
