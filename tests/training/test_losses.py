@@ -192,6 +192,13 @@ class TestFrameContrast:
         )
         assert three.item() == pytest.approx(one.item())
 
+    def test_videos_with_both_weigh_the_same(self):
+        frames = torch.cat([self.frames, directions(40, 100, 20)])
+        foreground, negatives = torch.tensor([[1.0, 0, 0], [0, 0.2, 0]]), torch.tensor([[0, 1, 1], [1, 0, 1]]).bool()
+        each = [frame_contrast(frames[[i]], self.anchor, foreground[[i]], negatives[[i]], 0.5).item() for i in range(2)]
+        both = frame_contrast(frames, self.anchor.expand(2, -1), foreground, negatives, 0.5)
+        assert both.item() == pytest.approx(sum(each) / 2)
+
     def test_without_any_negative_it_is_zero(self):
         assert frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
 
