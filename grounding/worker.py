@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -170,6 +171,8 @@ def main() -> None:
     bound_memory(megabytes)
     mouth, requests = Mouth(own_stdout(), megabytes), SimpleQueue()
     Thread(target=listen, args=(requests,), daemon=True).start()
+    for decoder in ("grounding.video", "av"):  # which takes a while, and the first job may not be there yet
+        import_module(decoder)
     while True:
         answer(requests.get(), mouth)
 
