@@ -3,18 +3,22 @@
 import argparse
 import math
 import os
+import signal
+import sys
 
 import gradio as gr
 
 from grounding import cache, memory
+from grounding.errors import GroundingError
+from grounding.home import own_home
 from grounding.page import build_page
-from grounding.serving import storage, told
+from grounding.serving import LIMITS, storage, told
 from grounding.style import css, head, theme
 
 
-def serve(**options: object) -> gr.Blocks:
+def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
-    page = build_page(limits=str(told()))
+    page = build_page(limits=str(told()), kept=kept)
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
     # ssr_mode: a Space would put a Node server before the page, which is tested without one.
@@ -26,8 +30,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serves the demo.")
     room = {"type": cache.megabytes, "default": memory.MEGABYTES, "metavar": "N"}
     parser.add_argument("--memory-mb", **room, help="memory for the clips of all visitors together")
+    kept = {"type": minutes, "default": LIMITS.kept, "metavar": "N"}
+    parser.add_argument("--keep-minutes", **kept, dest="kept", help="visitors' files go so long after their last use")
     cache.add_options(parser)
     return parser.parse_args(arguments)
+
+
+def minutes(text: str) -> float:
+    """Seconds. Raises ValueError for a time that is none."""
+    seconds = 60 * float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,7 +49,13 @@ def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
     memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.from_options(args)
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
-    serve(server_name=os.environ.get("GRADIO_SERVER_NAME", host))
+    os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # else Gradio keeps what was asked in the visitor's browser
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that temporary files are deleted then, too
+    try:
+        with own_home(args.kept):
+            serve(args.kept, server_name=os.environ.get("GRADIO_SERVER_NAME", host), enable_monitoring=False)
+    except GroundingError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import os
 import sys
 from typing import NoReturn
 
 from grounding.cache import add_options, from_options
-from grounding.errors import GroundingError
+from grounding.errors import GroundingError, WriteError
 from grounding.predictor import Answer, Predictor, check_query
 from grounding.words import left_out, printable
 
@@ -42,6 +43,15 @@ def show_progress(fraction: float, message: str) -> None:
     print(f"\r{fraction:4.0%} {message:<40}", end="\n" if fraction == 1 else "", file=sys.stderr, flush=True)
 
 
+def say(text: str) -> None:
+    """Prints an answer. Raises WriteError for a full disk or a reader that has left."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries once more at its end
+        raise WriteError(f"The answers cannot be written ({error.strerror}): give another place for them.") from error
+
+
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     queries = [check_query(query) for query in args.query]
@@ -51,7 +61,9 @@ def run(args: argparse.Namespace) -> None:
     if video.skipped:
         print(left_out(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
     for answer in predictor.ground_many(video, queries, args.top_k):
-        print(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
+        say(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
+    if predictor.note:
+        print(predictor.note, file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
 
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class CheckpointConfig:
         data: the training data.
         scores: what was measured, by name.
         baseline: the checkpoint of the same model without hard-negative mining, for the demo to compare; "" is none.
+        weights: sha256 of model.safetensors, so that another checkpoint's of the same sizes is an error and not a bad
+            answer; "" is not checked.
     """
 
     name: str
@@ -42,14 +45,16 @@ class CheckpointConfig:
     data: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
     baseline: str = ""
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
             raise ValueError(f"the rate is {self.rate!r}, not a number of frames a second")
         if not all(
-            isinstance(text, str) for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline)
+            isinstance(text, str)
+            for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline, self.weights)
         ):
-            raise ValueError("name, frame_encoder, query_encoder and baseline must be names")
+            raise ValueError("name, frame_encoder, query_encoder, baseline and weights must be text")
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -71,6 +76,8 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
     path = folder / "model.safetensors"
     grounder = Grounder(config.model)
     try:
+        if config.weights and sha256(path) != config.weights:
+            raise ValueError("its sha256 is not the one in config.json")
         grounder.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     except Exception as error:  # safetensors raises its own type, torch RuntimeError, the system OSError
         reason = str(error).splitlines()[0]
@@ -78,6 +85,12 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
             f"{path} does not hold the weights that config.json describes ({reason}): fetch the checkpoint again."
         ) from error
     return grounder.eval()
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_checkpoints(root: Path = CHECKPOINTS) -> list[str]:

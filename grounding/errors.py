@@ -17,5 +17,9 @@ class CheckpointError(GroundingError):
     """The checkpoint is missing, damaged, or does not fit the features it is given."""
 
 
+class WriteError(GroundingError):
+    """A file cannot be written: no room, or no right to."""
+
+
 class EncoderError(GroundingError):
     """An encoder's weights are missing, damaged or out of reach."""

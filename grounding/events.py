@@ -20,15 +20,23 @@ from grounding.predictor import Predictor, check_query
 from grounding.screen import Screen, cleared, drawn
 from grounding.serving import described, known, load_baseline, load_predictor, whole
 from grounding.views import done, encoding, problem, stopped, working
+from grounding.visitors import session_of, visitors
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 
 
 def find(
-    video: str | None, query: str, checkpoint: str, top_k: int, board: Board | None, memory: Memory[Clip] | None
+    video: str | None,
+    query: str,
+    checkpoint: str,
+    top_k: int,
+    board: Board | None,
+    memory: Memory[Clip] | None,
+    request: gr.Request | None = None,
 ) -> Iterator[Screen]:
     """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
     grown, memory = False, Memory() if memory is None else memory
+    visitors().claim(session_of(request), video)
     try:
         query = check_query(query)
         yield Screen(waiting=working("Loading the model"), memory=memory)
@@ -125,12 +133,18 @@ def leave() -> Screen:
     return cleared(waiting="", message="", clip=None, preview=gr.Video(None, visible=False))
 
 
-def playable(video: str | None, progress: gr.Progress = gr.Progress()) -> Screen:  # noqa: B008
+def playable(
+    video: str | None,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008
+    request: gr.Request | None = None,
+) -> Screen:
     """An uploaded clip is looked at: is it too long, can browsers play it, or do they need a preview?"""
     if not video:
         return Screen()
+    session = session_of(request)
+    visitors().claim(session, video)
     try:
-        shown = playable_file(video, lambda share, text: progress(share, desc=text))
+        shown = playable_file(video, visitors().folder(session), lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return Screen(message=problem(error), clip=video)
     if Path(shown) == Path(video):
@@ -144,23 +158,32 @@ def own_preview(video: str | None, preview: str | None):
     return gr.skip() if own or not preview else gr.Video(None, visible=False)
 
 
-def cut_out(board: Board | None, progress: gr.Progress = gr.Progress()) -> Screen:  # noqa: B008
+def cut_out(
+    board: Board | None,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008
+    request: gr.Request | None = None,
+) -> Screen:
     """The chosen segment as a file."""
     if board is None:
         return Screen()
     try:
-        path = segment_file(board.clip, board.chosen, lambda share, text: progress(share, desc=text))
+        folder = visitors().folder(session_of(request))
+        path = segment_file(board.clip, board.chosen, folder, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return Screen(message=problem(error))
     return Screen(files=gr.Files([path], visible=True))
 
 
-def results(board: Board | None) -> Screen:
+def results(board: Board | None, request: gr.Request | None = None) -> Screen:
     """All answers as files."""
     if board is None:
         return Screen()
     figure = board_figure(board.asked, board.active, board.segment, board.compare, legend=True)
-    paths = result_files(board.clip, [asked.answer for asked in board.asked], figure)
+    answers = [asked.answer for asked in board.asked]
+    try:
+        paths = result_files(board.clip, answers, figure, visitors().folder(session_of(request)))
+    except GroundingError as error:
+        return Screen(message=problem(error))
     return Screen(files=gr.Files(paths, visible=True))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grounding.files import safe_name
+from grounding.files import safe_name, whole_file
 from grounding.predictor import Answer
 
 BOM = "\ufeff"  # tells Excel that a table is UTF-8
@@ -27,6 +27,9 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
         answers: one for each query.
         video: the name to report, from which the files get theirs.
         figure: the plot.
+
+    Raises:
+        WriteError: there is no room for them.
     """
     name = safe_name(video)
     texts = {
@@ -36,7 +39,8 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
         f"{name}_plot.html": to_html(figure, video),
     }
     for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8", newline="")
+        with whole_file(folder / file) as part:
+            part.write_text(text, encoding="utf-8", newline="")
     return [folder / file for file in texts]
 
 

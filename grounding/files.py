@@ -1,5 +1,6 @@
 """Files that are handed out: their names, and that they are whole."""
 
+import errno
 import os
 import re
 import unicodedata
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grounding.errors import WriteError
+
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 LONGEST = 40  # characters of a visitor's own name that are kept
 
 
@@ -18,11 +22,15 @@ def safe_name(path: str | Path) -> str:
 
 @contextmanager
 def whole_file(out: Path) -> Iterator[Path]:
-    """A file beside `out` that takes its place when all went well, and otherwise leaves nothing."""
+    """A file beside `out` that takes its place when all went well, and otherwise leaves nothing.
+
+    Raises WriteError where there is no room for it, see `written`.
+    """
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        yield part
-        part.replace(out)
+        with written(out):
+            yield part
+            part.replace(out)
     finally:
         part.unlink(missing_ok=True)
 
@@ -36,3 +44,16 @@ def swept(folder: Path) -> Iterator[None]:
         for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def written(out: Path) -> Iterator[None]:
+    """A block that writes `out`. Raises WriteError if the disk is full or must not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise WriteError(
+            f"{out.name!r} cannot be written ({os.strerror(error.errno)}): make room on the disk, and try again."
+        ) from error

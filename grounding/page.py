@@ -1,6 +1,7 @@
 """The page of the demo: its layout, and which event does what."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from grounding import events
 from grounding.calls import Page
 from grounding.plots import empty_figure
 from grounding.screen import Screen
-from grounding.serving import checkpoint_choices, default_checkpoint, ground_json
+from grounding.serving import LIMITS, checkpoint_choices, default_checkpoint, ground_json
+from grounding.visitors import visitors
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 TITLE = """# Find a moment in a video by describing it
@@ -44,11 +46,13 @@ class Controls(NamedTuple):
     picture: gr.Button
 
 
-def build_page(limits: str) -> gr.Blocks:
-    """The whole page. `limits` says, before anyone uploads, how large a clip may be."""
-    with Page(title="Find a moment", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+def build_page(limits: str, kept: float = LIMITS.kept) -> gr.Blocks:
+    """The whole page. `limits` says how large a clip may be; what a visitor left unused for `kept` seconds goes."""
+    gr.set_static_paths([EXAMPLES])  # handed out from there, and never deleted as a visitor's upload would be
+    ageing = (min(600, int(kept)), int(kept))
+    with Page(title="Find a moment", analytics_enabled=False, delete_cache=ageing) as page:
         gr.Markdown(TITLE, elem_id="title")
-        parts = state()
+        parts = state(kept)
         with gr.Row(elem_id="table"):
             with gr.Column(scale=2, min_width=300, elem_id="given"):
                 given, said = add_inputs(limits)
@@ -59,16 +63,17 @@ def build_page(limits: str) -> gr.Blocks:
                 examples = add_examples(inputs)
         screen = Screen(**parts, **said, **lists, **shown)
         connect(inputs, controls, screen, examples)
-        add_endpoint()
+        add_endpoint(kept)
+        page.unload(goodbye(page))
     return page
 
 
-def state() -> dict[str, gr.components.Component]:
+def state(kept: float) -> dict[str, gr.components.Component]:
     """What the page keeps without showing it."""
     return {
-        "board": gr.State(None, time_to_live=3600),
-        "clip": gr.State(None, time_to_live=3600),
-        "memory": gr.State(None, time_to_live=3600),
+        "board": gr.State(None, time_to_live=kept),
+        "clip": gr.State(None, time_to_live=kept),
+        "memory": gr.State(None, time_to_live=kept),
         "span": gr.JSON(visible="hidden"),
         "film": gr.HTML(elem_id="film"),
         "swatches": gr.HTML(elem_id="swatches"),
@@ -208,7 +213,17 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)
 
 
-def add_endpoint() -> None:
+def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:
+    """What happens when a visitor closes the page, or a program its client: files, features and answers go."""
+
+    def forget_visitor(request: gr.Request) -> None:
+        visitors().leave(request.session_hash)
+        page.state_holder.delete_state(request.session_hash)  # Gradio itself would keep it for an hour
+
+    return forget_visitor
+
+
+def add_endpoint(kept: float) -> None:
     """The endpoint /ground for programs."""
     with gr.Row(visible=False):
         inputs = [
@@ -216,7 +231,7 @@ def add_endpoint() -> None:
             gr.Textbox(label="query"),
             gr.Textbox(default_checkpoint(), label="checkpoint"),
             gr.Number(5, precision=0, label="top_k"),
-            memory := gr.State(None, time_to_live=3600),  # of its own: it holds no pictures
+            memory := gr.State(None, time_to_live=kept),  # of its own: it holds no pictures
         ]
         outputs = [gr.JSON(label="answer"), memory]
         gr.Button().click(ground_json, inputs, outputs, api_name="ground", **ONE_AT_A_TIME)

@@ -33,6 +33,7 @@ from grounding.hard_negatives import inspect_segment, similarity_to_moment
 from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
 from grounding.segments import find_breaks, find_segments
+from grounding.thrift import ThriftyEncoder
 from grounding.video import check_file
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
@@ -62,6 +63,7 @@ class Predictor:
         self.grounder = grounder.to(self.device).eval()
         self._last: tuple[Callable[[], EncodedVideo | None], torch.Tensor | None] = (lambda: None, None)
         self.weights, self.cache = weights, cache
+        self._note = ""
 
     @classmethod
     def from_checkpoint(
@@ -79,7 +81,17 @@ class Predictor:
     @cached_property
     def frame_encoder(self) -> FrameEncoder:
         """Loaded at first use; raises EncoderError."""
-        return load_frame_encoder(self.config.frame_encoder, str(self.device), self.weights)
+
+        def load(device: str) -> FrameEncoder:
+            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
+
+        return load("cpu") if self.device.type == "cpu" else ThriftyEncoder(load, str(self.device))
+
+    @property
+    def note(self) -> str:
+        """What was done for lack of memory, "" where nothing had to; see ThriftyEncoder."""
+        notes = (getattr(vars(self).get("frame_encoder"), "note", ""), self._note)
+        return "; ".join(filter(None, notes))
 
     @cached_property
     def query_encoder(self) -> QueryEncoder:
@@ -194,6 +206,21 @@ class Predictor:
         return self.grounder.frame_tower(features, mask)[0]  # (T, D)
 
     def _match(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        try:
+            return self._match_there(video, queries)
+        except torch.OutOfMemoryError:
+            if self.device.type == "cpu":
+                raise
+        self._to_cpu()  # not where the error is caught: until it is forgotten it holds on to the memory
+        return self._match_there(video, queries)
+
+    def _to_cpu(self) -> None:
+        self.device, self._note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
+        self.grounder.to(self.device)
+        self._last = (lambda: None, None)
+        vars(self).pop("query_encoder", None)
+
+    def _match_there(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = self.query_encoder.encode(queries)
         frames = self._frames(video)  # (T, D)
         embedded = self.grounder.query_tower(tokens.tokens.to(self.device), tokens.mask.to(self.device))  # (Q, D)

@@ -1,14 +1,13 @@
 """What the app does for a visitor behind the page: checkpoints, encoded clips, and the endpoint for programs."""
 
 import math
-import tempfile
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from grounding.apart import length
 from grounding.cache import FeatureCache
@@ -22,15 +21,18 @@ from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.video import check_file
+from grounding.visitors import session_of, visitors
 from grounding.words import shortened
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a clip may be: megabytes (1e6 bytes) and seconds."""
+    """How large a clip may be, in megabytes (1e6 bytes) and seconds, and how many seconds after their last use a
+    visitor's files are deleted; they go at once when the visitor leaves."""
 
     megabytes: float = 500.0
     seconds: float = 7200.0
+    kept: float = 3600.0
 
     def __str__(self) -> str:
         return f"up to {self.megabytes:g} MB and {_duration(self.seconds)}"
@@ -69,13 +71,6 @@ def prepare() -> None:
     spaces = zero_gpu()
     if spaces:
         lend([load_predictor(name) for name in installed()], spaces)
-
-
-def own_folder() -> Path:
-    """A new folder for one visitor's files: in Gradio's cache, which is emptied by age, under a name nobody guesses."""
-    folder = Path(get_upload_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=folder))
 
 
 def load_baseline(config: CheckpointConfig) -> Predictor | None:
@@ -124,7 +119,8 @@ def described(predictor: Predictor) -> str:
     reason = choice.reason if choice and choice.name == name else "as chosen"
     lent = isinstance(vars(predictor).get("frame_encoder"), LentEncoder)
     device = "ZeroGPU" if lent else predictor.device.type
-    return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device})"
+    note = f"; {predictor.note}" if predictor.note else ""
+    return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device}{note})"
 
 
 def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
@@ -166,26 +162,41 @@ def whole(top_k: Any) -> int:
     return int(top_k)
 
 
-def remembered(video: str, predictor: Predictor, memory: Memory[EncodedVideo]) -> EncodedVideo:
-    """The video, encoded at most once for a program that goes on asking about it."""
+def remembered(
+    video: str, predictor: Predictor, memory: Memory[EncodedVideo]
+) -> Generator[tuple[Any, Any], None, EncodedVideo]:
+    """The video, encoded at most once for a program that goes on asking about it; a pause after every chunk."""
     key = predictor.key(memory.content_hash(video))
-    encoded = memory.get(key)
-    if encoded is None:
-        encoded = predictor.encode_video(video)
+    encoded = memory.get(key) or (predictor.cache and predictor.cache.get(key))
+    if not encoded:
+        growing = predictor.grow_video(video)
+        for _ in growing:
+            yield gr.skip(), gr.skip()
+        encoded = growing.video()
+        predictor.keep(key, video, encoded)
     memory.put(key, encoded, encoded.features.nbytes)
     return encoded
 
 
 def ground_json(
-    video: str, query: str, checkpoint: str, top_k: int, memory: Memory[EncodedVideo] | None = None
-) -> tuple[dict[str, Any], Memory[EncodedVideo]]:
-    """Grounds a query in a video: the object of the command line's --json, and what to remember of the program."""
+    video: str,
+    query: str,
+    checkpoint: str,
+    top_k: int,
+    memory: Memory[EncodedVideo] | None = None,
+    request: gr.Request | None = None,
+) -> Iterator[tuple[dict[str, Any], Memory[EncodedVideo]]]:
+    """Grounds a query in a video: the object of the command line's --json, and what to remember of the program.
+
+    Only the last that it yields is an answer; after every chunk before it, Gradio ends the work of a program that left.
+    """
     memory = Memory() if memory is None else memory
+    visitors().claim(session_of(request), video)
     try:
         check_query(query)
         check_limits(video)
         predictor = load_predictor(known(checkpoint))
-        answer = predictor.ground(remembered(video, predictor, memory), query, whole(top_k))
-        return answer.to_dict(Path(video).name), memory
+        encoded = yield from remembered(video, predictor, memory)
+        yield predictor.ground(encoded, query, whole(top_k)).to_dict(Path(video).name), memory
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error

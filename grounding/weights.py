@@ -5,8 +5,10 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 HUB_TIMEOUT = 3.0  # seconds for each address of the hub; a firewall that drops packets makes us wait for all of them
+HUB_DOWNLOAD = 900.0  # seconds for a whole download; where the hub falls silent, its client would go on for as long
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # open_clip's names, in its order
 
 
@@ -231,13 +234,27 @@ def _fetch_from_hub(name: str, pretrained: Mapping[str, Any]) -> str:
     try:
         if (reason := _unreachable(repository)) is not None:
             raise reason
-        return download_pretrained(dict(pretrained))
+        return within(HUB_DOWNLOAD, lambda: download_pretrained(dict(pretrained)))
     except Exception as error:
         raise EncoderError(
             f"The weights of {name} could not be fetched from the hub ({_first_line(error)}). Use the checkpoint "
             f"'embedded', which needs no download, or give a local file, {files[0]} of {repository}: weights=PATH in "
             "Python, --weights PATH on the command line."
         ) from error
+
+
+def within(seconds: float, work: Callable[[], str]) -> str:
+    """What `work` returns. Raises what it raises, and TimeoutError if it takes longer, when it is left to itself."""
+    done: Future[str] = Future()
+
+    def do() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # whatever it is, the caller has to know
+            done.set_exception(error)
+
+    Thread(target=do, name="within", daemon=True).start()
+    return done.result(seconds)
 
 
 def _first_line(error: Exception) -> str:

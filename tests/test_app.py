@@ -1,6 +1,10 @@
 """The served app, as a program sees it."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -67,11 +71,13 @@ def test_top_k_is_checked(client, scenes):
         ({"GRADIO_SERVER_NAME": "10.0.0.7"}, "10.0.0.7"),
     ],
 )
-def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, environment, host):
+def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, tmp_path, environment, host):
     seen = {}
-    monkeypatch.setattr(app, "serve", lambda **options: seen.update(options))
+    monkeypatch.setattr(app, "serve", lambda kept, **options: seen.update(options, kept=kept))
     for name in ("GRADIO_SERVER_NAME", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app.main([])
@@ -79,7 +85,8 @@ def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, enviro
 
 
 def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
-    monkeypatch.setattr(app, "serve", lambda **options: None)
+    monkeypatch.setattr(app, "serve", lambda kept, **options: None)
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
     monkeypatch.setattr(app.memory.shared_room(), "bytes", 0.0)
     monkeypatch.setattr(app.storage(), "cache", None)
     app.main([])
@@ -94,11 +101,42 @@ def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
 
 def test_a_program_that_goes_on_asking_waits_for_one_encoding(address, scenes, predictor, monkeypatch):
     own, files = serving.load_predictor("embedded"), []
-    encode = own.encode_video
-    monkeypatch.setattr(own, "encode_video", lambda path: files.append(path) or encode(path))
+    grow = own.grow_video
+    monkeypatch.setattr(own, "grow_video", lambda path: files.append(path) or grow(path))
     client = Client(address, verbose=False)
     answers = [ground(client, scenes, query) for query in ("a cat", "a rocket", "a cat")]
     assert len(files) == 1
     assert answers[0] == answers[2] != answers[1]
     ground(Client(address, verbose=False), scenes)
     assert len(files) == 2  # nobody gets at what another has asked about
+
+
+def test_temporary_files_are_in_one_folder_that_is_gone_afterwards(monkeypatch, tmp_path):
+    seen = {}
+
+    def serve(kept, **options):
+        assert kept == 90.0
+        seen["places"] = Path(get_upload_folder()), Path(tempfile.gettempdir())
+        (seen["places"][1] / "left behind").touch()
+
+    monkeypatch.setattr(app, "serve", serve)
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    app.main(["--keep-minutes", "1.5"])
+    assert all(tmp_path in place.parents for place in seen["places"])
+    assert not any(place.parent.exists() for place in seen["places"])
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_one_clear_sentence(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    with pytest.raises(SystemExit, match="GRADIO_TEMP_DIR"):
+        app.main([])
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused(capsys, minutes):
+    with pytest.raises(SystemExit):
+        app.parse(["--keep-minutes", minutes])
+    assert "--keep-minutes" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grounding.checkpoint import find_checkpoint, list_checkpoints, load_grounder, read_config
+from grounding.checkpoint import find_checkpoint, list_checkpoints, load_grounder, read_config, sha256
 from grounding.errors import CheckpointError
 from grounding.model import Grounder, GrounderConfig
 
@@ -93,6 +93,17 @@ def test_weights_that_do_not_fit_name_their_file(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+def test_weights_of_another_checkpoint_of_the_same_sizes_are_refused(tmp_path):
+    one, other = write(tmp_path / "one"), write(tmp_path / "other")
+    torch.manual_seed(1)
+    save_file(Grounder(GrounderConfig(**MODEL)).state_dict(), other / "model.safetensors")
+    write(tmp_path / "one", VALUES | {"weights": sha256(one / "model.safetensors")})
+    load_grounder(one, read_config(one))
+    (other / "model.safetensors").replace(one / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"sha256 is not the one in config\.json.*fetch the checkpoint again"):
+        load_grounder(one, read_config(one))
+
+
 def test_checkpoints_are_listed_by_name(tmp_path):
     for name in ("b", "a"):
         write(tmp_path / name)
@@ -106,6 +117,7 @@ def test_every_shipped_checkpoint_loads():
         folder = find_checkpoint(name)
         config = read_config(folder)
         assert config.name == name
+        assert config.weights == sha256(folder / "model.safetensors")
         assert load_grounder(folder, config).config == config.model
 
 

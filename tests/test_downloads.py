@@ -13,6 +13,7 @@ from grounding.errors import VideoError
 from grounding.predictor import Answer
 from grounding.segments import Segment
 from grounding.video import FrameReader
+from grounding.visitors import visitors
 from tests.clips import RED, colours, plain, write_video
 
 ANSWER = Answer("a cat", 6.0, "embedded", np.array([0.0, 0.5]), np.array([0.2, 0.4]), [Segment(1.0, 2.5, 0.7)], [])
@@ -24,11 +25,11 @@ def cache(monkeypatch, tmp_path):
     return tmp_path / "cache"
 
 
-def test_a_segment_comes_as_a_file_of_its_length(tmp_path, cache):
+def test_a_segment_comes_as_a_file_of_its_length(tmp_path):
     told = []
-    path = Path(segment_file(str(colours(tmp_path / "a.mp4")), ANSWER.segments[0], lambda *said: told.append(said)))
-    assert path.name == "a_1.0-2.5s.mp4"
-    assert path.parent.parent == cache
+    clip = str(colours(tmp_path / "a.mp4"))
+    path = Path(segment_file(clip, ANSWER.segments[0], tmp_path, lambda *said: told.append(said)))
+    assert path == tmp_path / "a_1.0-2.5s.mp4"
     reader = FrameReader(path, 1.0)
     list(reader)
     assert reader.duration == pytest.approx(1.5, abs=0.05)
@@ -36,28 +37,29 @@ def test_a_segment_comes_as_a_file_of_its_length(tmp_path, cache):
 
 
 def test_results_do_not_say_where_the_server_keeps_a_clip(tmp_path):
-    files = [Path(path) for path in result_files(str(tmp_path / "secret" / "a.mp4"), [ANSWER], go.Figure())]
+    files = [Path(path) for path in result_files(str(tmp_path / "secret" / "a.mp4"), [ANSWER], go.Figure(), tmp_path)]
     assert [path.suffix for path in files] == [".json", ".csv", ".csv", ".html"]
     assert json.loads(files[0].read_text(encoding="utf-8"))[0]["video"] == "a.mp4"
     assert not any("secret" in path.read_text(encoding="utf-8") for path in files)
 
 
-def test_two_visitors_get_different_files(tmp_path):
-    source = str(write_video(tmp_path / "a.avi", [plain(RED)] * 5, codec="mpeg4"))
-    assert playable_file(source) != playable_file(source)
-
-
 def test_a_clip_that_is_too_long_gets_no_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "LIMITS", serving.Limits(seconds=1.0))
     with pytest.raises(VideoError, match="is the most"):
-        playable_file(str(colours(tmp_path / "a.mp4")))
+        playable_file(str(colours(tmp_path / "a.mp4")), tmp_path / "own")
+    assert not (tmp_path / "own").exists()
 
 
 def test_gradio_hands_the_file_out_as_it_is_and_knows_that_it_has_to_be_deleted(tmp_path, cache):
     made = []
     with gr.Blocks(analytics_enabled=False) as page:
         clip, shown = gr.File(), gr.Video()
-        gr.Button().click(lambda path: made.append(playable_file(path)) or made[-1], clip, shown, api_name="show")
+        gr.Button().click(
+            lambda path: made.append(playable_file(path, visitors().folder("a"))) or made[-1],
+            clip,
+            shown,
+            api_name="show",
+        )
     page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     try:
         source = write_video(tmp_path / "a.avi", [plain(RED)] * 5, codec="mpeg4")

@@ -189,7 +189,7 @@ def test_another_clip_clears_the_page_and_the_same_one_does_not():
 @pytest.fixture
 def own(monkeypatch, tmp_path):
     """The folder that handed-out files go to."""
-    monkeypatch.setattr("grounding.downloads.own_folder", lambda: tmp_path)
+    monkeypatch.setattr(events.visitors(), "folder", lambda session: tmp_path)
     return tmp_path
 
 

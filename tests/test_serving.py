@@ -122,14 +122,6 @@ def test_elsewhere_nothing_is_prepared(monkeypatch):
     serving.prepare()
 
 
-def test_every_visitor_gets_a_folder_of_their_own_in_the_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    one, other = serving.own_folder(), serving.own_folder()
-    assert one != other
-    assert one.parent == other.parent == tmp_path / "cache"
-    assert one.stat().st_mode & 0o077 == 0
-
-
 def test_a_broken_baseline_is_none(monkeypatch):
     def broken(name):
         raise CheckpointError("damaged")

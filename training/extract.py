@@ -21,6 +21,7 @@ from tqdm import tqdm
 from grounding.encoders import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
+from grounding.thrift import ThriftyEncoder
 from training.features import SUFFIXES, is_written, write_features
 from training.files import DataError, check_folder
 
@@ -54,7 +55,7 @@ def extract(
     if not missing:
         return {}
     failed: dict[str, str] = {}
-    encoder = load_frame_encoder(encoder_name, device, weights)
+    encoder = ThriftyEncoder(lambda device: load_frame_encoder(encoder_name, device, weights), device)
     random.shuffle(missing)  # other runs on this folder go another way through it, and all of them share the work
     for name in tqdm(missing, unit="video", desc="encoding"):
         try:
@@ -62,6 +63,8 @@ def extract(
                 write_features(out, name, encode_frames(videos / name, encoder, rate), rate)
         except VideoError as error:
             failed[name] = str(error)
+    if encoder.note:
+        print(encoder.note, file=sys.stderr)
     return dict(sorted(failed.items()))
 
 

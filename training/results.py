@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor
 
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, sha256
 from training.files import whole_file
 
 
@@ -16,6 +16,7 @@ def export(weights: Mapping[str, Tensor], described: CheckpointConfig, folder: P
     """Writes weights and config as a checkpoint. Raises DataError if `folder` cannot be written."""
     with whole_file(folder / "model.safetensors") as part:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
+        described = replace(described, weights=sha256(part))
     with whole_file(folder / "config.json") as part:
         part.write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
 

@@ -34,6 +34,7 @@ from training.selection import Selection, as_checkpoint, validator
 from training.sources import load_sources
 
 STATE = "state.pt"
+FULL = "The GPU has no memory left: set videos lower in {}, add GPUs, give --mixed-precision bf16 or --device cpu."
 
 
 class Learner(nn.Module):
@@ -191,6 +192,9 @@ def main() -> int:
         run = train(config, args.out, team)
     except GroundingError as error:
         print(error, file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError:  # a smaller batch would train another model, so that is not done in silence
+        print(FULL.format(args.config), file=sys.stderr)
         return 2
     if team.main and run.pairs:
         processes = "1 process" if team.count == 1 else f"{team.count} processes"

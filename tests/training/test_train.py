@@ -254,6 +254,15 @@ class TestMain:
         assert named in error
         assert len(error.splitlines()) == 1
 
+    def test_a_gpu_without_memory_is_one_line_that_says_what_to_set(self, config, tmp_path, monkeypatch, capsys):
+        def full(run, loss):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        monkeypatch.setattr(Run, "_step", full)
+        assert self.run(monkeypatch, self.toml(config, tmp_path), "--out", tmp_path / "out") == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("The GPU has no memory left: set videos lower in") and "run.toml" in error
+
 
 def test_more_epochs_do_not_go_on_from_a_shorter_run(config, tmp_path):
     train(config, tmp_path / "out")

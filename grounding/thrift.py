@@ -1,0 +1,71 @@
+"""A GPU without memory left: frames go through in smaller batches, then on the CPU, and it is said aloud."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from grounding.encoders import CHUNK, FrameEncoder
+
+
+class ThriftyEncoder:
+    """A frame encoder that makes do with the memory there is; see FrameEncoder.
+
+    Other programs may fill the GPU at any time. Each time it has no room left the batch is halved; where a single frame
+    does not fit, the encoder moves to the CPU for as long as it lives.
+
+    Args:
+        load: the encoder for a device, such as "cuda".
+        device: where it is wanted.
+
+    Attributes:
+        note: what had to be done for lack of memory; "" where nothing had to.
+    """
+
+    def __init__(self, load: Callable[[str], FrameEncoder], device: str) -> None:
+        self._load, self._device, self._size, self.note = load, device, CHUNK, ""
+        self._encoder = self._loaded()
+        self.name, self.width = self._encoder.name, self._encoder.width
+
+    def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
+        """B frames, each (H, W, 3) uint8 RGB, to (B, width) float32 on the CPU. Raises as the encoder does."""
+        rows = [torch.zeros(0, self.width)]
+        first = 0
+        while first < len(frames):
+            encoded = self._try(frames[first : first + self._size])
+            if encoded is None:
+                self._retreat()  # not where the error is caught: until it is forgotten it holds on to the memory
+            else:
+                rows.append(encoded)
+                first += len(encoded)
+        return torch.cat(rows)  # (B, width)
+
+    def _loaded(self) -> FrameEncoder:
+        if self._device != "cpu":
+            try:
+                return self._load(self._device)
+            except torch.OutOfMemoryError:
+                pass
+            self._on_cpu()
+        return self._load("cpu")
+
+    def _try(self, frames: Sequence[np.ndarray]) -> torch.Tensor | None:
+        if self._device == "cpu":
+            return self._encoder.encode(frames)
+        try:
+            return self._encoder.encode(frames)
+        except torch.OutOfMemoryError:
+            return None
+
+    def _retreat(self) -> None:
+        if self._size > 1:
+            self._size //= 2
+            frames = "a single frame" if self._size == 1 else f"{self._size} frames"
+            self.note = f"the GPU has no memory left: {frames} encoded at a time"
+        else:
+            self._on_cpu()
+            self._encoder = self._load("cpu")
+        torch.cuda.empty_cache()
+
+    def _on_cpu(self) -> None:
+        self._device, self._size, self.note = "cpu", CHUNK, "the GPU has no memory left: frames encoded on the CPU"

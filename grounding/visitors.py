@@ -1,0 +1,96 @@
+"""Whose files are whose: what a visitor gave and was given is deleted when the visitor leaves."""
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from grounding.files import written
+
+
+class Visitors:
+    """The files of each visitor, who is known by the session hash that Gradio gives every page and client.
+
+    Gradio keeps two uploads of one content and name as one file, so a clip stays while someone else uses it too. Its
+    time of change tells an upload that came since.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._clips: dict[str, dict[Path, int]] = {}  # session -> clip -> when it was last claimed, by the file system
+        self._folders: dict[str, Path] = {}
+
+    def folder(self, session: str | None) -> Path:
+        """A new folder in Gradio's cache for files made for a visitor, whose name nobody guesses. Raises WriteError."""
+        with self._lock:
+            self._forget_gone()
+            own = self._folders.setdefault(session or "", Path(get_upload_folder(), secrets.token_hex(16)))
+            new = own / secrets.token_hex(4)
+            with written(new):
+                new.mkdir(mode=0o700, parents=True)
+        return new
+
+    def claim(self, session: str | None, clip: str | None) -> None:
+        """A visitor uses an uploaded clip: it and the visitor's other files count as touched now."""
+        with self._lock:
+            self._forget_gone()
+            claimed = self._clips.setdefault(session or "", {})
+            if clip and Path(get_upload_folder()).resolve() in Path(clip).resolve().parents:
+                claimed[Path(clip)] = 0
+            for path in claimed:
+                claimed[path] = _touch(path)
+            for path in self._folders.get(session or "", Path("-")).rglob("*"):
+                _touch(path)
+
+    def leave(self, session: str | None) -> None:
+        """The visitor's files are deleted, but for a clip that someone else uploaded or uses as well."""
+        with self._lock:
+            folder = self._folders.pop(session or "", None)
+            clips = self._clips.pop(session or "", {})
+            others = {path for claimed in self._clips.values() for path in claimed}
+            for clip, when in clips.items():
+                if clip not in others and _changed(clip) == when:
+                    clip.unlink(missing_ok=True)
+                    with suppress(OSError):  # another name of the same content
+                        clip.parent.rmdir()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _forget_gone(self) -> None:
+        """Files that went by age; a program that never says goodbye leaves nothing here either."""
+        self._clips = {
+            session: kept
+            for session, claimed in self._clips.items()
+            if (kept := {path: when for path, when in claimed.items() if path.exists()})
+        }
+        self._folders = {session: folder for session, folder in self._folders.items() if folder.exists()}
+
+
+def _touch(path: Path) -> int:
+    with suppress(OSError):
+        os.utime(path)
+    return _changed(path)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_ctime_ns
+    except OSError:
+        return 0
+
+
+@cache
+def visitors() -> Visitors:
+    """Those of this process."""
+    return Visitors()
+
+
+def session_of(request: gr.Request | None) -> str | None:
+    """Which visitor asks; None where it is no visitor, as in a test."""
+    return request.session_hash if request else None

@@ -1,0 +1,35 @@
+"""A visitor closes the page while a clip is being encoded."""
+
+import time
+from pathlib import Path
+from urllib.parse import unquote
+
+from playwright.sync_api import expect
+
+from grounding import growing
+from tests.browser.steps import ask, upload
+from tests.clips import colours
+
+
+def test_the_work_stops_and_the_clip_goes(tab, tmp_path, monkeypatch):
+    encoded, encode = [], growing.encode_new
+
+    def slowly(encoder, images):
+        encoded.append(len(images))
+        time.sleep(0.5)
+        return encode(encoder, images)
+
+    monkeypatch.setattr(growing, "encode_new", slowly)
+    upload(tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
+    kept = Path(unquote(tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
+    assert kept.is_file()
+    ask(tab, "something green")
+    expect(tab.locator("#waiting")).to_contain_text("Looked at")
+    tab.close()
+    until = time.monotonic() + 30
+    while kept.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not kept.exists()
+    before = len(encoded)
+    time.sleep(3.0)
+    assert len(encoded) <= before + 1 < 30

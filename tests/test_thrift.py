@@ -1,0 +1,130 @@
+"""A GPU without memory, played by an encoder that raises what torch raises."""
+
+import numpy as np
+import pytest
+import torch
+
+from grounding import __main__ as cli
+from grounding import predictor as predictors
+from grounding import serving
+from grounding.growing import encode_frames
+from grounding.thrift import ThriftyEncoder
+from tests.clips import colours
+
+
+class Crowded:
+    """A mean colour, for as many frames at once as there is room for on the device."""
+
+    name, width = "embedded", 3
+
+    def __init__(self, device, room, seen):
+        if room is None and device != "cpu":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        self.device, self.room, self.seen = device, room, seen
+
+    def encode(self, frames):
+        self.seen.append((self.device, len(frames)))
+        if self.device != "cpu" and len(frames) > self.room:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return torch.tensor(np.array([frame.mean(axis=(0, 1)) for frame in frames]), dtype=torch.float32)
+
+
+@pytest.fixture
+def crowded():
+    """An encoder on a GPU with room for some frames (None: not even for the weights), and what it was asked."""
+
+    def make(room, device="cuda"):
+        seen = []
+        return ThriftyEncoder(lambda device: Crowded(device, room, seen), device), seen
+
+    return make
+
+
+FRAMES = [np.full((4, 4, 3), value, np.uint8) for value in range(40)]
+EXPECTED = torch.arange(40.0).unsqueeze(1).expand(40, 3)
+
+
+@pytest.mark.parametrize(
+    ("room", "last", "told"),
+    [
+        (32, ("cuda", 8), ""),
+        (9, ("cuda", 8), "8 frames encoded at a time"),
+        (1, ("cuda", 1), "a single frame encoded at a time"),
+        (0, ("cpu", 8), "on the CPU"),
+        (None, ("cpu", 8), "on the CPU"),
+    ],
+)
+def test_the_batch_is_halved_until_it_fits_and_then_the_cpu_takes_over(crowded, room, last, told):
+    encoder, seen = crowded(room)
+    assert torch.equal(encoder.encode(FRAMES), EXPECTED)
+    assert seen[-1] == last
+    assert told in encoder.note and bool(told) == bool(encoder.note)
+
+
+def test_what_fitted_once_is_kept_to(crowded):
+    encoder, seen = crowded(9)
+    encoder.encode(FRAMES)
+    seen.clear()
+    encoder.encode(FRAMES)
+    assert {count for _, count in seen} == {8}
+
+
+def test_a_cpu_without_memory_is_no_endless_loop(crowded):
+    encoder, _ = crowded(None)
+    encoder._encoder.encode = lambda frames: (_ for _ in ()).throw(torch.OutOfMemoryError("no"))
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.encode(FRAMES)
+
+
+def test_a_whole_video_is_encoded_all_the_same(crowded, tmp_path):
+    path = colours(tmp_path / "a.mp4")
+    video = encode_frames(path, crowded(3)[0], 2.0)
+    assert (video.features == encode_frames(path, crowded(32)[0], 2.0).features).all()
+
+
+@pytest.fixture
+def on_gpu(monkeypatch, predictor):
+    """A predictor that takes this machine's CPU for a GPU on which the encoder has no room."""
+    monkeypatch.setattr(predictors, "load_frame_encoder", _full_gpu(predictor.frame_encoder))
+    made = predictors.Predictor(predictor.config, predictor.grounder, "cpu")
+    made.query_encoder = predictor.query_encoder
+    made.device = type("Device", (), {"type": "cuda", "__str__": lambda self: "cuda"})()
+    made.frame_encoder  # noqa: B018
+    made.device = torch.device("cpu")
+    return made
+
+
+def _full_gpu(encoder):
+    def load(name, device, weights):
+        if device != "cpu":
+            raise torch.OutOfMemoryError
+        return encoder
+
+    return load
+
+
+def test_the_page_says_so(on_gpu):
+    assert "no memory left: frames encoded on the CPU" in serving.described(on_gpu)
+
+
+def test_the_command_line_says_so_and_answers(on_gpu, scenes, monkeypatch, capsys):
+    monkeypatch.setattr(cli.Predictor, "from_checkpoint", lambda name, **options: on_gpu)
+    assert cli.main([str(scenes), "a cat"]) == 0
+    captured = capsys.readouterr()
+    assert "0.00 s to" in captured.out
+    assert captured.err == "the GPU has no memory left: frames encoded on the CPU\n"
+
+
+def test_queries_are_matched_on_the_cpu_where_the_gpu_has_no_room(predictor, scenes, monkeypatch):
+    made = predictors.Predictor(predictor.config, predictor.grounder, "cpu")
+    video, match = predictor.encode_video(scenes), made._match_there
+
+    def full(video, queries):
+        if made.device.type != "cpu":
+            raise torch.OutOfMemoryError
+        return match(video, queries)
+
+    monkeypatch.setattr(made, "_match_there", full)
+    made.device = torch.device("cuda")
+    assert made.ground(video, "a cat").segments == predictor.ground(video, "a cat").segments
+    assert "matched on the CPU" in made.note

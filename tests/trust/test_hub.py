@@ -1,0 +1,95 @@
+"""A hub that is slow or breaks off, played by a server on this machine."""
+
+import json
+import socket
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+import pytest
+from huggingface_hub import constants, hf_api
+
+from grounding import weights
+from grounding.choosing import weights_at_hand
+from grounding.errors import EncoderError
+
+TINY = {"hf_hub": "someone/tiny/"}
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """Sets the hub's address, with an empty cache and little patience."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(weights, "HUB_TIMEOUT", 0.3)
+    monkeypatch.setattr(weights, "HUB_DOWNLOAD", 0.5)
+
+    def be(port):
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"http://127.0.0.1:{port}/{{repo_id}}/resolve/x")
+        monkeypatch.setattr(hf_api.api, "endpoint", f"http://127.0.0.1:{port}")
+
+    return be
+
+
+@pytest.fixture
+def silent(hub):
+    """A server that accepts and never answers; its callers."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        hub(server.getsockname()[1])
+        yield server
+
+
+def assert_names_ways_out(error):
+    assert "'embedded'" in str(error.value) and "--weights PATH" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_hub_that_never_answers_is_given_up_and_the_ways_out_are_named(silent):
+    with pytest.raises(EncoderError, match="Timeout") as error:
+        weights._fetch_from_hub("open_clip:tiny:first", TINY)
+    assert_names_ways_out(error)
+    silent.accept()[0].close()  # it was asked
+
+
+def test_a_hub_that_never_answers_holds_up_no_start(silent, monkeypatch):
+    monkeypatch.setattr(weights, "HUB_TIMEOUT", 60.0)
+    assert weights_at_hand("open_clip:ViT-B-32-quickgelu:openai", patience=0.2) is None
+    silent.accept()[0].close()
+
+
+def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub):
+    asked, over = [], Event()
+
+    class Stalling(BaseHTTPRequestHandler):
+        """Says that the repository is there, and hands out nothing."""
+
+        def do_GET(self):  # noqa: N802
+            asked.append(self.path)
+            if self.path.startswith("/api/models/"):
+                text = json.dumps({"id": "someone/tiny", "private": False, "downloads": 0, "tags": []}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+            else:
+                over.wait(60)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *args):
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stalling)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    hub(server.server_port)
+    try:
+        with pytest.raises(EncoderError, match="TimeoutError") as error:
+            weights._fetch_from_hub("open_clip:tiny:first", TINY)
+        assert_names_ways_out(error)
+        assert any("resolve" in path for path in asked)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
