@@ -23,7 +23,8 @@ class Visitors:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._clips: dict[str, dict[Path, int]] = {}  # session -> clip -> when it was last claimed, by the file system
+        self._clips: dict[str, set[Path]] = {}
+        self._touched: dict[Path, int] = {}  # when any visitor last used a clip, by the file system
         self._folders: dict[str, Path] = {}
 
     def folder(self, session: str | None) -> Path:
@@ -40,11 +41,10 @@ class Visitors:
         """A visitor uses an uploaded clip: it and the visitor's other files count as touched now."""
         with self._lock:
             self._forget_gone()
-            claimed = self._clips.setdefault(session or "", {})
+            claimed = self._clips.setdefault(session or "", set())
             if clip and Path(get_upload_folder()).resolve() in Path(clip).resolve().parents:
-                claimed[Path(clip)] = 0
-            for path in claimed:
-                claimed[path] = _touch(path)
+                claimed.add(Path(clip))
+            self._touched |= {path: _touch(path) for path in claimed}
             for path in self._folders.get(session or "", Path("-")).rglob("*"):
                 _touch(path)
 
@@ -52,10 +52,9 @@ class Visitors:
         """The visitor's files are deleted, but for a clip that someone else uploaded or uses as well."""
         with self._lock:
             folder = self._folders.pop(session or "", None)
-            clips = self._clips.pop(session or "", {})
-            others = {path for claimed in self._clips.values() for path in claimed}
-            for clip, when in clips.items():
-                if clip not in others and _changed(clip) == when:
+            clips = self._clips.pop(session or "", set())
+            for clip in clips.difference(*self._clips.values()):
+                if _changed(clip) == self._touched.pop(clip, 0):
                     clip.unlink(missing_ok=True)
                     with suppress(OSError):  # another name of the same content
                         clip.parent.rmdir()
@@ -67,8 +66,9 @@ class Visitors:
         self._clips = {
             session: kept
             for session, claimed in self._clips.items()
-            if (kept := {path: when for path, when in claimed.items() if path.exists()})
+            if (kept := {path for path in claimed if path.exists()})
         }
+        self._touched = {path: when for path, when in self._touched.items() if path.exists()}
         self._folders = {session: folder for session, folder in self._folders.items() if folder.exists()}
 
 

@@ -43,14 +43,15 @@ def test_who_leaves_takes_clip_and_files_and_nothing_of_others(cache):
     assert not list(cache.iterdir())
 
 
-def test_a_clip_that_two_gave_stays_until_both_have_left(cache):
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_clip_that_two_gave_stays_until_both_have_left(cache, order):
     visitors = Visitors()
     clip = upload(cache)
     visitors.claim("a", clip)
     visitors.claim("b", upload(cache))
-    visitors.leave("a")
+    visitors.leave(order[0])
     assert Path(clip).exists()
-    visitors.leave("b")
+    visitors.leave(order[1])
     assert not Path(clip).exists()
 
 
@@ -93,4 +94,4 @@ def test_who_never_says_goodbye_is_forgotten_when_the_files_are_gone(cache):
     for path in cache.glob("*"):
         path.rmdir()
     visitors.claim("b", None)
-    assert not visitors._folders and not any(visitors._clips.values())
+    assert not visitors._folders and not any(visitors._clips.values()) and not visitors._touched

@@ -1,0 +1,17 @@
+"""The trial of load, small: three programs, ten seconds."""
+
+from tests.trust import load
+from tests.trust.report import all_survived
+
+
+def test_a_few_programs_at_once(tmp_path):
+    plan = load.Plan(clients=3, seconds=10.0, leave_every=0, minutes=60.0, long=1200)
+    rows = load.trial(tmp_path, plan)
+    assert all_survived(rows), rows
+
+
+def test_answers_that_differ_are_told_apart():
+    one = {"query": "a", "video": "v", "scores": [0.1, 0.2], "segments": [{"start": 0.0, "end": 1.0}]}
+    assert load.same(one, one | {"scores": [0.1001, 0.2]})
+    for other in ({"scores": [0.1, 0.3]}, {"scores": [0.1]}, {"segments": []}, {"query": "b"}, {"video": "w"}):
+        assert not load.same(one, one | other)
