@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from grounding.export import cut
+from grounding.cutting import cut
 from grounding.preview import preview
 from grounding.video import read_frames
 from tests.clips import plain, write_video
