@@ -306,12 +306,11 @@ def test_tokens_are_those_of_the_published_model(query_encoder):
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     folder = weights._locate(weights.MINILM).parent
-    tower = AutoModel.from_config(AutoConfig.from_pretrained(folder)).eval()
+    tower = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True)).eval()
     tower.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     queries = ["A dog, running!", "naïve café 東京", "x" * 900, "word " * 300, "don't  [SEP] stop\tnow"]
-    batch = AutoTokenizer.from_pretrained(folder)(
-        queries, padding=True, truncation=True, max_length=256, return_tensors="pt"
-    )
+    tokenize = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    batch = tokenize(queries, padding=True, truncation=True, max_length=256, return_tensors="pt")
     with torch.no_grad():
         states = tower(**batch).last_hidden_state
     own, mask = query_encoder.encode(queries), batch["attention_mask"].bool()
