@@ -13,17 +13,19 @@ class Page(gr.Blocks):
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **options: Any) -> list[Any]:
         """The arguments of an event's function. Raises gr.Error, of which the server prints nothing."""
         try:
-            if any(is_address(value) for value in inputs):  # Gradio would fetch it, however much it is
+            if holds_address(inputs):  # Gradio would fetch it, however much it is
                 raise ValueError("an address was given")
             return await super().preprocess_data(block_fn, inputs, *more, **options)
         except Exception as error:  # Gradio has many kinds, none of which says what to do
             raise gr.Error(misfit(block_fn), print_exception=False) from error
 
 
-def is_address(value: Any) -> bool:
-    """Whether a file is given by where it can be fetched, instead of being uploaded."""
-    path = value.get("path") if isinstance(value, dict) else None
-    return isinstance(path, str) and "://" in path
+def holds_address(value: Any) -> bool:
+    """Whether a file is given, at any depth, by where it can be fetched, instead of being uploaded."""
+    if isinstance(value, dict):
+        path = value.get("path")
+        return (isinstance(path, str) and "://" in path) or any(map(holds_address, value.values()))
+    return isinstance(value, list | tuple) and any(map(holds_address, value))
 
 
 def misfit(block_fn: Any) -> str:

@@ -3,6 +3,7 @@
 import gradio as gr
 import httpx
 import pytest
+from gradio import processing_utils
 
 from grounding.calls import Page
 
@@ -61,6 +62,28 @@ def test_a_call_that_does_not_fit_is_one_clear_line(served, data, capfd):
     assert "The call does not fit /ask: give video (an uploaded file), query (string), top_k (integer)." in said
     assert "passwd" not in said and "root:" not in said
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [given("http://203.0.113.1/clip.mp4"), "a cat", 5],
+        [[given("http://203.0.113.1/clip.mp4")], "a cat", 5],
+        [None, given("http://203.0.113.1/clip.mp4"), 5],
+        [None, {"a": [given("https://203.0.113.1/clip.mp4")]}, 5],
+        [None, "a cat", [[given("http://203.0.113.1/clip.mp4")]]],
+    ],
+)
+def test_nothing_is_fetched_for_a_visitor(served, data, monkeypatch):
+    asked = []
+
+    async def fetch(url, *_, **__):
+        asked.append(url)
+        return __file__
+
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetch)
+    assert called(served.local_url, data).startswith("event: error")
+    assert asked == []
 
 
 def test_a_call_that_fits_is_answered(served):
