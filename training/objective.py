@@ -49,10 +49,10 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         weights = {name: getattr(self, name) for name in WEIGHTS}
+        check_ranges(self, {name: (0 <= value < math.inf, "0 or more") for name, value in weights.items()})
         check_ranges(
             self,
-            {name: (0 <= value < math.inf, "0 or more") for name, value in weights.items()}
-            | {
+            {
                 "video": (any(weights.values()), f"above 0, or one of {', '.join(WEIGHTS[1:])}"),
                 "hard": (not self.hard or bool(self.contrast.scales), "0 where contrast.scales is empty"),
                 "pool": (0 < self.pool <= 1, "above 0 and at most 1"),

@@ -6,6 +6,7 @@ import pytest
 from grounding.hard_negatives import Scale
 from training.config import TrainConfig, read_train_config
 from training.moments import DataError
+from training.objective import WEIGHTS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 SMALL = """name = "small"
@@ -126,7 +127,8 @@ ALL_ZERO = "video = 0.0\npresence = 0.0"
         ("bridge", "whitening = nan", "bridge.whitening"),
         ("composition", "fewest = 9", "composition.fewest"),
         ("objective", ALL_ZERO, "objective.video"),
-        ("objective", "coarse = -1.0", "objective.coarse"),
+        *(("objective", f"{name} = -1.0", f"objective.{name}") for name in WEIGHTS),
+        ("objective", "video = nan", "objective.video"),
         ("objective", "pool = 0.0", "objective.pool"),
         ("objective", "hard = 1.0\ncontrast.scales = []", "objective.hard"),
         ("objective.contrast", "temperature = 0.0", "objective.contrast.temperature"),
