@@ -1,5 +1,6 @@
 """How much a clip may ask of the process that decodes it, and what is said where it asks for more."""
 
+import math
 import os
 import signal
 from dataclasses import dataclass, fields
@@ -84,6 +85,6 @@ def number(variable: str, otherwise: float) -> float:
         told = float(text)
     except ValueError:
         told = 0.0
-    if not told > 0:
+    if not 0 < told < math.inf:
         raise GroundingError(f"{variable} is {text!r}: give a positive number, such as {otherwise:g}.")
     return told

@@ -157,7 +157,7 @@ def _duration(seconds: float) -> str:
 
 def whole(top_k: Any) -> int:
     """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
-    if not isinstance(top_k, int | float) or not math.isfinite(top_k) or top_k != int(top_k):
+    if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())):
         raise QueryError(f"top_k is {shortened(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
 

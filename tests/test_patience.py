@@ -10,7 +10,7 @@ def test_the_environment_changes_the_limits(monkeypatch):
     assert Patience.told() == Patience(stall=7.5)
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-3", "nan"])
+@pytest.mark.parametrize("text", ["soon", "0", "-3", "nan", "inf"])
 def test_a_limit_is_a_positive_number(monkeypatch, text):
     monkeypatch.setenv("GROUNDING_DECODE_SECONDS", text)
     with pytest.raises(GroundingError, match=f"GROUNDING_DECODE_SECONDS is '{text}': give a positive number"):

@@ -136,7 +136,7 @@ def test_top_k_has_to_be_a_whole_number(top_k):
     with pytest.raises(GroundingError, match="whole number") as caught:
         serving.whole(top_k)
     assert len(str(caught.value)) < 100
-    assert serving.whole(3.0) == 3
+    assert serving.whole(3.0) == 3 and serving.whole(10**400) == 10**400
 
 
 def test_the_environment_changes_the_limits_and_the_message_names_them(tmp_path, monkeypatch):
