@@ -8,7 +8,7 @@ import numpy as np
 from grounding.board import Board
 from grounding.hard_negatives import SCALES, HardNegative
 from grounding.plots import SCALE_COLOURS
-from grounding.words import clock, shortened
+from grounding.words import clock, printable, shortened
 
 SHOWN = 5  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
@@ -40,7 +40,7 @@ def sentence(board: Board) -> str:
     edge = segment.start if hardest.side == "before" else segment.end
     place = "before it starts" if hardest.side == "before" else "after it ends"
     return (
-        f"For “{html.escape(shortened(board.shown.answer.query, 80))}”, "
+        f"For “{html.escape(shortened(printable(board.shown.answer.query), 80))}”, "
         f"{clock(segment.start)} to {clock(segment.end)}, the frame that came closest to fooling the model is at "
         f"<b>{clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its similarity to the "
         f"moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where the moment itself "

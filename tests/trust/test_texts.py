@@ -10,6 +10,7 @@ import pytest
 from grounding.cutting import cut_name
 from grounding.errors import QueryError, VideoError
 from grounding.export import FORMULA, segments_csv, to_html, to_json
+from grounding.inspection import inspection
 from grounding.plots import board_figure
 from grounding.predictor import check_query
 from grounding.views import done, problem, query_label
@@ -36,7 +37,7 @@ def test_a_query_is_text_wherever_the_page_shows_it(query):
     for text in (done(answer(query), "embedded"), name):
         inside = text.split("“")[-1].split("”")[0] if "“" in text else text
         assert "<" not in inside and ">" not in inside
-    for text in (done(answer(query), "embedded"), label, html.unescape(name)):
+    for text in (done(answer(query), "embedded"), label, html.unescape(name), inspection(shown)):
         assert not any(ord(one) < 32 or "\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069" for one in text)
 
 
