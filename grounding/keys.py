@@ -3,8 +3,12 @@
 import hashlib
 import json
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+
+import cv2
+import torch
 
 from grounding.weights import EFFICIENTNET_LITE0, MINILM, cached_open_clip
 
@@ -58,8 +62,9 @@ def weights_hash(encoder: str, weights: str | Path | None = None) -> str | None:
 
 @cache
 def code_hash() -> str:
-    """SHA-256 of this package's code: whatever changes in it, features are made anew."""
-    digest = hashlib.sha256()
+    """SHA-256 of this package's code and of the versions of what decodes and computes: whatever changes, features are
+    made anew."""
+    digest = hashlib.sha256(f"{torch.__version__} {cv2.__version__} {version('av')}\n".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(f"{path.name} {content_hash(path)}\n".encode())
     return digest.hexdigest()

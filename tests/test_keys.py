@@ -53,3 +53,9 @@ def test_another_code_is_another_hash(code):
     assert keys.code_hash.__wrapped__() == before
     (code / "a.py").write_text("2")
     assert keys.code_hash.__wrapped__() != before
+
+
+def test_another_decoder_is_another_hash(code, monkeypatch):
+    before = keys.code_hash.__wrapped__()
+    monkeypatch.setattr(keys, "version", lambda name: "0.1")
+    assert keys.code_hash.__wrapped__() != before
