@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from grounding.checkpoint import find_checkpoint, load_grounder, read_config
-from grounding.errors import GroundingError
+from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
+from grounding.errors import CheckpointError, GroundingError
 from grounding.model import Grounder
 from training.config import TrainConfig, read_train_config
 from training.features import FeatureStore, open_features
 from training.losses import ContrastConfig, estimate, mined_scales, relative
-from training.moments import Moment, read_moments
+from training.moments import DataError, Moment, read_moments
 from training.selection import EncodedQueries
 from training.sources import kept_beside
 
@@ -65,12 +65,11 @@ def by_video(
 def count(grounder: Grounder, moments: Sequence[Moment], config: TrainConfig, queries: EncodedQueries) -> str:
     """A markdown table of how many frames were taken for what, and the share of them inside the annotated moment.
 
-    Raises DataError as the feature stores do.
+    `moments` have start and end. Raises DataError as the feature stores do.
     """
-    known = [moment for moment in moments if moment.start is not None]
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     total, inside = Counter(), Counter()
-    for rows, frames, logits, timestamps in by_video(grounder, known, store, queries):
+    for rows, frames, logits, timestamps in by_video(grounder, moments, store, queries):
         start, end = (torch.tensor([[getattr(row, side)] for row in rows]) for side in ("start", "end"))  # (Q, 1) each
         true = (timestamps >= start) & (timestamps < end)  # (Q, T)
         for name, chosen in taken(frames, logits, timestamps, config.objective.contrast).items():
@@ -78,6 +77,24 @@ def count(grounder: Grounder, moments: Sequence[Moment], config: TrainConfig, qu
             inside[name] += int((chosen & true).sum())
     rows = [f"| {name} | {number:,} | {100 * inside[name] / max(number, 1):.1f}% |\n" for name, number in total.items()]
     return "".join(["| taken for | frames | inside the moment |\n", "|---|---|---|\n", *rows])
+
+
+def annotated(path: Path) -> list[Moment]:
+    """The moments with start and end. Raises DataError where there is none."""
+    known = [moment for moment in read_moments(path) if moment.start is not None]
+    if not known:
+        raise DataError(f"{path} has no moment with start and end: give one that has, since they are what is counted.")
+    return known
+
+
+def check_fits(checkpoint: CheckpointConfig, config: TrainConfig) -> None:
+    """Raises CheckpointError if a checkpoint reads other frames than those of the config."""
+    theirs, ours = ((each.frame_encoder, each.rate) for each in (checkpoint, config))
+    if theirs != ours:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.name!r} reads {theirs[0]!r} at {theirs[1]:g} fps, but the config has "
+            f"{ours[0]!r} at {ours[1]:g} fps: give a checkpoint and a config of the same frames."
+        )
 
 
 def main() -> int:
@@ -91,10 +108,12 @@ def main() -> int:
         config = read_train_config(args.config)
         if args.features:
             config = replace(config, data=replace(config.data, features=args.features, timestamps=""))
-        moments = list(read_moments(args.moments))
-        queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), kept_beside(args.moments))
         folder = find_checkpoint(args.checkpoint)
-        print(count(load_grounder(folder, read_config(folder)), moments, config, queries), end="")
+        checkpoint = read_config(folder)
+        check_fits(checkpoint, config)
+        moments = annotated(args.moments)
+        queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), kept_beside(args.moments))
+        print(count(load_grounder(folder, checkpoint), moments, config, queries), end="")
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

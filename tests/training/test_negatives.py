@@ -50,6 +50,20 @@ def test_the_table_counts_frames_inside_the_annotated_moment(toml, tmp_path, mon
     assert all(int(table[f"mined at scale {number}"][0]) > 0 for number in (1, 2, 3))
 
 
+def test_a_checkpoint_of_other_frames_and_moments_without_times_are_one_line(toml, tmp_path, monkeypatch, capsys):  # noqa: F811
+    train(read_train_config(toml), tmp_path / "out")
+    capsys.readouterr()
+    write_moments(tmp_path / "known.jsonl", [Moment("0.mp4", 5.0, "a cat", 0.0, 1.0)])
+    write_moments(tmp_path / "unknown.jsonl", [Moment("0.mp4", 5.0, "a cat")])
+    for checkpoint, moments, said in (
+        ("clip-vit-b-32", "known.jsonl", "'clip-vit-b-32' reads 'open_clip:ViT-B-32-quickgelu:openai' at 1 fps"),
+        (tmp_path / "out", "unknown.jsonl", "unknown.jsonl has no moment with start and end"),
+    ):
+        assert negatives(monkeypatch, toml, checkpoint, tmp_path / moments) == 2
+        told = capsys.readouterr().err
+        assert said in told and told.count("\n") == 1
+
+
 def test_a_checkpoint_that_is_not_there_is_one_line(toml, tmp_path, monkeypatch, capsys):  # noqa: F811
     assert negatives(monkeypatch, toml, "absent", tmp_path / "train.jsonl") == 2
     assert capsys.readouterr().err.startswith("There is no checkpoint 'absent'")
