@@ -27,3 +27,11 @@ def test_calls_that_do_not_fit_are_told_so(visitor, monkeypatch):
     found = list(visits.called(visitor))
     assert len(found) > 10
     assert [one for one in found if one[1]] == []
+
+
+def test_an_answer_to_another_query_and_a_server_that_breaks_down_are_noticed():
+    answer = {"query": "a cat", "segments": [1]}
+    assert visits.wrong_answer(" a cat", "complete", answer) == ""
+    assert visits.wrong_answer("a dog", "complete", answer) == "answered as 'a cat'"
+    assert visits.wrong_answer("a cat", "error", "Too long.") == ""
+    assert visits.wrong_answer("a cat", "refused", None) != ""

@@ -101,7 +101,7 @@ class Visitor:
             "/call/ground", content=json.dumps({"data": arguments}), headers={"Content-Type": "application/json"}
         )
         if asked.status_code != 200:
-            return "refused", asked.text
+            return "refused", asked.text if asked.status_code < 500 else None
         lines = self.http.get(f"/call/ground/{asked.json()['event_id']}").text.split("\n")
         kind, data = lines[-4].removeprefix("event: "), json.loads(lines[-3].removeprefix("data: "))
         return kind, data["error"] if kind == "error" else data[0]
@@ -156,11 +156,14 @@ def asked(visitor: Visitor, queries: tuple[str, ...]) -> Iterator[tuple[str, str
     for query in queries:
         with quiet() as printed:
             kind, said = visitor.ground([video, query, "embedded", 1])
-            fine = kind == "complete" and said["query"] == query.strip() and said["segments"]
-            yield (
-                repr(query)[:40],
-                "" if fine and not printed() else printed() or unclear(said if kind == "error" else kind),
-            )
+            yield repr(query)[:40], printed() or wrong_answer(query, kind, said)
+
+
+def wrong_answer(query: str, kind: str, said: object) -> str:
+    """What is wrong with how a call ended: an answer has to be that of its query, anything else one clear message."""
+    if kind != "complete":
+        return unclear(said)
+    return "" if said["query"] == query.strip() and said["segments"] else f"answered as {said['query']!r}"
 
 
 def called(visitor: Visitor) -> Iterator[tuple[str, str]]:
