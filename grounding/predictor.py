@@ -6,6 +6,7 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -137,9 +138,10 @@ class Predictor:
         return Key(content, self.config.frame_encoder, self._weights_hash, float(self.config.rate), width, kind)
 
     def keep(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
-        """Puts an encoded file into the cache, unless it was written to meanwhile."""
-        if self.cache and content_hash(path) == key.content:
-            self.cache.put(key, video)
+        """Puts an encoded file into the cache, unless it was written to or has left meanwhile."""
+        with suppress(OSError):
+            if self.cache and content_hash(path) == key.content:
+                self.cache.put(key, video)
 
     @cached_property
     def _weights_hash(self) -> str:
@@ -193,8 +195,13 @@ class Predictor:
         of, frames = self._last
         if of() is not video:
             frames = self._embed(video)  # (T, D)
-            self._last = (ref(video), frames)
+            self._last = (ref(video, self._forget), frames)
         return frames
+
+    def _forget(self, gone: Callable[[], EncodedVideo | None]) -> None:
+        """What is kept of a video goes with it: a predictor outlives its visitors."""
+        if self._last[0] is gone:
+            self._last = (lambda: None, None)
 
     def _embed(self, video: EncodedVideo) -> torch.Tensor:
         features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)

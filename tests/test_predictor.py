@@ -1,8 +1,10 @@
 import dataclasses
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -83,6 +85,23 @@ def test_a_second_query_embeds_no_frame_again_and_another_video_does(predictor, 
         assert first.scores.tolist() == second.scores.tolist() and len(first.scores) == len(video.timestamps)
         assert first.segments == second.segments
     assert embedded[-1] is part and embedded.count(part) == 1
+
+
+def test_what_is_kept_of_a_video_goes_with_it(predictor, encoded, monkeypatch):
+    made, embed = [], predictor._embed
+
+    def embedded(video):
+        frames = embed(video)
+        made.append(weakref.ref(frames))
+        return frames
+
+    monkeypatch.setattr(predictor, "_embed", embedded)
+    video = EncodedVideo(encoded.timestamps, encoded.features, encoded.duration, "embedded")
+    predictor.scores(video, "a cat")
+    assert made[0]() is not None
+    del video
+    gc.collect()
+    assert made[0]() is None
 
 
 def test_many_queries_at_once_answer_as_one_by_one(predictor, encoded):
@@ -253,6 +272,14 @@ def test_a_file_that_is_written_to_while_it_is_encoded_is_not_kept(tmp_path, wei
 
     monkeypatch.setattr(writing.frame_encoder, "encode", written_to)
     writing.encode_video(clip)
+    assert not list(tmp_path.glob("kept/encoded/*"))
+
+
+def test_a_file_that_leaves_while_it_is_encoded_is_answered_all_the_same(tmp_path, weights, clip, monkeypatch):
+    leaving = caching(tmp_path / "kept", weights)
+    encode = leaving.frame_encoder.encode
+    monkeypatch.setattr(leaving.frame_encoder, "encode", lambda frames: clip.unlink() or encode(frames))
+    assert len(leaving.encode_video(clip).timestamps) == 12
     assert not list(tmp_path.glob("kept/encoded/*"))
 
 
