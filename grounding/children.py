@@ -5,6 +5,7 @@ too long, and when nobody wants the rest of one. One is kept in reserve, so that
 """
 
 import atexit
+import logging
 import os
 import subprocess
 import sys
@@ -20,11 +21,14 @@ from typing import Any
 from grounding.errors import GroundingError, VideoError
 from grounding.messages import Message, receive, send
 from grounding.patience import Patience, crashed, failed
+from grounding.words import printable
 
 AHEAD = 32  # messages that wait to be taken: a child decodes while the frames before are encoded
 RESERVE = 2  # children that wait for a job
 LOOK = 0.2  # seconds between two looks whether a silent child is still there
 ROOT = Path(__file__).parents[1]
+
+log = logging.getLogger(__name__)
 
 
 class Child:
@@ -109,6 +113,7 @@ class Child:
         if end == "memory":
             raise self._patience.too_large(name)
         if end == "failed":
+            log.warning("%s: %s", printable(name), printable(message.said["log"]))
             raise failed(name, why)
 
     def _listen(self) -> None:

@@ -118,8 +118,9 @@ def answer(request: Message, mouth: Mouth) -> None:
     except Exception as error:
         if lacks_memory(error):
             mouth.end(end="memory")
-        else:  # its text may hold a path of the server
-            mouth.end(end="failed", why=getattr(error, "strerror", None) or type(error).__name__)
+        else:  # its text may hold a path of the server, so that is for the log
+            why = getattr(error, "strerror", None) or type(error).__name__
+            mouth.end(end="failed", why=why, log=f"{type(error).__name__}: {error}")
     else:
         mouth.end(end="done", **found)
 
@@ -171,8 +172,9 @@ def main() -> None:
     bound_memory(megabytes)
     mouth, requests = Mouth(own_stdout(), megabytes), SimpleQueue()
     Thread(target=listen, args=(requests,), daemon=True).start()
-    for decoder in ("grounding.video", "av"):  # which takes a while, and the first job may not be there yet
-        import_module(decoder)
+    with suppress(ImportError):  # the first job says so
+        for decoder in ("grounding.video", "av"):  # which takes a while, and that job may not be there yet
+            import_module(decoder)
     while True:
         answer(requests.get(), mouth)
 

@@ -128,6 +128,12 @@ def test_what_the_parent_holds_does_not_count(patience, clip):
     assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD and held[0]
 
 
+def test_what_nobody_thought_of_is_told_by_its_kind_and_logged_by_its_text(patience, caplog):
+    with pytest.raises(VideoError, match=r"'a.mp4' was given up, since its decoder failed \(TypeError\)"):
+        list(patience().do("length", "a.mp4", {"nonsense": 1}))
+    assert "unexpected keyword argument 'nonsense'" in caplog.text
+
+
 def test_one_child_does_one_clip_after_another(patience, clip):
     patience()
     before = running()

@@ -51,8 +51,15 @@ def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
         (MemoryError(), {"end": "memory"}),
         (av.error.MemoryError(12, "no memory"), {"end": "memory"}),
         (BlockingIOError(11, "no thread"), {"end": "memory"}),
-        (KeyError("/home/secret"), {"end": "failed", "why": "KeyError"}),
-        (OSError(5, "input/output error", "/home/secret"), {"end": "failed", "why": "input/output error"}),
+        (KeyError("/home/secret"), {"end": "failed", "why": "KeyError", "log": "KeyError: '/home/secret'"}),
+        (
+            OSError(5, "input/output error", "/home/secret"),
+            {
+                "end": "failed",
+                "why": "input/output error",
+                "log": "OSError: [Errno 5] input/output error: '/home/secret'",
+            },
+        ),
     ],
 )
 def test_what_goes_wrong_is_said(monkeypatch, error, end):
