@@ -23,6 +23,7 @@ ONLY = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}  # ffmpeg's o
 MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
+LONGEST = 4096  # pixels; pictures six times as long as high reach it, and many of them wait for the encoder
 TS_PACKET = 188  # bytes; every packet of a transport stream begins with "G"
 
 Picture = Callable[[], np.ndarray]
@@ -215,8 +216,10 @@ def upright(frame: "av.VideoFrame", short_side: int | None = None) -> np.ndarray
 
 
 def shrunk(image: np.ndarray, short_side: int) -> np.ndarray:
-    """The means of square blocks, as large as leave at least `short_side` pixels; a whole factor is quick."""
-    factor = max(min(image.shape[:2]) // short_side, 1)
+    """The means of square blocks, as large as leave at least `short_side` pixels, and larger where the long side has
+    more than LONGEST; a whole factor is quick."""
+    short, long = sorted(image.shape[:2])
+    factor = max(short // short_side, min(math.ceil(long / LONGEST), short), 1)
     if factor == 1:
         return image
     return cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)

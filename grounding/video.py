@@ -15,7 +15,6 @@ import numpy as np
 
 from grounding.decoding import (
     Picture,
-    VideoInfo,
     check_file,
     claimed,
     opencv_frames,
@@ -45,11 +44,6 @@ def check_rate(rate: float) -> None:
         raise ValueError(f"The sampling rate is {rate}: give a positive number of frames a second.")
 
 
-def probe(path: str | Path) -> VideoInfo:
-    """Opens a video and decodes its first frame. Raises VideoError, as FrameReader does."""
-    return FrameReader(path, rate=1.0).info
-
-
 class FrameReader:
     """Iterates over the sampled frames of a video; holds one frame at a time.
 
@@ -62,7 +56,7 @@ class FrameReader:
     Args:
         path: the video file.
         rate: frames sampled a second.
-        short_side: pixels; larger frames are scaled down by a whole factor, to no less than it.
+        short_side: pixels; larger frames are scaled down by a whole factor, to no less than it but for very long ones.
         beat: called for every frame that is decoded, sampled or not.
 
     Attributes:

@@ -7,7 +7,7 @@ import pytest
 
 from grounding import decoding, video
 from grounding.errors import VideoError
-from grounding.video import FrameReader, probe, read_frames
+from grounding.video import FrameReader, read_frames
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, turned, write_sound, write_video
 
 
@@ -220,8 +220,15 @@ def test_pyav_reads_what_opencv_cannot(tmp_path, monkeypatch):
     assert [frame.timestamp for frame in frames] == pytest.approx([0, 1, 2, 3, 4, 5])
 
 
-def test_probe_says_the_size_as_shown(tmp_path):
-    info = probe(turned(write_video(tmp_path / "a.mp4", [plain(RED)] * 5), tmp_path / "turned.mp4"))
+@pytest.mark.parametrize(
+    ("size", "shown"), [((500, 60_000), (33, 4000)), ((4, 60_000), (1, 15_000)), ((720, 1280), (360, 640))]
+)
+def test_a_picture_is_long_only_within_a_limit(size, shown):
+    assert decoding.shrunk(np.zeros((*size, 3), np.uint8), 336).shape[:2] == shown
+
+
+def test_the_size_is_the_one_that_is_shown(tmp_path):
+    info = FrameReader(turned(write_video(tmp_path / "a.mp4", [plain(RED)] * 5), tmp_path / "turned.mp4"), 1.0).info
     assert (info.width, info.height) == (64, 96)
 
 
@@ -280,8 +287,8 @@ def test_read_frames_past_the_end(tmp_path):
         read_frames(colours(tmp_path / "a.mp4"), [7.0])
 
 
-def test_probe_says_what_the_container_claims(tmp_path):
-    info = probe(colours(tmp_path / "a.mp4"))
+def test_the_info_is_what_the_container_claims(tmp_path):
+    info = FrameReader(colours(tmp_path / "a.mp4"), 1.0).info
     assert (info.width, info.height) == (96, 64)
     assert info.fps == pytest.approx(10, rel=0.01)
     assert info.duration == pytest.approx(6, rel=0.02)
