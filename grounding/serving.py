@@ -171,6 +171,7 @@ def remembered(
     if not encoded:
         growing = predictor.grow_video(video)
         for _ in growing:
+            check_length(video, growing.seconds)
             yield gr.skip(), gr.skip()
         encoded = growing.video()
         predictor.keep(key, video, encoded)

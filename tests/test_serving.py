@@ -9,6 +9,7 @@ from grounding import serving
 from grounding.checkpoint import CheckpointConfig
 from grounding.choosing import Choice
 from grounding.errors import CheckpointError, GroundingError, VideoError
+from grounding.memory import Memory
 from grounding.model import GrounderConfig
 from tests.clips import bad_file, colours
 
@@ -150,3 +151,11 @@ def test_the_environment_changes_the_limits_and_the_message_names_them(tmp_path,
     monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "two hours")
     with pytest.raises(GroundingError, match="GROUNDING_CLIP_SECONDS is 'two hours'"):
         serving.check_limits(path)
+
+
+def test_a_program_s_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(
+    predictor, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "4")
+    with pytest.raises(VideoError, match=r"'a.mp4' lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
+        list(serving.remembered(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
