@@ -9,7 +9,7 @@ import numpy as np
 
 from grounding.children import children
 from grounding.decoding import VideoInfo
-from grounding.files import swept
+from grounding.files import preview_name, swept
 from grounding.messages import Message
 from grounding.skipped import Span
 from grounding.video import SHORT_SIDE, Frame, check_rate
@@ -59,7 +59,7 @@ def preview(path: str | Path, folder: str | Path, progress: Progress | None = No
     """As preview.preview, in a child process. Whatever ends the work, nothing unfinished is left in `folder`."""
     path, folder = Path(path), Path(folder)
     arguments = {"path": str(path.absolute()), "folder": str(folder.absolute())}
-    with swept(folder):
+    with swept(folder / preview_name(path)):
         return Path(_last("preview", path, arguments, progress)["path"])
 
 
@@ -67,7 +67,7 @@ def cut(path: str | Path, start: float, end: float, out: str | Path, progress: P
     """As cutting.cut, in a child process. Whatever ends the work, nothing unfinished is left beside `out`."""
     path, out = Path(path), Path(out)
     arguments = {"path": str(path.absolute()), "start": start, "end": end, "out": str(out.absolute())}
-    with swept(out.parent):
+    with swept(out):
         _last("cut", path, arguments, progress)
     return out
 

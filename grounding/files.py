@@ -1,6 +1,7 @@
 """Files that are handed out: their names, and that they are whole."""
 
 import errno
+import glob
 import os
 import re
 import unicodedata
@@ -20,6 +21,11 @@ def safe_name(path: str | Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", plain)[:LONGEST].strip("_-") or "clip"
 
 
+def preview_name(path: str | Path) -> str:
+    """File name of a clip's preview."""
+    return f"{safe_name(path)}-preview.mp4"
+
+
 @contextmanager
 def whole_file(out: Path) -> Iterator[Path]:
     """A file beside `out` that takes its place when all went well, and otherwise leaves nothing.
@@ -36,12 +42,12 @@ def whole_file(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def swept(folder: Path) -> Iterator[None]:
-    """After an error, what a process that was killed had begun to write in `folder` is gone."""
+def swept(out: Path) -> Iterator[None]:
+    """After an error, what a process that was killed had begun to write of `out` is gone."""
     try:
         yield
     except BaseException:
-        for part in folder.glob(".*.part"):
+        for part in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
             part.unlink(missing_ok=True)
         raise
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grounding.clock import length
 from grounding.decoding import check_file, opened, tolerant
-from grounding.files import safe_name
+from grounding.files import preview_name
 from grounding.remuxing import remux
 from grounding.transcoding import Quality, transcode
 
@@ -45,7 +45,7 @@ def preview(path: str | Path, folder: str | Path, progress: Progress | None = No
     if plays_everywhere(path):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    out, report = folder / f"{safe_name(path)}-preview.mp4", progress or (lambda fraction, message: None)
+    out, report = folder / preview_name(path), progress or (lambda fraction, message: None)
     report(0.0, DOING)
     if remux(path, out):
         report(1.0, DOING)
