@@ -49,8 +49,8 @@ class Controls(NamedTuple):
 def build_page(limits: str, kept: float = LIMITS.kept) -> gr.Blocks:
     """The whole page. `limits` says how large a clip may be; what a visitor left unused for `kept` seconds goes."""
     gr.set_static_paths([EXAMPLES])  # handed out from there, and never deleted as a visitor's upload would be
-    ageing = (min(600, int(kept)), int(kept))
-    with Page(title="Find a moment", analytics_enabled=False, delete_cache=ageing) as page:
+    age = max(1, int(kept))  # seconds; Gradio would look without a pause for 0
+    with Page(title="Find a moment", analytics_enabled=False, delete_cache=(min(600, age), age)) as page:
         gr.Markdown(TITLE, elem_id="title")
         parts = state(kept)
         with gr.Row(elem_id="table"):
