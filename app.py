@@ -1,10 +1,12 @@
 """Serves the demo: python app.py, then open the address it prints."""
 
 import argparse
+import ctypes
 import math
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import gradio as gr
 
@@ -15,6 +17,9 @@ from grounding.page import build_page
 from grounding.serving import LIMITS, storage, told
 from grounding.style import css, head, theme
 
+ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
+SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself holds 0.1 MB for each
+
 
 def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
@@ -22,7 +27,13 @@ def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
     # ssr_mode: a Space would put a Node server before the page, which is tested without one.
-    page.launch(max_file_size=f"{math.ceil(told().megabytes)}mb", ssr_mode=False, **looks, **options)
+    page.launch(
+        max_file_size=f"{math.ceil(told().megabytes)}mb",
+        ssr_mode=False,
+        state_session_capacity=SESSIONS,
+        **looks,
+        **options,
+    )
     return page
 
 
@@ -44,9 +55,16 @@ def minutes(text: str) -> float:
     return seconds
 
 
+def hold_little_memory() -> None:
+    """glibc gives threads pools of memory and keeps what is freed there, which adds up where many ask at once."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(*ARENAS)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
     args = parse(arguments)
+    hold_little_memory()
     memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.from_options(args)
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # else Gradio keeps what was asked in the visitor's browser

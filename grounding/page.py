@@ -217,8 +217,12 @@ def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:
     """What happens when a visitor closes the page, or a program its client: files, features and answers go."""
 
     def forget_visitor(request: gr.Request) -> None:
-        visitors().leave(request.session_hash)
-        page.state_holder.delete_state(request.session_hash)  # Gradio itself would keep it for an hour
+        session, holder = request.session_hash, page.state_holder
+        visitors().leave(session)
+        holder.delete_state(session)  # Gradio itself would keep it for an hour ...
+        with holder.lock:
+            holder.session_data.pop(session, None)  # ... and its copy of the page's settings until 10,000 others came
+            holder.time_last_used.pop(session, None)
 
     return forget_visitor
 
