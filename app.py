@@ -26,10 +26,12 @@ def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
     page = build_page(limits=str(told()), kept=kept)
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
-    # ssr_mode: a Space would put a Node server before the page, which is tested without one.
+    # ssr_mode: a Space would put a Node server before the page, which is tested without one. _frontend: Gradio would
+    # give up where a busy machine takes more than 3 s for the first page.
     page.launch(
         max_file_size=f"{math.ceil(told().megabytes)}mb",
         ssr_mode=False,
+        _frontend=False,
         state_session_capacity=SESSIONS,
         **looks,
         **options,

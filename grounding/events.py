@@ -41,6 +41,7 @@ def find(
         query = check_query(query)
         yield Screen(waiting=working("Loading the model"), memory=memory)
         predictor = load_predictor(known(checkpoint))
+        yield Screen(waiting=working("Opening the clip"))
         drawing = time.monotonic()
         for clip in encoded(video, predictor, memory):
             if not clip.whole:

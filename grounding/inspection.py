@@ -13,6 +13,8 @@ from grounding.words import clock, printable, shortened
 SHOWN = 5  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
 
+SAME = 0.03  # difference of two scores that a plot does not show
+
 
 def inspection(board: Board) -> str:
     """The whole view as HTML. Every frame is a button that carries its time, for the page's script to move there."""
@@ -58,7 +60,13 @@ def comparison(board: Board) -> str:
         f"With hard-negative mining the moment scores {trained[0]:.2f} and these boundary frames {trained[1]:.2f} on "
         f"average, <b>{trained[0] - trained[1]:.2f}</b> apart; the same model trained without it (dashed) says "
         f"{plain[0]:.2f} and {plain[1]:.2f}, <b>{plain[0] - plain[1]:.2f}</b> apart."
+        + (" The two agree here: one curve lies on the other." if agree(board) else "")
     )
+
+
+def agree(board: Board) -> bool:
+    """Whether nobody could tell the two curves apart."""
+    return bool(np.abs(board.shown.answer.scores - board.shown.baseline.scores).max() < SAME)
 
 
 def compares(board: Board) -> bool:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 from grounding.inspection import SHOWN, inside_times, inspection, sentence, side
 from tests.boards import board
@@ -53,3 +54,11 @@ def test_the_other_model_is_told_only_where_it_is_asked_for_and_there():
     assert "no mining 0.70" in shown
     assert "the moment scores 0.28 and these boundary frames 0.35 on average" in shown
     assert "says 0.48 and 0.55" in shown
+
+
+def test_two_models_that_agree_are_said_to():
+    both = board(baseline=True)
+    same = replace(both.shown, baseline=both.shown.answer)
+    for asked, agree in ((both.shown, False), (same, True)):
+        shown = replace(both, asked=(asked,), compare=True)
+        assert ("The two agree here" in inspection(shown)) == agree
