@@ -13,7 +13,7 @@ from grounding.growing import Growing
 from grounding.keys import Key
 from grounding.memory import Memory
 from grounding.predictor import Predictor
-from grounding.serving import check_length, check_limits
+from grounding.serving import check_clip, check_length
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def encoded(path: str | None, predictor: Predictor, memory: Memory[Clip]) -> Ite
 
     Raises VideoError and EncoderError as Predictor.encode_video does, and VideoError where there is no clip.
     """
-    check_limits(path)
+    check_clip(path, memory)
     key = predictor.key(memory.content_hash(path))
     clip = memory.get(key) or _kept(key, predictor)
     if clip is None:
@@ -97,7 +97,7 @@ def _developed(path: str, rate: float, duration: float) -> Generator[float, None
 
 
 def _kept(key: Key, predictor: Predictor) -> Clip | None:
-    video = predictor.cache and predictor.cache.get(key)
+    video = predictor.kept(key)
     return Clip(video, None, video.duration) if video else None
 
 

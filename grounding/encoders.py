@@ -227,10 +227,15 @@ def _check_queries(queries: Sequence[str]) -> None:
     if isinstance(queries, str):
         raise TypeError(f"encode takes a list of queries. Write encode([{queries[:40]!r}]).")
     for query in queries:
-        try:
-            query.encode()
-        except UnicodeEncodeError as error:  # half a surrogate pair, from a terminal or from JSON
-            raise QueryError(f"The query {ascii(query[:40])} holds bytes that are not text. Type it again.") from error
+        check_text(query)
+
+
+def check_text(query: str) -> None:
+    """Raises QueryError for half a surrogate pair, which comes from a terminal, from JSON or from a text cut short."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"The query {ascii(query[:40])} holds bytes that are not text. Type it again.") from error
 
 
 def _encode_in_chunks(

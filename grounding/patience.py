@@ -42,40 +42,37 @@ class Patience:
 
     def stalled(self, name: str) -> VideoError:
         """Nothing came for too long."""
-        return VideoError(
-            f"{name!r} was given up, since nothing of it was decoded for {self.stall:g} s: {INSTEAD}, or allow more "
-            f"with {PREFIX}STALL."
-        )
+        why = f"nothing of it was decoded for {self.stall:g} s"
+        return given_up(name, why, f"{INSTEAD}, or allow more with {PREFIX}STALL")
 
     def too_long(self, name: str) -> VideoError:
         """Frames came, but too slowly."""
-        return VideoError(
-            f"{name!r} was given up, since decoding it took longer than {self.seconds:g} s: save it shorter or "
-            f"smaller, or allow more with {PREFIX}SECONDS."
-        )
+        why = f"decoding it took longer than {self.seconds:g} s"
+        return given_up(name, why, f"save it shorter or smaller, or allow more with {PREFIX}SECONDS")
 
     def too_large(self, name: str) -> VideoError:
         """Memory ran out."""
-        return VideoError(
-            f"{name!r} was given up, since decoding it takes more than {self.megabytes:g} MB of memory: save it with "
-            f"a smaller picture, or allow more with {PREFIX}MEGABYTES."
-        )
+        why = f"decoding it takes more than {self.megabytes:g} MB of memory"
+        return given_up(name, why, f"save it with a smaller picture, or allow more with {PREFIX}MEGABYTES")
+
+
+def given_up(name: str, why: str, instead: str) -> VideoError:
+    """What is said of every clip whose decoding was ended."""
+    return VideoError(f"{name!r} was given up, since {why}: {instead}.")
 
 
 def crashed(name: str, status: int | None) -> VideoError:
     """The process ended: by a signal if `status` is negative."""
     if status == -getattr(signal, "SIGKILL", 9):
-        return VideoError(
-            f"{name!r} was given up, since the process that decoded it was killed, as happens where memory runs out: "
-            "try again, or save it with a smaller picture."
-        )
+        why = "the process that decoded it was killed, as happens where memory runs out"
+        return given_up(name, why, "try again, or save it with a smaller picture")
     by = signal.Signals(-status).name if status and -status in set(signal.Signals) else f"status {status}"
-    return VideoError(f"{name!r} was given up, since its decoder crashed ({by}): {INSTEAD}.")
+    return given_up(name, f"its decoder crashed ({by})", INSTEAD)
 
 
 def failed(name: str, why: str) -> VideoError:
     """The decoder met something that nobody thought of."""
-    return VideoError(f"{name!r} was given up, since its decoder failed ({why}): {INSTEAD}.")
+    return given_up(name, f"its decoder failed ({why})", INSTEAD)
 
 
 def number(variable: str, otherwise: float) -> float:

@@ -23,6 +23,7 @@ from grounding.encoded import EncodedVideo
 from grounding.encoders import (
     FrameEncoder,
     QueryEncoder,
+    check_text,
     load_frame_encoder,
     load_query_encoder,
     resolve_device,
@@ -112,7 +113,7 @@ class Predictor:
         """
         check_file(Path(path))
         key = self.cache and self.key(content_hash(path))
-        video = self.cache and self.cache.get(key)
+        video = self.kept(key)
         if video is None:
             self._expect(path)
             video = encode_frames(path, self.frame_encoder, self.config.rate, progress)
@@ -136,6 +137,10 @@ class Predictor:
         kind = f"{code_hash()} {self.device.type} {tower_dtype(self.device)}"
         width = self.config.model.frame_width
         return Key(content, self.config.frame_encoder, self._weights_hash, float(self.config.rate), width, kind)
+
+    def kept(self, key: Key | None) -> EncodedVideo | None:
+        """What the cache has, None without one."""
+        return self.cache.get(key) if self.cache else None
 
     def keep(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
         """Puts an encoded file into the cache, unless it was written to or has left meanwhile."""
@@ -205,9 +210,7 @@ class Predictor:
 
     def _embed(self, video: EncodedVideo) -> torch.Tensor:
         features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)
-        if self.config.frame_encoder.startswith(
-            "open_clip:"
-        ):  # our own have unit length, stored ones of others may not
+        if self.config.frame_encoder.startswith("open_clip:"):  # ours have unit length, stored ones may not
             features = torch.nn.functional.normalize(features, dim=-1)  # (1, T, Dv)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)  # (1, T)
         return self.grounder.frame_tower(features, mask)[0]  # (T, D)
@@ -275,8 +278,5 @@ def check_query(query: str) -> str:
         raise QueryError(
             f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
         )
-    try:
-        query.encode()
-    except UnicodeEncodeError as error:  # half of a character, as programs send that cut a text within one
-        raise QueryError("The query holds half a character: type it again.") from error
+    check_text(query)
     return query.strip()

@@ -125,6 +125,21 @@ def described(predictor: Predictor) -> str:
 
 def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
     """Raises VideoError for no file, one that is no video, or is larger or longer than `limits`, before decoding."""
+    check_size(path, limits)
+    seconds = length(Path(path))
+    if seconds < math.inf:  # otherwise the file does not say, and is looked at as it grows
+        check_length(path, seconds, limits)
+
+
+def check_clip(path: str | Path | None, memory: Memory) -> None:
+    """As check_limits, but what the visitor's memory has is not opened once more for every query."""
+    check_size(path)
+    if not memory.of(path):
+        check_limits(path)
+
+
+def check_size(path: str | Path | None, limits: Limits | None = None) -> None:
+    """The part of check_limits for which no file is opened."""
     if not path:
         raise VideoError("There is no clip yet: upload a video or pick an example first.")
     path, limits = Path(path), limits or told()
@@ -135,9 +150,6 @@ def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
             f"{path.name!r} has {size:.0f} MB and {limits.megabytes:g} MB is the most: save it smaller or cut it "
             f"shorter. Whoever runs the app allows more with {MEGABYTES}."
         )
-    seconds = length(path)
-    if seconds < math.inf:  # otherwise the file does not say, and is looked at as it grows
-        check_length(path, seconds, limits)
 
 
 def check_length(path: str | Path, seconds: float, limits: Limits | None = None) -> None:
@@ -167,7 +179,7 @@ def remembered(
 ) -> Generator[tuple[Any, Any], None, EncodedVideo]:
     """The video, encoded at most once for a program that goes on asking about it; a pause after every chunk."""
     key = predictor.key(memory.content_hash(video))
-    encoded = memory.get(key) or (predictor.cache and predictor.cache.get(key))
+    encoded = memory.get(key) or predictor.kept(key)
     if not encoded:
         growing = predictor.grow_video(video)
         for _ in growing:
@@ -195,7 +207,7 @@ def ground_json(
     visitors().claim(session_of(request), video)
     try:
         check_query(query)
-        check_limits(video)
+        check_clip(video, memory)
         predictor = load_predictor(known(checkpoint))
         encoded = yield from remembered(video, predictor, memory)
         yield predictor.ground(encoded, query, whole(top_k)).to_dict(Path(video).name), memory

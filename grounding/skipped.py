@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from grounding.decoding import BROADCAST, damage, opened, raw_seconds
+from grounding.sampling import SAME
 
 LEAST = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
-SAME = 1e-3
 UNREAD = 0.5  # share of bytes that are in no packet, and
 BYTES = 1024  # number of them, from which they are damaged rather than the container's own
 

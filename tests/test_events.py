@@ -5,7 +5,7 @@ import dataclasses
 import gradio as gr
 import pytest
 
-from grounding import events
+from grounding import events, serving
 from grounding.cache import FeatureCache
 from grounding.errors import VideoError
 from tests.boards import board
@@ -64,6 +64,7 @@ def test_the_curve_is_drawn_as_it_grows_and_only_now_and_then(ask, tmp_path, mon
 def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkeypatch, predictor):
     first = ask(scenes)[-1]
     monkeypatch.setattr(predictor, "grow_video", lambda *_: pytest.fail("the clip was encoded again"))
+    monkeypatch.setattr(serving, "length", lambda *_: pytest.fail("the clip was opened again"))
     second = ask(scenes, "a rocket", board=first.board, memory=first.memory)[-1]
     assert [one.answer.query for one in second.board.asked] == ["a cat", "a rocket"]
     assert second.board.shown.answer.query == "a rocket"

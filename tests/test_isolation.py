@@ -80,5 +80,6 @@ def test_features_and_answers_go_with_the_visitor_who_left():
             holder[session][name] = "features"
     goodbye(page)(SimpleNamespace(session_hash="one"))
     assert kept
+    assert "one" not in holder  # not even Gradio's copy of the page's settings
     assert not holder["one"].state_data
     assert set(holder["other"].state_data) == kept
