@@ -39,9 +39,8 @@ def find(
     visitors().claim(session_of(request), video)
     try:
         query = check_query(query)
-        yield Screen(waiting=working("Loading the model"), memory=memory)
+        yield Screen(waiting=working("Loading the model and opening the clip"), memory=memory)
         predictor = load_predictor(known(checkpoint))
-        yield Screen(waiting=working("Opening the clip"))
         drawing = time.monotonic()
         for clip in encoded(video, predictor, memory):
             if not clip.whole:
