@@ -21,6 +21,7 @@ SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
 SAVE = "() => window.grounding.savePlot()"
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}
+FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each decodes, which may take much memory
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -194,12 +195,17 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
         event.then(None, screen.span, js=SHOW)
     controls.play.click(None, screen.span, js=PLAY)
     controls.picture.click(None, js=SAVE)
-    for button, make in ((controls.cut, events.cut_out), (controls.results, events.results)):
-        button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private")
+    for button, make, limit in ((controls.cut, events.cut_out, FEW_AT_A_TIME), (controls.results, events.results, {})):
+        button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private", **limit)
     working = [*finding, *developing]
     inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=working, queue=False, **QUICK)
     playing = inputs.video.upload(
-        events.playable, inputs.video, list(screen), show_progress_on=inputs.video, api_visibility="private"
+        events.playable,
+        inputs.video,
+        list(screen),
+        show_progress_on=inputs.video,
+        api_visibility="private",
+        **FEW_AT_A_TIME,
     )
     # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
     inputs.video.clear(events.leave, None, list(screen), cancels=[*working, playing], queue=False, **QUICK)
