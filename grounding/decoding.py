@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ MAGIC = (b"\x1aE\xdf\xa3", b"OggS", b"FLV", b"0&\xb2u", b"\x00\x00\x01\xba", b"\
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
 LONGEST = 4096  # pixels; pictures six times as long as high reach it, and many of them wait for the encoder
+ADDRESS = re.compile(r"\w{2,}:/")  # as a Path writes it; one letter is a drive
+FETCH = "an address is not read, so download the video first and give the path of the file"
 TS_PACKET = 188  # bytes; every packet of a transport stream begins with "G"
 
 Picture = Callable[[], np.ndarray]
@@ -46,7 +49,7 @@ def check_file(path: Path) -> None:
     try:
         str(path).encode()  # OpenCV crashes on a name that is not UTF-8
         if not path.exists():
-            raise VideoError(f"There is no file {name!r}: check the path.")
+            raise VideoError(f"There is no file {name!r}: {FETCH if ADDRESS.match(str(path)) else 'check the path'}.")
         if not path.is_file():
             raise VideoError(f"{name!r} is not a file: give a video file, such as an mp4.")
         with path.open("rb") as file:

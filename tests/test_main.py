@@ -84,6 +84,11 @@ def test_a_broken_middle_is_said_beside_the_answer(tmp_path, capsys):
     assert json.loads(said.out)["skipped"] == [[pytest.approx(2.7), pytest.approx(3.4)]]
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/clip.mp4", "HTTPS://127.0.0.1:9/clip.mp4", "file:///clip.mp4"])
+def test_an_address_is_told_to_be_one_that_is_not_read(address, capsys):
+    assert "'clip.mp4': an address is not read, so download" in failing([address, "a cat"], capsys)
+
+
 @pytest.mark.parametrize("query", ["", "  ", "x" * 10_000])
 def test_a_bad_query_is_one_line_and_exit_2(scenes, capsys, query):
     assert "query" in failing([str(scenes), query], capsys)
