@@ -6,7 +6,8 @@ import math
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import gradio as gr
 
@@ -28,15 +29,31 @@ def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
     looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
     # ssr_mode: a Space would put a Node server before the page, which is tested without one. _frontend: Gradio would
     # give up where a busy machine takes more than 3 s for the first page.
-    page.launch(
-        max_file_size=f"{math.ceil(told().megabytes)}mb",
-        ssr_mode=False,
-        _frontend=False,
-        state_session_capacity=SESSIONS,
-        **looks,
-        **options,
-    )
+    with listening():
+        page.launch(
+            max_file_size=f"{math.ceil(told().megabytes)}mb",
+            ssr_mode=False,
+            _frontend=False,
+            state_session_capacity=SESSIONS,
+            **looks,
+            **options,
+        )
     return page
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Raises GroundingError where Gradio finds no port that it can listen on."""
+    try:
+        yield
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None):  # another trouble; Gradio's own error has no number
+            raise
+        port = os.environ.get("GRADIO_SERVER_PORT", "7860 or one of the next hundred")
+        raise GroundingError(
+            f"The app cannot listen on port {port}: it is taken, or is none, or GRADIO_SERVER_NAME is no address of "
+            "this machine. Choose another port with GRADIO_SERVER_PORT."
+        ) from error
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -69,11 +86,13 @@ def main(arguments: list[str] | None = None) -> None:
     hold_little_memory()
     memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.from_options(args)
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    name, port = os.environ.get("GRADIO_SERVER_NAME", host), os.environ.get("GRADIO_SERVER_PORT")
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # else Gradio keeps what was asked in the visitor's browser
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that temporary files are deleted then, too
     try:
         with own_home(args.kept):
-            serve(args.kept, server_name=os.environ.get("GRADIO_SERVER_NAME", host), enable_monitoring=False)
+            # server_port: left to itself, Gradio takes the next free one for one that is taken.
+            serve(args.kept, server_name=name, server_port=int(port) if port else None, enable_monitoring=False)
     except GroundingError as error:
         sys.exit(str(error))
 

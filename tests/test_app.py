@@ -1,8 +1,10 @@
 """The served app, as a program sees it."""
 
+import socket
 import tempfile
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
@@ -82,6 +84,18 @@ def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, tmp_pa
         monkeypatch.setenv(name, value)
     app.main([])
     assert seen["server_name"] == host
+
+
+@pytest.mark.parametrize("port", ["taken", "70000"])
+def test_a_port_that_cannot_be_had_is_one_clear_sentence(monkeypatch, tmp_path, port):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(gr.Blocks, "block_thread", lambda page: pytest.fail(f"served at {page.local_url}"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1]) if port == "taken" else port
+        monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+        with pytest.raises(SystemExit, match=f"port {port}: it is taken, .*GRADIO_SERVER_PORT"):
+            app.main([])
 
 
 def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
