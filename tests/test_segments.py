@@ -1,34 +1,10 @@
 import numpy as np
 import pytest
 
-from grounding.segments import (
-    MOST_CROSSINGS,
-    Segment,
-    SegmentConfig,
-    changes,
-    crossings,
-    find_segments,
-    frame_edges,
-    overlap,
-    sharpened,
-    smooth,
-    suppress,
-)
+from grounding.segments import Segment, SegmentConfig, find_segments, overlap, suppress
+from tests.curves import curve, scenes
 
 PLAIN = SegmentConfig(smoothing=0.0, changes=0)
-
-
-def curve(length: int, *moments: tuple[int, int, float], low: float = 0.1) -> np.ndarray:
-    scores = np.full(length, low)
-    for start, end, height in moments:
-        scores[start:end] = height
-    return scores
-
-
-def scenes(length: int, *cuts: int) -> np.ndarray:
-    """Features (T, 8) that turn to another direction at each cut, with a little noise."""
-    number = np.searchsorted(cuts, np.arange(length), side="right")
-    return np.eye(8)[number % 8] + 0.01 * np.random.default_rng(0).normal(size=(length, 8))
 
 
 def find(scores, features=None, rate=1.0, **options):
@@ -39,111 +15,6 @@ def find(scores, features=None, rate=1.0, **options):
 
 def bounds(segment: Segment) -> tuple[float, float]:
     return segment.start, segment.end
-
-
-class TestFrameEdges:
-    def test_lie_midway_and_span_the_video(self):
-        assert frame_edges(np.array([0.0, 1.0, 3.0]), 5.0).tolist() == [0.0, 0.5, 2.0, 5.0]
-
-    def test_of_one_frame_are_the_video(self):
-        assert frame_edges(np.array([0.0]), 0.4).tolist() == [0.0, 0.4]
-
-
-class TestSmooth:
-    def test_zero_is_none(self):
-        scores = np.array([0.0, 1.0, 0.0])
-        assert smooth(np.arange(3.0), scores, 0.0).tolist() == scores.tolist()
-
-    def test_keeps_a_flat_curve_flat(self):
-        assert smooth(np.arange(5.0), np.full(5, 0.3), 2.0) == pytest.approx(np.full(5, 0.3))
-
-    def test_spreads_a_peak_and_keeps_its_area(self):
-        smoothed = smooth(np.arange(21.0), curve(21, (10, 11, 1.0), low=0.0), 1.0)
-        assert smoothed.sum() == pytest.approx(1.0)
-        assert smoothed.argmax() == 10
-        assert smoothed[10] == pytest.approx(0.399, abs=0.01)
-        assert smoothed == pytest.approx(smoothed[::-1])
-
-    def test_is_in_seconds_not_frames(self):
-        slow = smooth(np.arange(41.0), curve(41, (20, 21, 1.0), low=0.0), 1.0)
-        fast = smooth(np.arange(41.0) / 4, curve(41, (20, 21, 1.0), low=0.0), 1.0)
-        assert fast[20] == pytest.approx(slow[20] / 4, rel=0.05)
-
-    @pytest.mark.parametrize("length", [1, 2, 3])
-    def test_a_curve_shorter_than_the_kernel(self, length):
-        assert smooth(np.arange(length, dtype=float), np.full(length, 0.5), 10.0) == pytest.approx(np.full(length, 0.5))
-
-
-class TestSharpened:
-    def test_zero_leaves_the_scores_alone(self):
-        scores = np.array([0.2, 0.9])
-        assert sharpened(scores, 0.0) is scores
-
-    def test_is_the_odds_to_a_power_and_one_at_the_highest(self):
-        scores = np.array([0.5, 0.8, 0.9])  # odds of 1, 4 and 9
-        assert sharpened(scores, 1.0) == pytest.approx([1 / 9, 4 / 9, 1.0])
-        assert sharpened(scores, 0.5) == pytest.approx([1 / 3, 2 / 3, 1.0])
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_certain_frames_are_no_infinity(self, dtype):
-        assert sharpened(np.array([0.0, 1.0, 1.0], dtype), 1.5) == pytest.approx([0.0, 1.0, 1.0])
-
-    def test_does_not_depend_on_how_high_all_the_odds_are(self):
-        odds = np.array([1.0, 4.0, 2.0])
-        low, high = (sharpened(odds * by / (1 + odds * by), 1.5) for by in (0.01, 5.0))
-        assert low == pytest.approx(high)
-
-
-class TestChanges:
-    def test_peak_where_the_scene_changes(self):
-        strength = changes(scenes(20, 6, 13), 2)
-        assert np.flatnonzero(strength).tolist() == [0, 6, 13, 20]
-
-    def test_the_strongest_is_one_and_the_ends_half(self):
-        strength = changes(scenes(20, 6), 1)
-        assert (strength[0], strength[6], strength[20]) == (0.5, pytest.approx(1.0), 0.5)
-
-    def test_only_the_most_wanted(self):
-        features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.8, 0.6], [-0.6, 0.8], [-0.6, 0.8]])  # a small and a large
-        assert np.flatnonzero(changes(features, 1)).tolist() == [0, 4, 6]
-
-    def test_none_leaves_them_out(self):
-        assert not changes(scenes(20, 6, 13), 0).any()
-
-    def test_does_not_depend_on_the_length_of_features(self):
-        features = scenes(20, 6, 13)
-        scaled = features * np.linspace(1, 50, 20)[:, None]
-        assert changes(scaled, 4) == pytest.approx(changes(features, 4))
-
-    @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-    def test_a_frame_of_zeros_is_no_nan(self, dtype):
-        features = scenes(20, 6).astype(dtype)
-        features[3] = 0
-        assert np.isfinite(changes(features, 4)).all()
-
-    def test_of_one_frame(self):
-        assert changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
-
-
-class TestCrossings:
-    def test_are_where_the_curve_passes_a_threshold(self):
-        assert crossings(curve(10, (3, 7, 0.9)), (0.5,)).tolist() == [3, 7]
-
-    def test_thresholds_are_shares_of_the_range(self):
-        scores = np.array([0.10, 0.12, 0.14, 0.16, 0.18, 0.20])
-        assert crossings(scores, (0.5,)).tolist() == [3]
-        assert crossings(scores, (0.3, 0.9)).tolist() == [2, 5]
-
-    def test_a_flat_curve_has_none(self):
-        assert crossings(np.full(6, 0.4), (0.3, 0.7)).tolist() == []
-
-    def test_a_jagged_curve_has_the_steepest_only(self):
-        scores = np.tile([0.0, 0.9], 500)
-        scores[401] = 1.0
-        found = crossings(scores, (0.5,))
-        assert len(found) == MOST_CROSSINGS
-        assert {401, 402} <= set(found.tolist())
-        assert sorted(found) == found.tolist()
 
 
 class TestOverlap:
