@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 from grounding.encoded import EncodedVideo
 from grounding.keys import Key
 
-MEGABYTES = 2000.0  # of 1e6 bytes: 1,500 clips of 90 s, or 20 of two hours
+MEGABYTES = 2000.0  # of 1e6 bytes: 3,000 clips of 90 s, or 40 of two hours
 ENDING = ".safetensors"
 PART = ".tmp"  # how files that are being written begin, here and in safetensors
 STALE = 3600.0  # seconds after which nobody is writing such a file any more
@@ -164,7 +164,7 @@ def read_entry(path: Path, key: Key) -> EncodedVideo:
         raise ValueError("it belongs to another clip, encoder or rate")
     duration, skipped = json.loads(head["facts"])
     video = EncodedVideo(timestamps, features, float(duration), key.encoder, tuple(map(tuple, skipped)))
-    if features.dtype != np.float32 or features.shape[1] != key.width:
+    if features.dtype != np.float16 or features.shape[1] != key.width:
         raise ValueError(f"its features are {features.dtype} and {features.shape[1]} wide")
     if head["checksum"] != checksum(key, video):
         raise ValueError("its checksum is wrong")

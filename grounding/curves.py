@@ -5,6 +5,8 @@ A segment may begin and end where the curve crosses a threshold and where the fe
 
 import numpy as np
 
+from grounding.joins import neighbour_distance
+
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
@@ -48,9 +50,7 @@ def changes(features: np.ndarray, most: int) -> np.ndarray:
         return strength
     strength[[0, -1]] = 0.5
     if len(features) > 1:
-        features = features.astype(np.float32)  # (T, D)
-        unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)  # (T, D)
-        distance = 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (T - 1,)
+        distance = neighbour_distance(features)  # (T - 1,)
         padded = np.pad(distance, 1, constant_values=-np.inf)  # (T + 1,)
         peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
         peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]

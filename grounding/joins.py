@@ -31,6 +31,18 @@ def _changes_at(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.nda
     return np.where(lengths > STILL, 1 - cosine, 0.0)  # (E,)
 
 
+def neighbour_distance(features: np.ndarray) -> np.ndarray:
+    """Cosine distance of each frame and the next: (T, D), T above 1, give (T - 1,). Block by block, as above."""
+    starts = range(0, len(features) - 1, BLOCK)
+    return np.concatenate([_to_next(features[first : first + BLOCK + 1]) for first in starts])  # (T - 1,)
+
+
+def _to_next(features: np.ndarray) -> np.ndarray:
+    rows = features.astype(np.float32)  # (N, D)
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)  # (N, D)
+    return 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (N - 1,)
+
+
 def local_peaks(values: np.ndarray, reach: int) -> np.ndarray:
     """Indices of the values (N,) that none within `reach` on either side exceeds."""
     padded = np.pad(values, reach, constant_values=-np.inf)

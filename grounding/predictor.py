@@ -19,6 +19,7 @@ from grounding.answer import Answer
 from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
 from grounding.children import children
+from grounding.embedding import embed
 from grounding.encoded import EncodedVideo
 from grounding.encoders import (
     FrameEncoder,
@@ -209,11 +210,8 @@ class Predictor:
             self._last = (lambda: None, None)
 
     def _embed(self, video: EncodedVideo) -> torch.Tensor:
-        features = torch.from_numpy(video.features).to(self.device, torch.float32).unsqueeze(0)  # (1, T, Dv)
-        if self.config.frame_encoder.startswith("open_clip:"):  # ours have unit length, stored ones may not
-            features = torch.nn.functional.normalize(features, dim=-1)  # (1, T, Dv)
-        mask = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)  # (1, T)
-        return self.grounder.frame_tower(features, mask)[0]  # (T, D)
+        unit = self.config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
+        return embed(self.grounder.frame_tower, video.features, self.device, unit)  # (T, D)
 
     def _match(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         try:

@@ -21,7 +21,7 @@ KEY = Key("a" * 64, "embedded", "w" * 64, 2.0, 4, "this code")
 
 
 def video(seed=0, count=100, width=4):
-    features = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
+    features = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float16)
     return EncodedVideo(np.arange(count) / 2, features, count / 2, "embedded", ((3.1, 5.2), (7.0, 1e-9 + 8)))
 
 
@@ -121,8 +121,8 @@ DAMAGE = {
     "text": lambda path: path.write_text("not an entry" * 100),
     "width": lambda path: rewrite(path, features=video(width=5).features),
     "count": lambda path: rewrite(path, features=video(count=99).features),
-    "kind": lambda path: rewrite(path, features=video().features.astype(np.float16)),
-    "NaN": lambda path: rewrite(path, features=np.full((100, 4), np.nan, np.float32)),
+    "kind": lambda path: rewrite(path, features=video().features.astype(np.float32)),
+    "NaN": lambda path: rewrite(path, features=np.full((100, 4), np.nan, np.float16)),
     "times that do not rise": lambda path: rewrite(path, timestamps=np.zeros(100)),
     "duration": lambda path: rewrite(path, {"facts": "[1.0, []]"}),
     "no number": lambda path: rewrite(path, {"facts": '["long", []]'}),

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grounding.encoded import EncodedVideo
+from grounding.encoded import BLOCK, EncodedVideo
 from grounding.errors import CheckpointError
 
 GOOD = {"timestamps": np.array([0.0, 0.5, 1.0]), "features": np.ones((3, 4)), "duration": 1.5, "encoder": "embedded"}
@@ -52,6 +52,15 @@ def test_cannot_be_changed():
 def test_what_does_not_fit_says_why(wrong, reason):
     with pytest.raises(CheckpointError, match=reason):
         EncodedVideo(**GOOD | wrong)
+
+
+@pytest.mark.parametrize("frame", [0, BLOCK - 1, BLOCK, 2 * BLOCK])
+def test_a_value_that_is_not_finite_is_found_anywhere(frame):
+    features = np.ones((2 * BLOCK + 1, 2), np.float16)
+    EncodedVideo(np.arange(len(features)), features, len(features), "embedded")
+    features[frame, 1] = np.nan
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
+        EncodedVideo(np.arange(len(features)), features, len(features), "embedded")
 
 
 def test_what_was_found_in_a_video_is_not_looked_for_again():

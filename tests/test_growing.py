@@ -59,6 +59,12 @@ def test_what_is_there_early_is_the_beginning_of_the_whole(clip):
     assert np.array_equal(growing.video().features[:CHUNK], early.features)
 
 
+def test_features_are_kept_in_half_precision(clip):
+    growing = Growing(clip, Brightness(), rate=10.0)
+    next(iter(growing))
+    assert growing.video().features.dtype == np.float16
+
+
 def test_whoever_stops_stops_the_encoder(clip):
     encoder = Brightness()
     steps = iter(Growing(clip, encoder, rate=10.0))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from grounding import joins
-from grounding.joins import join_chances, lasting_change, local_peaks, strongest, unbroken
+from grounding.joins import join_chances, lasting_change, local_peaks, neighbour_distance, strongest, unbroken
 from grounding.segments import SegmentConfig, find_segments
 
 
@@ -22,6 +22,20 @@ class TestLastingChange:
         assert lasting_change(features, reach=1)[3:5].min() > 0.8
         assert lasting_change(features, reach=8)[3:5].max() < 0.5
         assert lasting_change(features, reach=8).argmax() == 15
+
+
+class TestNeighbourDistance:
+    @pytest.mark.parametrize("count", [2, 5, 6, 9, 12])
+    def test_is_the_cosine_distance_of_each_frame_and_the_next(self, monkeypatch, count):
+        monkeypatch.setattr(joins, "BLOCK", 4)
+        features = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float16)
+        rows = features.astype(np.float64)
+        lengths = np.linalg.norm(rows, axis=1)
+        cosine = (rows[1:] * rows[:-1]).sum(axis=1) / (lengths[1:] * lengths[:-1])
+        assert neighbour_distance(features) == pytest.approx(1 - cosine, abs=1e-5)
+
+    def test_to_nothing_is_one(self):
+        assert neighbour_distance(np.eye(3)[:2] * [[1.0], [0.0]]).tolist() == [1.0]
 
 
 class TestLocalPeaks:
