@@ -62,7 +62,7 @@ class Predictor:
         cache: FeatureCache | None = None,
     ) -> None:
         self.config = config
-        self.device = resolve_device(device)
+        self.device = self._wanted = resolve_device(device)
         self.grounder = grounder.to(self.device).eval()
         self._last: tuple[Callable[[], EncodedVideo | None], torch.Tensor | None] = (lambda: None, None)
         self.weights, self.cache = weights, cache
@@ -134,8 +134,11 @@ class Predictor:
         children().warm()
 
     def key(self, content: str) -> Key:
-        """Under which the features of a file are kept, by its content_hash. Raises EncoderError."""
-        kind = f"{code_hash()} {self.device.type} {tower_dtype(self.device)}"
+        """Under which the features of a file are kept, by its content_hash: the same whatever memory runs out.
+
+        Raises EncoderError.
+        """
+        kind = f"{code_hash()} {self._wanted.type} {tower_dtype(self._wanted)}"
         width = self.config.model.frame_width
         return Key(content, self.config.frame_encoder, self._weights_hash, float(self.config.rate), width, kind)
 
@@ -144,9 +147,11 @@ class Predictor:
         return self.cache.get(key) if self.cache else None
 
     def keep(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
-        """Puts an encoded file into the cache, unless it was written to or has left meanwhile."""
+        """Puts an encoded file into the cache, unless it was written to or has left meanwhile, or the key's device had
+        no memory left and another one encoded it."""
+        device = torch.device(getattr(vars(self).get("frame_encoder"), "device", "cpu"))
         with suppress(OSError):
-            if self.cache and content_hash(path) == key.content:
+            if self.cache and device.type == self._wanted.type and content_hash(path) == key.content:
                 self.cache.put(key, video)
 
     @cached_property

@@ -19,11 +19,12 @@ class ThriftyEncoder:
         device: where it is wanted.
 
     Attributes:
+        device: where it is now.
         note: what had to be done for lack of memory; "" where nothing had to.
     """
 
     def __init__(self, load: Callable[[str], FrameEncoder], device: str) -> None:
-        self._load, self._device, self._size, self.note = load, device, CHUNK, ""
+        self._load, self.device, self._size, self.note = load, device, CHUNK, ""
         self._encoder = self._loaded()
         self.name, self.width = self._encoder.name, self._encoder.width
 
@@ -41,16 +42,16 @@ class ThriftyEncoder:
         return torch.cat(rows)  # (B, width)
 
     def _loaded(self) -> FrameEncoder:
-        if self._device != "cpu":
+        if self.device != "cpu":
             try:
-                return self._load(self._device)
+                return self._load(self.device)
             except torch.OutOfMemoryError:
                 pass
             self._on_cpu()
         return self._load("cpu")
 
     def _try(self, frames: Sequence[np.ndarray]) -> torch.Tensor | None:
-        if self._device == "cpu":
+        if self.device == "cpu":
             return self._encoder.encode(frames)
         try:
             return self._encoder.encode(frames)
@@ -68,4 +69,4 @@ class ThriftyEncoder:
         torch.cuda.empty_cache()
 
     def _on_cpu(self) -> None:
-        self._device, self._size, self.note = "cpu", CHUNK, "the GPU has no memory left: frames encoded on the CPU"
+        self.device, self._size, self.note = "cpu", CHUNK, "the GPU has no memory left: frames encoded on the CPU"

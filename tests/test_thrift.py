@@ -7,6 +7,7 @@ import torch
 from grounding import __main__ as cli
 from grounding import predictor as predictors
 from grounding import serving
+from grounding.cache import FeatureCache
 from grounding.growing import encode_frames
 from grounding.thrift import ThriftyEncoder
 from tests.clips import colours
@@ -80,6 +81,33 @@ def test_a_whole_video_is_encoded_all_the_same(crowded, tmp_path):
     path = colours(tmp_path / "a.mp4")
     video = encode_frames(path, crowded(3)[0], 2.0)
     assert (video.features == encode_frames(path, crowded(32)[0], 2.0).features).all()
+
+
+@pytest.fixture
+def caching(predictor, tmp_path, crowded):
+    """A predictor that keeps on disk what an encoder on a GPU with room for some frames makes, and what is kept."""
+
+    def make(room):
+        made = predictors.Predictor(predictor.config, predictor.grounder, "cpu", cache=FeatureCache(tmp_path / "kept"))
+        made.device = made._wanted = torch.device("cuda")
+        made.frame_encoder = crowded(room)[0]
+        return made, lambda: list((tmp_path / "kept").rglob("*.safetensors"))
+
+    return make
+
+
+@pytest.mark.parametrize(("room", "count"), [(32, 1), (3, 1), (0, 0), (None, 0)])
+def test_what_the_cpu_made_is_not_kept_as_the_gpus(caching, tmp_path, room, count):
+    made, kept = caching(room)
+    made.encode_video(colours(tmp_path / "a.mp4"))
+    assert len(kept()) == count
+
+
+def test_what_the_gpu_made_is_found_after_it_was_full(caching):
+    made, _ = caching(32)
+    before = made.key("a")
+    made._to_cpu()
+    assert made.key("a") == before
 
 
 @pytest.fixture
