@@ -90,6 +90,18 @@ def test_a_call_that_fits_is_answered(served):
     assert "(None, 'a cat', 5, None)" in called(served.local_url, [None, "a cat", 5])
 
 
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), MemoryError(), ValueError("a misfit")])
+def test_the_log_tells_what_is_no_misfit(served, monkeypatch, caplog, trouble):
+    def fail(self, payload):
+        raise trouble
+
+    monkeypatch.setattr(gr.Number, "preprocess", fail)
+    said = called(served.local_url, [None, "a cat", 5])
+    assert "The call does not fit /ask: give video" in said and "space" not in said
+    logged = "".join(record.exc_text or "" for record in caplog.records if record.name == "grounding.calls")
+    assert ("Traceback" in logged and type(trouble).__name__ in logged) != isinstance(trouble, ValueError)
+
+
 def test_a_misfit_of_the_page_says_to_reload(served, capfd):
     radio = next(fn for fn in served.fns.values() if fn.api_visibility == "private")
     join = {"data": ["three"], "fn_index": radio._id, "session_hash": "someone"}
