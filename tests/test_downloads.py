@@ -37,10 +37,12 @@ def test_a_segment_comes_as_a_file_of_its_length(tmp_path):
 
 
 def test_results_do_not_say_where_the_server_keeps_a_clip(tmp_path):
-    files = [Path(path) for path in result_files(str(tmp_path / "secret" / "a.mp4"), [ANSWER], go.Figure(), tmp_path)]
+    files = [
+        Path(path) for path in result_files(str(tmp_path / "of-nobody-else" / "a.mp4"), [ANSWER], go.Figure(), tmp_path)
+    ]
     assert [path.suffix for path in files] == [".json", ".csv", ".csv", ".html"]
     assert json.loads(files[0].read_text(encoding="utf-8"))[0]["video"] == "a.mp4"
-    assert not any("secret" in path.read_text(encoding="utf-8") for path in files)
+    assert not any("of-nobody-else" in path.read_text(encoding="utf-8") for path in files)
 
 
 def test_a_clip_that_is_too_long_gets_no_copy(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from html.parser import HTMLParser
 
 import numpy as np
 import plotly.graph_objects as go
@@ -60,12 +61,21 @@ def test_no_cell_is_a_formula(answers):
     assert rows(segments_csv(answers))[2]["query"] == "'=cmd|'/c calc'!A1"
 
 
+def addresses(page: str) -> list[str]:
+    """What the elements of a page would fetch; what stands in its scripts does not count."""
+    found: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, given: found.extend(value for name, value in given if name in ("src", "href"))
+    parser.feed(page)
+    return found
+
+
 def test_the_plot_is_a_page_that_asks_nobody_for_anything(answers):
     figure = go.Figure(go.Scatter(x=[0, 1], y=[0.25, 0.5], name="</script><script>alert(1)</script>"))
     page = to_html(figure, "<script>alert(1)</script>")
     assert "Plotly.newPlot" in page
     assert len(page) > 1_000_000
-    assert 'src="http' not in page
+    assert addresses(page) == []
     assert "<script>alert(1)" not in page
     assert figure.layout.title.text is None
 
