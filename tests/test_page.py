@@ -1,5 +1,4 @@
 from grounding import events, page
-from grounding.serving import ground_json
 
 
 def test_every_example_is_a_clip_that_is_there():
@@ -8,9 +7,9 @@ def test_every_example_is_a_clip_that_is_there():
     assert all((page.EXAMPLES / entry["file"]).is_file() and len(entry["queries"]) >= 2 for entry in entries)
 
 
-def test_no_more_than_four_files_are_open_at_once():
-    """Whatever decodes: each process that does may take up to 4 GB."""
-    decoding = {job.__name__ for job in (events.find, events.develop, events.playable, events.cut_out, ground_json)}
-    jobs = [job for job in page.build_page("").fns.values() if job.name in decoding]
-    assert {job.name for job in jobs} == decoding
-    assert sum({job.concurrency_id: job.concurrency_limit for job in jobs}.values()) == 4
+def test_previews_and_cuts_are_made_two_at_a_time():
+    """Of all visitors together: each process that decodes may take up to 4 GB."""
+    making = {job.__name__ for job in (events.playable, events.cut_out)}
+    jobs = [job for job in page.build_page("").fns.values() if job.name in making]
+    assert {job.name for job in jobs} == making
+    assert {(job.concurrency_id, job.concurrency_limit) for job in jobs} == {("files", 2)}
