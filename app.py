@@ -14,11 +14,12 @@ import gradio as gr
 from grounding import cache, memory
 from grounding.errors import GroundingError
 from grounding.home import own_home
-from grounding.page import build_page
+from grounding.page import VISITORS, build_page
 from grounding.serving import LIMITS, storage, told
 from grounding.style import css, head, theme
 
 ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
+THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model
 SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself holds 0.1 MB for each
 
 
@@ -35,6 +36,7 @@ def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
             ssr_mode=False,
             _frontend=False,
             state_session_capacity=SESSIONS,
+            max_threads=THREADS,
             **looks,
             **options,
         )

@@ -1,101 +1,19 @@
 """What happens when someone uses the page."""
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
-from grounding.board import Asked, Board
-from grounding.clips import Clip, developed, encoded, film_of
+from grounding.board import Board
 from grounding.downloads import playable_file, result_files, segment_file
 from grounding.errors import GroundingError
 from grounding.files import safe_name
-from grounding.film import Film, strip
-from grounding.inspection import inspection
-from grounding.memory import Memory
-from grounding.plots import board_figure, growing_figure
-from grounding.predictor import Predictor, check_query
+from grounding.plots import board_figure
 from grounding.screen import Screen, cleared, drawn
-from grounding.serving import described, known, load_baseline, load_predictor, whole
-from grounding.views import done, encoding, problem, stopped, working
+from grounding.turns import CalledOffError, desk
+from grounding.views import problem, told
 from grounding.visitors import session_of, visitors
-
-REDRAW = 1.0  # seconds between two pictures of a growing curve
-
-
-def find(
-    video: str | None,
-    query: str,
-    checkpoint: str,
-    top_k: int,
-    board: Board | None,
-    memory: Memory[Clip] | None,
-    request: gr.Request | None = None,
-) -> Iterator[Screen]:
-    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
-    grown, memory = False, Memory() if memory is None else memory
-    visitors().claim(session_of(request), video)
-    try:
-        query = check_query(query)
-        yield Screen(waiting=working("Loading the model and opening the clip"), memory=memory)
-        predictor = load_predictor(known(checkpoint))
-        drawing = time.monotonic()
-        for clip in encoded(video, predictor, memory):
-            if not clip.whole:
-                redraw = time.monotonic() - drawing >= REDRAW
-                drawing, grown = (time.monotonic(), True) if redraw else (drawing, grown)
-                yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
-        asked = answered(predictor, clip, query, whole(top_k))
-    except GroundingError as error:
-        before = Screen() if not grown else cleared() if board is None else drawn(board)
-        yield before._replace(waiting="", message=problem(error), span=gr.skip(), clip=video)
-        return
-    new = board is None or board.clip != video
-    board = (Board(video, clip.film or Film()) if new else board).add(asked)
-    yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)
-
-
-def develop(video: str | None, memory: Memory[Clip] | None) -> Iterator[Screen]:
-    """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
-    try:
-        for share in developed(video, memory) if video and memory else ():
-            yield Screen(waiting=working("Fetching the pictures", share))
-    except (GroundingError, OSError):  # the clip has left; the answer stays
-        pass
-    yield Screen(waiting="")
-
-
-def pictures(board: Board | None, memory: Memory[Clip] | None) -> Screen:
-    """The thumbnails that came after their answer, wherever the visitor has come to meanwhile."""
-    film = film_of(board.clip, memory) if board and memory and not board.film.pictures else None
-    if film is None:
-        return Screen()
-    board = replace(board, film=film)
-    return Screen(board=board, film=strip(film), frames=inspection(board))
-
-
-def told(board: Board) -> str:
-    """The message about the active query."""
-    return done(board.shown.answer, board.shown.model)
-
-
-def growth(predictor: Predictor, clip: Clip, query: str):
-    """The figure of a clip that is partly encoded."""
-    return growing_figure(clip.video, predictor.scores(clip.video, query), clip.expected)
-
-
-def answered(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Asked:
-    """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
-    answer = predictor.ground(clip.video, query, top_k)
-    baseline = load_baseline(predictor.config)
-    return Asked(
-        answer,
-        tuple(predictor.similarities(clip.video, answer)),
-        baseline.ground(clip.video, query, top_k) if baseline else None,
-        model=described(predictor),
-    )
 
 
 def look_at(board: Board | None, query: int | None) -> Screen:
@@ -122,14 +40,14 @@ def remove(board: Board | None) -> Screen:
     return cleared(message="") if board is None else drawn(board, message=told(board))
 
 
-def stop(board: Board | None) -> Screen:
-    """The cancel button; the work itself is cancelled by Gradio, which closes `find`."""
-    said = {"waiting": "", "message": stopped()}
-    return cleared(**said) if board is None else drawn(board, **said)
+def stop(request: gr.Request | None = None) -> None:
+    """The cancel button: what is under way ends by itself and says so."""
+    desk().call_off(session_of(request))
 
 
-def leave() -> Screen:
+def leave(request: gr.Request | None = None) -> Screen:
     """The clip was taken away."""
+    desk().call_off(session_of(request), left=True)
     return cleared(waiting="", message="", clip=None, preview=gr.Video(None, visible=False))
 
 
@@ -143,10 +61,12 @@ def playable(
         return Screen()
     session = session_of(request)
     visitors().claim(session, video)
-    try:
-        shown = playable_file(video, visitors().folder(session), lambda share, text: progress(share, desc=text))
-    except GroundingError as error:
-        return Screen(message=problem(error), clip=video)
+    with desk().work(session) as work:
+        try:
+            report = work.watched(lambda share, text: progress(share, desc=text))
+            shown = playable_file(video, visitors().folder(session), report)
+        except (GroundingError, CalledOffError) as error:
+            return Screen() if work.off else Screen(message=problem(error), clip=video)
     if Path(shown) == Path(video):
         return Screen(preview=gr.Video(None, visible=False))  # that of another clip may have come late
     return Screen(preview=gr.Video(shown, visible=True))

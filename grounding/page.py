@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from grounding import events
+from grounding import events, finding
 from grounding.calls import Page
 from grounding.plots import empty_figure
 from grounding.screen import Screen
 from grounding.serving import LIMITS, checkpoint_choices, default_checkpoint, ground_json
+from grounding.turns import desk
 from grounding.visitors import visitors
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
@@ -20,8 +21,9 @@ Every sampled frame gets a matching score. No segment proposals, no training on 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
 SAVE = "() => window.grounding.savePlot()"
-ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "model"}
 FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each decodes, which may take much memory
+VISITORS = 32  # who are told their place and may call it off; whoever comes then waits for one of these places
+PROGRAMS = {"concurrency_limit": 1}  # at the model or waiting for it; the others wait in Gradio's queue
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -164,14 +166,15 @@ def example_entries() -> list[dict]:
 
 def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[gr.Examples]) -> None:
     """Which event does what. The video is an output of none of them, so that an error never covers it."""
-    finding = [
+    asking = [
         event(
-            events.find,
+            finding.find,
             [inputs.video, inputs.query, inputs.checkpoint, inputs.top_k, screen.board, screen.memory],
             list(screen),
             show_progress_on=[screen.waiting],
             api_visibility="private",
-            **ONE_AT_A_TIME,
+            concurrency_limit=VISITORS,
+            concurrency_id="visitors",
         )
         for event in (
             inputs.button.click,
@@ -179,43 +182,41 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
             *(example.load_input_event.success for example in examples),
         )
     ]
-    developing = [
-        found.success(events.develop, [screen.clip, screen.memory], list(screen), **ONE_AFTER_ANOTHER, **QUICK)
-        for found in finding
-    ]
-    for event in developing:
-        event.success(events.pictures, [screen.board, screen.memory], list(screen), **QUICK)
+    for found in asking:
+        developing = found.success(
+            finding.develop, [screen.clip, screen.memory], list(screen), **ONE_AFTER_ANOTHER, **QUICK
+        )
+        developing.success(finding.pictures, [screen.board, screen.memory], list(screen), **QUICK)
     looking = [
         screen.queries.input(events.look_at, [screen.board, screen.queries], list(screen), **QUICK),
         screen.segments.input(events.choose, [screen.board, screen.segments], list(screen), **QUICK),
         screen.compare.input(events.compare, [screen.board, screen.compare], list(screen), **QUICK),
         controls.remove.click(events.remove, [screen.board], list(screen), **QUICK),
     ]
-    for event in (*finding, *looking):
+    for event in (*asking, *looking):
         event.then(None, screen.span, js=SHOW)
     controls.play.click(None, screen.span, js=PLAY)
     controls.picture.click(None, js=SAVE)
     for button, make, limit in ((controls.cut, events.cut_out, FEW_AT_A_TIME), (controls.results, events.results, {})):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private", **limit)
-    working = [*finding, *developing]
-    inputs.cancel.click(events.stop, [screen.board], list(screen), cancels=working, queue=False, **QUICK)
+    inputs.cancel.click(events.stop, queue=False, **QUICK)
     playing = inputs.video.upload(
         events.playable,
         inputs.video,
         list(screen),
         show_progress_on=inputs.video,
+        trigger_mode="multiple",
         api_visibility="private",
         **FEW_AT_A_TIME,
     )
-    # By hand, before another clip can be given; `change` may come late and would cancel what was asked since.
-    inputs.video.clear(events.leave, None, list(screen), cancels=[*working, playing], queue=False, **QUICK)
+    # By hand, before another clip can be given; `change` may come late and would end what was asked since.
+    inputs.video.clear(events.leave, None, list(screen), queue=False, **QUICK)
     # A preview that was being made for a clip that has left may still come.
     playing.success(events.own_preview, [inputs.video, screen.preview], screen.preview, **QUICK)
     for example in examples:
-        hide = {"fn": lambda: gr.Video(None, visible=False), "outputs": screen.preview}
-        example.dataset.click(**hide, cancels=[playing], queue=False, **QUICK)
+        example.dataset.click(lambda: gr.Video(None, visible=False), None, screen.preview, queue=False, **QUICK)
     # Twice, since an answer may also arrive after its clip has left.
-    for event in (inputs.video.change, *(found.success for found in finding)):
+    for event in (inputs.video.change, *(found.success for found in asking)):
         event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)
 
 
@@ -224,6 +225,7 @@ def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:
 
     def forget_visitor(request: gr.Request) -> None:
         session, holder = request.session_hash, page.state_holder
+        desk().call_off(session, left=True)
         visitors().leave(session)
         holder.delete_state(session)  # Gradio itself would keep it for an hour ...
         with holder.lock:
@@ -244,4 +246,4 @@ def add_endpoint(kept: float) -> None:
             memory := gr.State(None, time_to_live=kept),  # of its own: it holds no pictures
         ]
         outputs = [gr.JSON(label="answer"), memory]
-        gr.Button().click(ground_json, inputs, outputs, api_name="ground", **ONE_AT_A_TIME)
+        gr.Button().click(ground_json, inputs, outputs, api_name="ground", **PROGRAMS)

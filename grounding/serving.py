@@ -20,6 +20,7 @@ from grounding.memory import Memory
 from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
+from grounding.turns import desk
 from grounding.video import check_file
 from grounding.visitors import session_of, visitors
 from grounding.words import shortened
@@ -203,13 +204,16 @@ def ground_json(
 
     Only the last that it yields is an answer; after every chunk before it, Gradio ends the work of a program that left.
     """
-    memory = Memory() if memory is None else memory
-    visitors().claim(session_of(request), video)
+    memory, session = Memory() if memory is None else memory, session_of(request)
+    visitors().claim(session, video)
     try:
         check_query(query)
         check_clip(video, memory)
-        predictor = load_predictor(known(checkpoint))
-        encoded = yield from remembered(video, predictor, memory)
-        yield predictor.ground(encoded, query, whole(top_k)).to_dict(Path(video).name), memory
+        with desk().work(session, at_model=True) as work:
+            for _ in work.queue():
+                yield gr.skip(), gr.skip()
+            predictor = load_predictor(known(checkpoint))
+            encoded = yield from remembered(video, predictor, memory)
+            yield predictor.ground(encoded, query, whole(top_k)).to_dict(Path(video).name), memory
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error

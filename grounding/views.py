@@ -28,6 +28,11 @@ def done(answer: Answer, model: str) -> str:
     )
 
 
+def told(board: Board) -> str:
+    """The message about the active query."""
+    return done(board.shown.answer, board.shown.model)
+
+
 def stopped() -> str:
     """After a cancel."""
     return '<p class="done" role="status">Stopped. Nothing was changed.</p>'
@@ -41,6 +46,11 @@ def working(text: str, fraction: float = 0.0) -> str:
         f'<div role="progressbar" aria-label="Finding the moment" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{percent}" aria-valuetext="{html.escape(text)}"><i style="width:{percent}%"></i></div></div>'
     )
+
+
+def queued(before: int) -> str:
+    """While others are at the model or wait for it before."""
+    return working(f"Waiting for {'one other' if before == 1 else f'{before} others'} before you")
 
 
 def encoding(clip: Clip) -> str:

@@ -207,13 +207,19 @@
     placePlayhead();
   }
 
-  new MutationObserver(() => (bind(), hush())).observe(document, { childList: true, subtree: true });
+  // A cancel takes until the frames at hand are encoded; meanwhile the page says so.
+  function settle() {
+    if (!one("#waiting .working")) document.documentElement.classList.remove("stopping");
+  }
+
+  new MutationObserver(() => (bind(), hush(), settle())).observe(document, { childList: true, subtree: true });
   for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
     document.addEventListener(name, (event) => event.target === video() && graph() && follow(), true);
   }
   document.addEventListener("click", (event) => {
     const frame = event.target.closest?.(".frame[data-time]");
     if (frame) seek(Number(frame.dataset.time));
+    if (event.target.closest?.("#cancel")) document.documentElement.classList.add("stopping");
   });
   // Not plotly_click: the second of two quick clicks is reported where the first one was.
   let pressed = null;

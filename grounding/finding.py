@@ -1,0 +1,116 @@
+"""What happens when someone asks for a moment: from the press of the button to the answer and its pictures."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+
+from grounding.board import Asked, Board
+from grounding.clips import Clip, developed, encoded, film_of
+from grounding.errors import GroundingError
+from grounding.film import Film, strip
+from grounding.inspection import inspection
+from grounding.memory import Memory
+from grounding.plots import growing_figure
+from grounding.predictor import Predictor, check_query
+from grounding.screen import Screen, cleared, drawn
+from grounding.serving import described, known, load_baseline, load_predictor, whole
+from grounding.turns import CalledOffError, Work, desk
+from grounding.views import encoding, problem, queued, stopped, told, working
+from grounding.visitors import session_of, visitors
+
+REDRAW = 1.0  # seconds between two pictures of a growing curve
+
+
+def find(
+    video: str | None,
+    query: str,
+    checkpoint: str,
+    top_k: int,
+    board: Board | None,
+    memory: Memory[Clip] | None,
+    request: gr.Request | None = None,
+) -> Iterator[Screen]:
+    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
+    session, grown = session_of(request), False
+    visitors().claim(session, video)
+    try:
+        with desk().work(session, at_model=True) as work:
+            asked = (check_query(query), checkpoint, top_k)
+            for screen in finding(work, video, asked, board, Memory() if memory is None else memory):
+                grown = grown or screen.plot != gr.skip()
+                yield screen
+    except (GroundingError, CalledOffError) as error:
+        before = Screen() if not grown else cleared() if board is None else drawn(board)
+        ended = over(error, before, video)
+    else:
+        return
+    yield ended  # here, where the error holds on to nothing that was at work
+
+
+def finding(
+    work: Work, video: str | None, asked: tuple[str, str, int], board: Board | None, memory: Memory[Clip]
+) -> Iterator[Screen]:
+    """The steps of `find`. `asked`: the query, the checkpoint and how many segments. Raises what ends it early."""
+    query, checkpoint, top_k = asked
+    for others in work.queue():
+        yield Screen(waiting=queued(others))
+    yield Screen(waiting=working("Loading the model and opening the clip"), memory=memory)
+    predictor, drawing = load_predictor(known(checkpoint)), time.monotonic()
+    for clip in encoded(video, predictor, memory):
+        work.check()
+        if not clip.whole:
+            redraw = time.monotonic() - drawing >= REDRAW
+            drawing = time.monotonic() if redraw else drawing
+            yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
+    answer = answered(predictor, clip, query, whole(top_k))
+    new = board is None or board.clip != video
+    board = (Board(video, clip.film or Film()) if new else board).add(answer)
+    yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)
+
+
+def over(ended: GroundingError | CalledOffError, before: Screen, video: str | None) -> Screen:
+    """What is said where there is no answer; `before` takes the curve back that grew."""
+    if isinstance(ended, CalledOffError) and ended.left:
+        return cleared(waiting="")
+    message = stopped() if isinstance(ended, CalledOffError) else problem(ended)
+    return before._replace(waiting="", message=message, span=gr.skip(), clip=video)
+
+
+def develop(video: str | None, memory: Memory[Clip] | None, request: gr.Request | None = None) -> Iterator[Screen]:
+    """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
+    try:
+        with desk().work(session_of(request)) as work:
+            for share in developed(video, memory) if video and memory else ():
+                work.check()
+                yield Screen(waiting=working("Fetching the pictures", share))
+    except (GroundingError, OSError, CalledOffError):  # the clip has left, or no pictures are wanted; the answer stays
+        pass
+    yield Screen(waiting="")
+
+
+def pictures(board: Board | None, memory: Memory[Clip] | None) -> Screen:
+    """The thumbnails that came after their answer, wherever the visitor has come to meanwhile."""
+    film = film_of(board.clip, memory) if board and memory and not board.film.pictures else None
+    if film is None:
+        return Screen()
+    board = replace(board, film=film)
+    return Screen(board=board, film=strip(film), frames=inspection(board))
+
+
+def growth(predictor: Predictor, clip: Clip, query: str):
+    """The figure of a clip that is partly encoded."""
+    return growing_figure(clip.video, predictor.scores(clip.video, query), clip.expected)
+
+
+def answered(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Asked:
+    """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
+    answer = predictor.ground(clip.video, query, top_k)
+    baseline = load_baseline(predictor.config)
+    return Asked(
+        answer,
+        tuple(predictor.similarities(clip.video, answer)),
+        baseline.ground(clip.video, query, top_k) if baseline else None,
+        model=described(predictor),
+    )
