@@ -7,6 +7,7 @@ import numpy as np
 
 from grounding.joins import neighbour_distance
 
+STILL = 1e-6  # cosine distance up to which two frames differ by rounding alone
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
@@ -17,7 +18,7 @@ def frame_edges(timestamps: np.ndarray, duration: float) -> np.ndarray:
 
 
 def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian smoothing in seconds, blind to nothing but padding: (T,) and (T,) give (T,)."""
+    """Gaussian smoothing, `sigma` in seconds, cut off at three of them: (T,) and (T,) give (T,)."""
     if sigma <= 0 or len(scores) < 2:
         return scores
     reach = max(1, round(3 * sigma / float(np.median(np.diff(timestamps)))))
@@ -51,10 +52,11 @@ def changes(features: np.ndarray, most: int) -> np.ndarray:
     strength[[0, -1]] = 0.5
     if len(features) > 1:
         distance = neighbour_distance(features)  # (T - 1,)
-        padded = np.pad(distance, 1, constant_values=-np.inf)  # (T + 1,)
+        distance = np.where(distance > STILL, distance, 0.0)  # (T - 1,)
+        padded = np.pad(distance, 1)  # (T + 1,)
         peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
         peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]
-        strength[peaks + 1] = distance[peaks] / max(float(distance.max()), 1e-9)
+        strength[peaks + 1] = distance[peaks] / max(distance.max(), STILL)
     return strength
 
 

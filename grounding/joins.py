@@ -81,8 +81,8 @@ def join_chances(timestamps: np.ndarray, features: np.ndarray, windows: tuple[fl
 
 def unbroken(chances: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Log of the chance that no scenes meet strictly between edges `first` and `last`, (W,) each; (W,), at most 0."""
-    total = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(1 - chances, LEAST)))])  # (T + 2,)
-    return np.minimum(total[last] - total[first + 1], 0.0)
+    total = np.cumsum(np.log(np.maximum(1 - chances, LEAST)))  # (T + 1,), up to and with each edge
+    return total[last - 1] - total[first]
 
 
 def strongest(chances: np.ndarray, most: int) -> np.ndarray:

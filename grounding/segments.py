@@ -85,11 +85,10 @@ class SegmentConfig:
 
 @dataclass(frozen=True)
 class Windows:
-    """Candidates: first and last edge index, mean score inside, and rank, (W,) each."""
+    """Candidates: first and last edge index, and rank, (W,) each."""
 
     first: np.ndarray
     last: np.ndarray
-    inside: np.ndarray
     rank: np.ndarray
 
 
@@ -101,7 +100,7 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     the share is that of the horizon, lest long windows win everywhere.
 
     Args:
-        edges: (T + 1,) seconds.
+        edges: (T + 1,) seconds, the first 0.
         curve: (T,) smoothed scores.
         strength: (T + 1,) changes at the edges.
     """
@@ -111,15 +110,14 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     start, end = edges[first], edges[last]  # (W,) each
     total = np.concatenate([[0.0], np.cumsum(curve * np.diff(edges))])  # (T + 1,), the area under the curve so far
     length, area = end - start, total[last] - total[first]  # (W,) each
-    low = np.maximum(start - config.surroundings * length, edges[0])  # (W,)
+    low = np.maximum(start - config.surroundings * length, 0.0)  # (W,)
     high = np.minimum(end + config.surroundings * length, edges[-1])  # (W,)
     rest = high - low - length  # (W,)
     around = np.interp(high, edges, total) - np.interp(low, edges, total) - area  # (W,)
     contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
-    whole = edges[-1] - edges[0]
-    share = np.minimum(length / min(whole, HORIZON), np.maximum(0.5, length / whole))  # (W,)
+    share = np.minimum(length / min(edges[-1], HORIZON), np.maximum(0.5, length / edges[-1]))  # (W,)
     bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
-    return Windows(first, last, area / length, contrast * (share * (1 - share)) ** config.balance * bonus)
+    return Windows(first, last, contrast * (share * (1 - share)) ** config.balance * bonus)
 
 
 @dataclass(frozen=True)
@@ -147,8 +145,7 @@ def find_breaks(timestamps: np.ndarray, features: np.ndarray, config: SegmentCon
 def ranked_windows(edges: np.ndarray, curve: np.ndarray, breaks: Breaks, config: SegmentConfig) -> Windows:
     """The candidates between the video's breaks; shapes as in `candidates`."""
     if not config.contrast:
-        first, last, inside = runs(edges, curve, breaks.strength, config.thresholds)
-        return Windows(first, last, inside, inside)
+        return Windows(*runs(edges, curve, breaks.strength, config.thresholds))
     found = candidates(edges, curve, breaks.strength, config)
     if not config.windows:
         return found
@@ -159,7 +156,7 @@ def ranked_windows(edges: np.ndarray, curve: np.ndarray, breaks: Breaks, config:
 def overlap(a: Segment, b: Segment) -> float:
     """Temporal intersection over union of two segments."""
     shared = min(a.end, b.end) - max(a.start, b.start)
-    return max(0.0, shared) / (max(a.end, b.end) - min(a.start, b.start)) if shared > 0 else 0.0
+    return shared / (max(a.end, b.end) - min(a.start, b.start)) if shared > 0 else 0.0
 
 
 def suppress(ranked: Iterable[Segment], most: int, limit: float) -> list[Segment]:

@@ -33,6 +33,21 @@ class TestSmooth:
         fast = smooth(np.arange(41.0) / 4, curve(41, (20, 21, 1.0), low=0.0), 1.0)
         assert fast[20] == pytest.approx(slow[20] / 4, rel=0.05)
 
+    @pytest.mark.parametrize(("sigma", "reach"), [(0.4, 1), (1.0, 3), (2.0, 6)])
+    def test_is_cut_off_at_three_deviations(self, sigma, reach):
+        smoothed = smooth(np.arange(21.0), curve(21, (10, 11, 1.0), low=0.0), sigma)
+        assert np.flatnonzero(smoothed).tolist() == list(range(10 - reach, 11 + reach))
+
+    def test_a_wider_one_spreads_a_peak_further(self):
+        smoothed = smooth(np.arange(41.0), curve(41, (20, 21, 1.0), low=0.0), 4.0)
+        assert smoothed[20] == pytest.approx(0.1, abs=0.001)
+        assert smoothed[24] / smoothed[20] == pytest.approx(np.exp(-0.5))
+
+    def test_two_frames_draw_near_to_each_other(self):
+        low, high = smooth(np.arange(2.0), np.array([0.0, 1.0]), 1.0)
+        assert 0 < low < 0.5 < high < 1
+        assert low + high == pytest.approx(1.0)
+
     @pytest.mark.parametrize("length", [1, 2, 3])
     def test_a_curve_shorter_than_the_kernel(self, length):
         assert smooth(np.arange(length, dtype=float), np.full(length, 0.5), 10.0) == pytest.approx(np.full(length, 0.5))
@@ -48,9 +63,13 @@ class TestSharpened:
         assert sharpened(scores, 1.0) == pytest.approx([1 / 9, 4 / 9, 1.0])
         assert sharpened(scores, 0.5) == pytest.approx([1 / 3, 2 / 3, 1.0])
 
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_certain_frames_are_no_infinity(self, dtype):
         assert sharpened(np.array([0.0, 1.0, 1.0], dtype), 1.5) == pytest.approx([0.0, 1.0, 1.0])
+
+    @pytest.mark.parametrize("score", [0.0, 1.0])
+    def test_where_all_frames_are_certain_they_are_equal(self, score):
+        assert sharpened(np.full(3, score), 1.5).tolist() == [1.0, 1.0, 1.0]
 
     def test_does_not_depend_on_how_high_all_the_odds_are(self):
         odds = np.array([1.0, 4.0, 2.0])
@@ -85,6 +104,26 @@ class TestChanges:
         features[3] = 0
         assert np.isfinite(changes(features, 4)).all()
 
+    def test_in_a_slow_turn_only_the_fastest_edge_is_one(self):
+        angles = np.deg2rad([0, 10, 30, 70, 90, 100])
+        features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 3, 6]
+
+    def test_of_two_equal_changes_in_a_row_the_later_counts(self):
+        assert np.flatnonzero(changes(np.eye(3)[[0, 0, 1, 2, 2]], 5)).tolist() == [0, 3, 5]
+
+    def test_of_equal_changes_the_earlier_count(self):
+        features = np.eye(2)[np.arange(200) // 2 % 2]  # turns every two frames
+        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 2, 4, 6, 8, 10, 200]
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_a_still_picture_has_none(self, seed):
+        features = np.tile(np.random.default_rng(seed).normal(size=64), (20, 1))
+        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 20]
+
+    def test_of_two_frames(self):
+        assert changes(np.eye(2), 4).tolist() == [0.5, 1.0, 0.5]
+
     def test_of_one_frame(self):
         assert changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
 
@@ -98,6 +137,9 @@ class TestCrossings:
         assert crossings(scores, (0.5,)).tolist() == [3]
         assert crossings(scores, (0.3, 0.9)).tolist() == [2, 5]
 
+    def test_a_frame_at_the_threshold_is_above_it(self):
+        assert crossings(np.array([0.0, 0.5, 1.0]), (0.5,)).tolist() == [1]
+
     def test_a_flat_curve_has_none(self):
         assert crossings(np.full(6, 0.4), (0.3, 0.7)).tolist() == []
 
@@ -108,3 +150,7 @@ class TestCrossings:
         assert len(found) == MOST_CROSSINGS
         assert {401, 402} <= set(found.tolist())
         assert sorted(found) == found.tolist()
+
+    def test_of_equally_steep_ones_the_earlier_are_kept(self):
+        scores = np.concatenate([np.tile([0.0, 0.6], 150), np.tile([0.45, 1.0], 150)])  # rises of 0.6, then of 0.55
+        assert crossings(scores, (0.5,)).tolist() == list(range(1, MOST_CROSSINGS + 1))

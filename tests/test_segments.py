@@ -20,12 +20,15 @@ def bounds(segment: Segment) -> tuple[float, float]:
 class TestOverlap:
     @pytest.mark.parametrize(
         ("b", "expected"),
-        [((0, 10), 1.0), ((5, 15), 1 / 3), ((2, 4), 0.2), ((10, 20), 0.0), ((30, 40), 0.0)],
+        [((0, 10), 1.0), ((5, 15), 1 / 3), ((2, 4), 0.2), ((9, 19), 1 / 19), ((10, 20), 0.0), ((30, 40), 0.0)],
     )
     def test_is_intersection_over_union(self, b, expected):
         first, second = Segment(0, 10, 0.5), Segment(*b, 0.5)
         assert overlap(first, second) == pytest.approx(expected)
         assert overlap(second, first) == pytest.approx(expected)
+
+    def test_of_two_empty_ones_is_zero(self):
+        assert overlap(Segment(3, 3, 0.5), Segment(3, 3, 0.5)) == 0.0
 
 
 class TestSuppress:
@@ -36,6 +39,9 @@ class TestSuppress:
 
     def test_the_limit_is_an_iou(self):
         assert [s.score for s in suppress(self.ranked, 5, 0.3)] == [0.9, 0.7, 0.5]
+
+    def test_an_overlap_of_just_the_limit_is_kept(self):
+        assert len(suppress([Segment(0, 10, 0.9), Segment(0, 5, 0.8)], 5, 0.5)) == 2
 
     def test_stops_at_the_most_wanted(self):
         assert [s.score for s in suppress(self.ranked, 2, 0.5)] == [0.9, 0.7]
@@ -102,6 +108,11 @@ class TestFindSegments:
         assert bounds(near) == (19.5, 25.5)  # rises higher above what lies next to it
         assert bounds(far) == (69.5, 79.5)  # rises higher above the whole video
 
+    def test_of_moments_that_stand_out_alike_five_are_found_the_earliest_first(self):
+        scores = curve(400, *((start, start + 8, 1.0) for start in range(16, 400, 32)), low=0.0)
+        found = find(scores, config=SegmentConfig(smoothing=0.0, changes=0, surroundings=1.0))
+        assert [segment.start for segment in found] == [15.5, 47.5, 79.5, 111.5, 143.5]
+
     @pytest.mark.parametrize("top_k", [1, 3, 10])
     def test_answers_are_valid_ranked_apart_and_at_most_top_k(self, top_k):
         rng = np.random.default_rng(top_k)
@@ -117,16 +128,23 @@ class TestFindSegments:
             found = find(curve(length, (7, 17, 1.0), low=0.0), scenes(length, 7, 17), rate=3.0)
             assert all(0 <= segment.score <= 1 for segment in found)
 
-    @pytest.mark.parametrize("height", [0.0, 0.4, 1.0])
-    def test_a_flat_curve_gives_the_whole_video(self, height):
-        assert find(np.full(30, height)) == [Segment(0.0, 30.0, pytest.approx(height))]
+    def test_nor_do_they_where_rounding_adds_up(self):
+        for length in range(30, 60):
+            scores = np.concatenate([np.random.default_rng(length).uniform(0, 0.5, length), np.ones(15)])
+            assert all(segment.score <= 1 for segment in find(scores, config=PLAIN))
+
+    @pytest.mark.parametrize("height", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("cuts", [(), (8, 16)])
+    def test_a_flat_curve_gives_the_whole_video(self, height, cuts):
+        assert find(np.full(32, height), scenes(32, *cuts)) == [Segment(0.0, 32.0, pytest.approx(height))]
 
     def test_one_frame_gives_the_whole_video(self):
         assert find(np.array([0.7])) == [Segment(0.0, 1.0, pytest.approx(0.7))]
 
     def test_a_moment_at_either_end(self):
-        assert bounds(find(curve(30, (0, 8, 0.9)), config=PLAIN)[0]) == (0.0, 7.5)
-        assert bounds(find(curve(30, (22, 30, 0.9)), config=PLAIN)[0]) == (21.5, 30.0)
+        first, last = (find(curve(30, moment), config=PLAIN)[0] for moment in ((0, 8, 0.9), (22, 30, 0.9)))
+        assert first == Segment(0.0, 7.5, pytest.approx(0.9))
+        assert last == Segment(21.5, 30.0, pytest.approx(0.9))
 
     def test_a_short_moment_of_a_long_video(self):
         best = find(curve(3600, (1800, 1812, 0.9)), config=PLAIN)[0]

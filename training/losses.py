@@ -66,8 +66,8 @@ class ContrastConfig:
 
     Attributes:
         temperature: of the softmax over frames.
-        foreground: a frame is foreground above this share of the way from its video's lowest to its highest score.
-        background: and clear background below this one.
+        foreground: a frame is foreground from this share of the way up, from its video's lowest to its highest score.
+        background: and clear background up to this one.
         near_duplicate: cosine to the prototype from which a background frame is taken to be the moment itself.
         scales: of the hard negatives, mined one after another.
         balance: if above 0, the foreground is the one stretch that stands out most, found as segments are, and all

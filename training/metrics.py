@@ -26,9 +26,7 @@ def recall_table(predictions: Sequence[Sequence[Span]], moments: Sequence[Span])
     """
     if len(predictions) != len(moments) or not moments:
         raise ValueError(f"{len(predictions)} predictions for {len(moments)} moments: give one for each, at least one.")
-    ious = [
-        [interval_iou(span, moment) for span in spans[:5]] for spans, moment in zip(predictions, moments, strict=True)
-    ]
+    ious = [[interval_iou(span, moment) for span in spans] for spans, moment in zip(predictions, moments, strict=True)]
     table = {
         f"R@{n},IoU={m}": 100 * sum(max(row[:n], default=0.0) >= m for row in ious) / len(ious)
         for n in (1, 5)

@@ -5,6 +5,42 @@ from tests.training.tensors import directions, flags, row
 from training.losses import ContrastConfig, coarse_contrast, estimate, frame_contrast, relative
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("temperature", 0.0, "above 0"),
+        ("temperature", float("inf"), "above 0"),
+        ("foreground", -0.1, "a share from 0 to 1"),
+        ("foreground", 1.1, "a share from 0 to 1"),
+        ("background", -0.1, "0 or more and below foreground"),
+        ("background", 0.7, "0 or more and below foreground"),
+        ("near_duplicate", -1.1, "a cosine, or up to 2 to leave none out"),
+        ("near_duplicate", 2.1, "a cosine, or up to 2 to leave none out"),
+        ("balance", -0.1, "from 0 to 100"),
+        ("balance", 100.1, "from 0 to 100"),
+    ],
+)
+def test_a_number_out_of_range_is_named_with_what_it_must_be(name, value, wanted):
+    with pytest.raises(ValueError, match=f"^{name} must be {wanted}, not {value}$"):
+        ContrastConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"foreground": 1.0, "background": 0.0, "near_duplicate": 2.0, "balance": 100.0},
+        {"temperature": 0.1, "near_duplicate": -1.0, "balance": 0.0},
+    ],
+)
+def test_the_ends_of_the_ranges_are_in_them(options):
+    assert all(getattr(ContrastConfig(**options), name) == value for name, value in options.items())
+
+
+def test_with_no_foreground_limit_there_is_no_background():
+    with pytest.raises(ValueError, match="^background must be 0 or more and below foreground, not 0.0$"):
+        ContrastConfig(foreground=0.0, background=0.0)
+
+
 class TestRelative:
     def test_runs_from_zero_to_one_over_real_frames(self):
         level = relative(row(2.0, 4.0, 3.0, 99.0), flags(1, 1, 1, 0))
@@ -96,6 +132,13 @@ class TestEstimate:
         assert foreground.tolist() == row(0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0).tolist()
         assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
 
+    def test_frames_at_the_limits_count(self):
+        foreground, background = estimate(
+            row(0.0, 0.25, 0.5, 1.0), flags(1, 1, 1, 1), ContrastConfig(foreground=0.5, background=0.25)
+        )
+        assert foreground.tolist() == [[0.0, 0.0, 0.5, 1.0]]
+        assert background.tolist() == [[True, True, False, False]]
+
     @pytest.mark.parametrize("balance", [0.0, 0.7])
     def test_padding_is_neither(self, balance):
         mask, scores = flags(1, 1, 1, 1, 1, 1, 0, 0), self.scores.clone()
@@ -150,6 +193,12 @@ class TestCoarseContrast:
             for query in (directions(0)[0], directions(160)[0])
         )
         assert toward < away
+
+    def test_the_foreground_may_be_the_stretch_that_stands_out(self):
+        frames = self.frames.clone().requires_grad_()
+        self.loss(frames, config=ContrastConfig(temperature=0.5, balance=0.7)).backward()
+        towards = frames.grad[0] @ self.query[0]
+        assert towards[0] < 0 < towards[3]
 
     def test_a_flat_curve_costs_nothing(self):
         assert self.loss(scores=row(0.5, 0.5, 0.5, 0.5)) == 0

@@ -1,0 +1,106 @@
+"""Candidates and their ranks, in `grounding.segments`."""
+
+import numpy as np
+import pytest
+
+from grounding.segments import Breaks, SegmentConfig, candidates, find_breaks, ranked_windows
+
+NO_CHANGES = np.zeros(11)
+CURVE = np.array([0.4, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.3])
+
+
+def ranks(curve=CURVE, step=1.0, strength=NO_CHANGES, **options):
+    """Rank of each candidate by its first and last edge; frames last `step` seconds."""
+    config = SegmentConfig(thresholds=(0.5,), **options)
+    found = candidates(np.arange(11) * step, curve, strength, config)
+    assert len(set(zip(found.first, found.last, strict=True))) == len(found.rank)
+    return {(int(a), int(b)): float(rank) for a, b, rank in zip(found.first, found.last, found.rank, strict=True)}
+
+
+class TestContrast:
+    @pytest.mark.parametrize("step", [0.01, 1.0, 3.0])
+    def test_is_the_mean_inside_less_that_of_the_surroundings(self, step):
+        assert ranks(step=step, balance=0.0, surroundings=0.5) == pytest.approx(
+            {
+                (0, 2): 0.2 - 1.0,
+                (0, 4): 0.6 - 0.0,
+                (2, 4): 1.0 - 0.0,
+                (0, 10): 0.0,
+                (2, 10): 2.5 / 8 - 0.2,
+                (4, 10): 0.5 / 6 - 2 / 3,
+            }
+        )
+
+    def test_the_surroundings_end_with_the_video(self):
+        found = ranks(balance=0.0, surroundings=2.0)
+        assert found[0, 4] == pytest.approx(0.6 - 0.5 / 6)
+        assert found[2, 4] == pytest.approx(1.0 - 0.6 / 6)
+        assert found[4, 10] == pytest.approx(0.5 / 6 - 0.6)
+
+    def test_runs_from_boundary_to_boundary(self):
+        strength = NO_CHANGES.copy()
+        strength[7] = 0.1
+        edges = {edge for window in ranks(strength=strength) for edge in window}
+        assert edges == {0, 2, 4, 7, 10}
+
+
+class TestLength:
+    """By how much the length of a window changes its rank."""
+
+    def weight(self, window, step, balance=1.0):
+        return ranks(step=step, balance=balance)[window] / ranks(step=step, balance=0.0)[window]
+
+    @pytest.mark.parametrize("step", [0.01, 1.0, 18.0])
+    def test_counts_by_its_share_of_the_video(self, step):
+        assert self.weight((2, 4), step) == pytest.approx(0.2 * 0.8)
+        assert self.weight((2, 4), step, balance=0.5) == pytest.approx(0.4)
+        assert self.weight((2, 10), step) == pytest.approx(0.8 * 0.2)
+
+    def test_in_a_long_video_by_its_share_of_three_minutes(self):
+        assert self.weight((2, 4), 27.0) == pytest.approx(0.3 * 0.7)  # 54 of 180 seconds
+        assert self.weight((2, 4), 36.0) == pytest.approx(0.4 * 0.6)
+
+    def test_of_half_an_hour_all_up_to_the_half_count_alike_and_longer_ones_less(self):
+        assert self.weight((2, 4), 180.0) == pytest.approx(0.25)
+        assert self.weight((0, 4), 180.0) == pytest.approx(0.25)
+        assert self.weight((2, 10), 180.0) == pytest.approx(0.8 * 0.2)
+
+
+def test_changes_at_its_ends_raise_a_window_by_their_mean_strength():
+    strength = NO_CHANGES.copy()
+    strength[[0, 2, 4]] = 0.5, 1.0, 0.2
+    plain, raised = ranks(strength=strength, change_bonus=0.0), ranks(strength=strength, change_bonus=2.0)
+    assert raised[2, 4] / plain[2, 4] == pytest.approx(1 + 2 * 0.6)
+    assert raised[0, 4] / plain[0, 4] == pytest.approx(1 + 2 * 0.35)
+    assert raised[4, 10] / plain[4, 10] == pytest.approx(1 + 2 * 0.1)
+
+
+class TestRankedWindows:
+    def rank(self, coherence, windows=(1.0,)):
+        chances = NO_CHANGES.copy()
+        chances[3] = 0.8  # within the moment
+        config = SegmentConfig(thresholds=(0.5,), windows=windows, coherence=coherence)
+        found = ranked_windows(np.arange(11.0), CURVE, Breaks(chances, NO_CHANGES), config)
+        return found.rank[(found.first == 2) & (found.last == 4)].item()
+
+    def test_loses_by_the_chance_that_scenes_meet_inside(self):
+        assert self.rank(1.0) / self.rank(0.0) == pytest.approx(0.2)
+        assert self.rank(2.0) / self.rank(0.0) == pytest.approx(0.04)
+
+    def test_but_not_where_no_lasting_changes_are_asked_for(self):
+        assert self.rank(1.0, windows=()) == self.rank(0.0)
+
+
+class TestFindBreaks:
+    features = np.eye(4)[[0, 0, 0, 1, 1, 1, 2, 2, 2]]
+    times = np.arange(9.0)
+
+    def test_are_changes_between_neighbours_unless_they_must_last(self):
+        breaks = find_breaks(self.times, self.features, SegmentConfig(changes=1))
+        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
+        assert breaks.chances.tolist() == breaks.strength.tolist()
+
+    def test_of_changes_that_last_all_keep_their_chances_and_the_strongest_bound_segments(self):
+        breaks = find_breaks(self.times, self.features, SegmentConfig(changes=1, windows=(2.0,)))
+        assert np.flatnonzero(breaks.chances).tolist() == [0, 3, 6, 9]
+        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
