@@ -201,7 +201,7 @@ def find_segments(
     total = np.concatenate([[0.0], np.cumsum(scores)])  # (T + 1,)
     mean = (total[found.last] - total[found.first]) / (found.last - found.first)  # (W,), of the scores as they are
     ranked = (
-        Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), float(np.clip(mean[w], 0.0, 1.0)))
+        Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), min(float(mean[w]), 1.0))
         for w in order[found.rank[order] > 0]
     )
     return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(scores.mean()))]
