@@ -139,11 +139,12 @@ def _add_segments(figure: go.Figure, asked: Asked, chosen: int) -> None:
     segments, duration, colour = asked.answer.segments, asked.answer.duration, COLOURS[asked.slot]
     for index, segment in enumerate(segments):
         if index != chosen:
+            below = [other for other in segments[:index] if abs(other.start - segment.start) < 0.03 * duration]
             figure.add_vrect(
                 segment.start,
                 segment.end,
                 line={"color": OTHER, "width": 1, "dash": "dot"},
-                annotation={"text": str(index + 1), "font": {"size": 13}},
+                annotation={"text": str(index + 1), "font": {"size": 13}, "yshift": 16 * len(below)},
                 annotation_position="bottom left",
             )
     best = segments[chosen]

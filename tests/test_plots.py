@@ -69,6 +69,13 @@ def test_the_label_of_a_late_segment_stays_in_the_plot(answer):
     assert (early.x, early.xanchor) == (10.0, "left")
 
 
+def test_segments_that_start_together_do_not_cover_each_other_s_rank(answer):
+    more = [Segment(10.0, 30.0, 0.2), Segment(40.0, 50.0, 0.1)]
+    ranks = notes(score_figure(dataclasses.replace(answer, segments=answer.segments + more)))
+    assert ranks["2"].yshift == ranks["4"].yshift == 0
+    assert ranks["3"].yshift > 10
+
+
 def test_another_segment_can_be_chosen(answer):
     figure = score_figure(answer, chosen=1)
     assert shaded(figure) == [(10.0, 20.0)]
