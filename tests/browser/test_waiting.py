@@ -130,3 +130,21 @@ def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, chromium, add
     expect(tab.locator("#message")).to_contain_text("Stopped")
     assert gated.calls == 3
     other.context.close()
+
+
+def test_whoever_leaves_frees_the_place_for_those_behind(tab, chromium, address, long, scenes, gated):
+    first, second = (chromium.new_context().new_page() for _ in range(2))
+    for page, clip, told in (
+        (first, long, "Loading the model"),
+        (second, scenes, "one other"),
+        (tab, scenes, "2 others"),
+    ):
+        page.goto(address)
+        upload(page, clip)
+        ask(page, "a cat")
+        expect(page.locator("#waiting")).to_contain_text(told)
+    second.context.close()
+    expect(tab.locator("#waiting")).to_contain_text("one other before you")
+    gated.let_go(100)
+    expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
+    first.context.close()
