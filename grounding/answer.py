@@ -21,7 +21,7 @@ class Answer:
         scores: (T,) matching scores in [0, 1].
         segments: best first.
         hard_negatives: boundary frames of the segments, segment by segment, the hardest first.
-        skipped: spans (start, end) in seconds of which no frame could be decoded.
+        skipped: spans (start, end) in seconds that could not be decoded in full.
     """
 
     query: str

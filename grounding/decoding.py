@@ -144,11 +144,20 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
         yield container, stream
 
 
-def pyav_frames(path: Path, short_side: int, wanted: Set[int] | None = None) -> Iterator[tuple[float | None, Picture]]:
-    """As `opencv_frames`, on the same clock; only the frames with `wanted` timestamps, where they are given."""
+def pyav_frames(
+    path: Path,
+    short_side: int,
+    wanted: Set[int] | None = None,
+    see: Callable[[float | None, "av.VideoFrame"], None] = lambda seconds, frame: None,
+) -> Iterator[tuple[float | None, Picture]]:
+    """As `opencv_frames`, on the same clock; only the frames with `wanted` timestamps, where they are given.
+
+    `see` is called for every frame that is decoded, with its raw timestamp.
+    """
     with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         for seconds, frame in tolerant(container, stream, wanted):
+            see(seconds, frame)
             if wanted is None or frame.pts in wanted:
                 yield seconds, lambda frame=frame: upright(frame, short_side)
 

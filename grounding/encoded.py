@@ -22,7 +22,7 @@ class EncodedVideo:
         features: (T, D), a row per sampled frame; float16 from `encode_video`, and any float type from elsewhere.
         duration: length of the video in seconds.
         encoder: name of the frame encoder that made the features.
-        skipped: spans (start, end) in seconds of which no frame could be decoded.
+        skipped: spans (start, end) in seconds that could not be decoded in full.
 
     Raises:
         CheckpointError: shapes disagree, no frame at all, or a value that is not finite.

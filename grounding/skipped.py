@@ -1,13 +1,18 @@
-"""Which parts of a damaged video were skipped, since no frame of them can be decoded."""
+"""Which parts of a damaged video were skipped, since no frame of them can be decoded, or only patched up."""
 
 import math
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grounding.decoding import BROADCAST, damage, opened, raw_seconds
 from grounding.sampling import SAME
+
+if TYPE_CHECKING:
+    import av
 
 LEAST = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
 UNREAD = 0.5  # share of bytes that are in no packet, and
@@ -16,28 +21,59 @@ BYTES = 1024  # number of them, from which they are damaged rather than the cont
 Span = tuple[float, float]  # start and end, seconds
 
 
-def skipped(path: Path, packets: Sequence[float], decoded: Sequence[float]) -> tuple[Span, ...]:
-    """Spans without a frame, in seconds since the first frame, that should have one.
+class Patches:
+    """Where PyAV patched up what it could not decode, as its decoders of h264 and MPEG-4 say.
 
-    Either packets are there whose frames did not come, or no packets but bytes that are none. Without these it is no
-    damage: a recording of a screen has no packets for as long as nothing happens on it.
+    A frame that is damaged spoils those that are predicted from it, up to the next key frame. Where the first frames
+    are, as in a broadcast that was cut, the decoder says itself when it has recovered.
+    """
+
+    def __init__(self) -> None:
+        self._starts, self._ends = array("d"), array("d")  # raw timestamps in turn; the last span may have no end
+        self._sound = False  # whether a sound frame came yet
+
+    def __bool__(self) -> bool:
+        return bool(self._starts)
+
+    def see(self, seconds: float | None, frame: "av.VideoFrame") -> None:
+        """To be called with every frame, in order, and its raw timestamp."""
+        spoilt = len(self._starts) > len(self._ends)
+        sound = not frame.is_corrupt and (frame.key_frame or not spoilt or not self._sound)
+        self._sound |= sound
+        if seconds is not None and spoilt == sound:
+            (self._ends if spoilt else self._starts).append(seconds)
+
+    def spoil(self, seconds: np.ndarray) -> np.ndarray:
+        """Whether frames with these raw timestamps (N,) are spoilt: (N,)."""
+        begun, ended = (np.searchsorted(np.array(edges), seconds + SAME) for edges in (self._starts, self._ends))
+        return begun > ended
+
+
+def skipped(
+    path: Path, packets: Sequence[float], decoded: Sequence[float], patches: Patches | None = None
+) -> tuple[Span, ...]:
+    """Spans without a sound frame, in seconds since the first frame, that should have one.
+
+    Either frames were patched up, or packets are there whose frames did not come, or no packets but bytes that are
+    none. Without these it is no damage: a recording of a screen has no packets for as long as nothing happens on it.
 
     Args:
         path: the video.
         packets: seconds of all packets with a frame that is shown, as raw_seconds counts them, in any order.
         decoded: the same of the frames that came.
+        patches: which of these were patched up; none if not given.
     """
     expected, frames = np.unique(np.asarray(packets, float)), np.unique(np.asarray(decoded, float))  # (P,), (F,)
     if len(expected) < 2 or not len(frames):
         return ()
-    step = float(np.median(np.diff(expected)))
-    stops = np.append(frames, max(expected[-1] + step, frames[-1]))  # (F + 1,)
+    step, first = float(np.median(np.diff(expected))), float(frames[0])
+    sound = frames[~(patches or Patches()).spoil(frames)]  # (S,)
+    stops = np.concatenate([[first - step], sound, [max(expected[-1] + step, frames[-1])]])  # (S + 2,)
     wide = np.flatnonzero(np.diff(stops) > LEAST + step)
     gaps: list[Span] = [(float(stops[index]), float(stops[index + 1])) for index in wide]
     silent = [gap for gap in gaps if not ((expected > gap[0] + SAME) & (expected < gap[1] - SAME)).any()]
-    sound = set(silent) - set(_damaged(path, silent))
-    first = float(frames[0])
-    return tuple((start + step - first, end - first) for start, end in gaps if (start, end) not in sound)
+    pauses = set(silent) - set(_damaged(path, silent))
+    return tuple((max(start + step - first, 0.0), end - first) for start, end in gaps if (start, end) not in pauses)
 
 
 def _damaged(path: Path, gaps: list[Span]) -> list[Span]:

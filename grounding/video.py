@@ -24,7 +24,7 @@ from grounding.decoding import (
 )
 from grounding.errors import VideoError
 from grounding.sampling import SAME, Grid, Plan, make_plan
-from grounding.skipped import Span, skipped
+from grounding.skipped import Patches, Span, skipped
 
 SHORT_SIDE = 336  # pixels; encoders read 224 to 336, so larger frames only cost memory
 SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
@@ -62,7 +62,7 @@ class FrameReader:
     Attributes:
         info: what the container claims.
         duration: seconds until the last frame that was decoded ends; that of the video once the iteration is over.
-        skipped: spans of seconds that could not be decoded, known once the iteration is over.
+        skipped: spans of seconds that could not be decoded in full, known once the iteration is over.
 
     Raises:
         VideoError: the file is missing, empty, no video, holds no frame that can be decoded, or (while iterating)
@@ -78,16 +78,17 @@ class FrameReader:
         self.info, self._opencv_fails = claimed(self.path)
         self.duration = 0.0
         self.skipped: tuple[Span, ...] = ()
+        self._patches = Patches()
 
     def __iter__(self) -> Iterator[Frame]:
-        plan = None if self._opencv_fails else make_plan(self.path, self.rate)
+        plan, self._patches = None if self._opencv_fails else make_plan(self.path, self.rate), Patches()
         last, count = -math.inf, 0
         for last, picture in self._planned(plan) if plan else ():
             count += 1
             yield Frame(last, picture())
         if plan and count == len(plan.seconds):
             self.duration = plan.duration
-            self.skipped = skipped(self.path, plan.packets, plan.packets)
+            self.skipped = skipped(self.path, plan.packets, plan.packets, self._patches)
         else:
             yield from (
                 Frame(timestamp, picture()) for timestamp, picture in self._sampled() if timestamp > last + SAME
@@ -97,7 +98,7 @@ class FrameReader:
 
     def _planned(self, plan: Plan) -> Iterator[tuple[float, Picture]]:
         """The sampled frames, hardly any other decoded; ends early where they are not those that the packets say."""
-        frames = pyav_frames(self.path, self.short_side, plan.wanted)
+        frames = pyav_frames(self.path, self.short_side, plan.wanted, self._patches.see)
         for (raw, picture), timestamp in zip(frames, plan.seconds.tolist(), strict=False):
             if raw is None or abs(raw - plan.first - timestamp) > SAME:
                 return
@@ -129,17 +130,18 @@ class FrameReader:
         packets, end = self._packets
         if self.duration and end[1] and abs(end[0] - first - last) < SLACK:
             self.duration = last + end[1]
-        self.skipped = skipped(self.path, packets, seen)
+        self.skipped = skipped(self.path, packets, seen, self._patches)
 
     def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
         """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
-        last = -math.inf
-        for raw, picture in () if self._opencv_fails else opencv_frames(self.path, self.short_side):
+        last, silent = -math.inf, self._opencv_fails or bool(self._patches)  # OpenCV says nothing of patches
+        self._patches = Patches()
+        for raw, picture in () if silent else opencv_frames(self.path, self.short_side):
             self._beat()
             last = last if raw is None else raw
             yield raw, picture
         if self._packets[1][0] > last + SLACK:
-            for raw, picture in pyav_frames(self.path, self.short_side):
+            for raw, picture in pyav_frames(self.path, self.short_side, see=self._patches.see):
                 self._beat()
                 if raw is None or raw > last:
                     yield raw, picture

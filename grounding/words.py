@@ -49,10 +49,10 @@ def plain(text: str) -> str:
 
 
 def left_out(spans: Sequence[tuple[float, float]], written: Callable[[float], str] = clock) -> str:
-    """Says which spans (start, end) of a video could not be decoded; nothing where there are none."""
+    """Says which spans (start, end) of a video could not be decoded in full; nothing where there are none."""
     if not spans:
         return ""
     named = [f"{written(start)} to {written(end)}" for start, end in spans[:SPANS]]
     named += [f"{len(spans) - SPANS} more spans"] if len(spans) > SPANS else []
     listed = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
-    return f"{listed} could not be decoded: what happens there is not found."
+    return f"{listed} could not be decoded in full: what happens there may not be found."

@@ -80,7 +80,7 @@ def test_a_broken_middle_is_said_beside_the_answer(tmp_path, capsys):
     broken(clip)
     assert cli.main([str(clip), "a grey picture", "--json"]) == 0
     said = capsys.readouterr()
-    assert said.err == "2.7 s to 3.4 s could not be decoded: what happens there is not found.\n"
+    assert said.err == "2.7 s to 3.4 s could not be decoded in full: what happens there may not be found.\n"
     assert json.loads(said.out)["skipped"] == [[pytest.approx(2.7), pytest.approx(3.4)]]
 
 

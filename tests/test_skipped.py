@@ -1,11 +1,15 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from grounding import video
-from grounding.skipped import _unread, skipped
+from grounding.decoding import opened
+from grounding.skipped import Patches, _unread, skipped
 from grounding.video import FrameReader
 from tests.clips import RED, colours, plain, write_video
-from tests.trust.matrix import broken
+from tests.trust.matrix import broken, written
 
 EVERY = [index / 10 for index in range(60)]
 
@@ -15,7 +19,7 @@ def without(start: float, end: float) -> list[float]:
 
 
 @pytest.mark.parametrize("reader", ["planned", "opencv", "pyav"])
-@pytest.mark.parametrize(("suffix", "span"), [("mp4", (2.8, 3.4)), ("mkv", (2.7, 3.4)), ("ts", (2.7, 3.3))])
+@pytest.mark.parametrize(("suffix", "span"), [("mp4", (2.7, 3.4)), ("mkv", (2.7, 3.4)), ("ts", (2.7, 3.3))])
 def test_a_broken_middle_is_told(tmp_path, monkeypatch, reader, suffix, span):
     if reader != "planned":
         monkeypatch.setattr(video, "make_plan", lambda *_: None)
@@ -48,6 +52,62 @@ def test_a_recording_that_pauses_is_whole(tmp_path):
 def test_packets_whose_frames_do_not_come_are_skipped(tmp_path, decoded, spans):
     found = skipped(colours(tmp_path / "a.mp4"), EVERY, decoded)
     assert [*map(tuple, found)] == [pytest.approx(span) for span in spans]
+
+
+def scratched(path: Path, first: int, last: int) -> Path:
+    """A video of 6 s, ten frames a second and a key frame every 2 s; most bytes of some of its frames are noise."""
+    written(path, EVERY, encoder={"g": "20", "bf": "0", "sc_threshold": "0", "crf": "10"}, noise=12)
+    with opened(path) as (container, stream):
+        packets = [(packet.pos, packet.size) for packet in container.demux(stream) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place, size in packets[first : last + 1]:
+        data[place + size // 4 : place + size] = np.random.default_rng(0).bytes(size - size // 4)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("planned", [True, False])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_frames_that_were_patched_up_are_told_with_those_that_follow_from_them(tmp_path, monkeypatch, suffix, planned):
+    if not planned:
+        monkeypatch.setattr(video, "make_plan", lambda *_: None)
+        monkeypatch.setattr(video, "opencv_frames", lambda *_: iter(()))
+    reader = FrameReader(scratched(tmp_path / f"a.{suffix}", 24, 27), rate=2.0)
+    assert len(list(reader)) == 12
+    assert reader.skipped == (pytest.approx((2.4, 4.0), abs=0.25),)
+
+
+def test_a_glitch_that_is_soon_over_is_not_told(tmp_path):
+    reader = FrameReader(scratched(tmp_path / "a.mp4", 36, 37), rate=2.0)
+    assert len(list(reader)) == 12 and reader.skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "spoilt"),
+    [
+        ("K--K--", ""),
+        ("K-x-K-", "23"),
+        ("K-x---", "2345"),
+        ("K-xX-K", "234"),
+        ("xx--K-", "01"),  # a broadcast that was cut; it recovers by itself
+        ("xx-x-K", "0134"),
+    ],
+)
+def test_what_is_damaged_spoils_the_rest_up_to_the_next_key_frame(seen, spoilt):
+    """K: a key frame; x, X: a damaged frame, a damaged key frame."""
+    patches = Patches()
+    for second, kind in enumerate(seen):
+        frame = SimpleNamespace(is_corrupt=kind in "xX", key_frame=kind in "KX")
+        patches.see(float(second), frame)
+    assert [*np.flatnonzero(patches.spoil(np.arange(len(seen), dtype=float)))] == [*map(int, spoilt)]
+    assert bool(patches) == bool(spoilt)
+
+
+def test_a_start_that_was_patched_up_is_told(tmp_path):
+    patches = Patches()
+    for second in EVERY[:10]:
+        patches.see(second, SimpleNamespace(is_corrupt=second < 0.7, key_frame=False))
+    assert skipped(colours(tmp_path / "a.mp4"), EVERY, EVERY, patches) == (pytest.approx((0.0, 0.7)),)
 
 
 @pytest.mark.parametrize(("other", "damaged"), [(0, True), (9_000, False)])
