@@ -127,6 +127,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
     """The container and its video stream. A format that can point to other files or addresses is refused."""
     import av
 
+    av.logging.set_level(None)  # older torchvisions turn it on: then a decoder's thread that logs may wait for ever
     try:
         container = av.open(str(path.absolute()), container_options=ONLY, metadata_errors="replace")
     except av.FFmpegError as error:

@@ -1,6 +1,7 @@
 import os
 import tracemalloc
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -43,6 +44,13 @@ def test_frames_come_at_the_rate_with_their_colours(tmp_path):
     frames = list(FrameReader(colours(tmp_path / "a.mp4"), rate=2.0))
     assert [frame.timestamp for frame in frames] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5])
     assert [nearest(frame.image) for frame in frames] == [RED] * 4 + [GREEN] * 4 + [BLUE] * 4
+
+
+def test_decoders_do_not_log_by_way_of_python(tmp_path):
+    """The one that closes a file holds Python's lock and waits for its threads, which would wait for that lock."""
+    av.logging.set_level(av.logging.ERROR)  # as torchvision 0.23 does
+    next(iter(FrameReader(colours(tmp_path / "a.mp4"), 2.0)))
+    assert av.logging.get_level() is None
 
 
 def test_duration_is_the_end_of_the_last_frame(tmp_path):
