@@ -200,7 +200,9 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     for button, make, limit in ((controls.cut, events.cut_out, FEW_AT_A_TIME), (controls.results, events.results, {})):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private", **limit)
     inputs.cancel.click(events.stop, queue=False, **QUICK)
-    playing = inputs.video.upload(
+    forget = {"fn": events.forget, "inputs": [inputs.video, screen.clip], "outputs": list(screen), **QUICK}
+    # One after the other, and not on `change`, which comes beside: what is said of the new clip would be forgotten too.
+    playing = inputs.video.upload(**forget).success(
         events.playable,
         inputs.video,
         list(screen),
@@ -215,9 +217,10 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     playing.success(events.own_preview, [inputs.video, screen.preview], screen.preview, **QUICK)
     for example in examples:
         example.dataset.click(lambda: gr.Video(None, visible=False), None, screen.preview, queue=False, **QUICK)
-    # Twice, since an answer may also arrive after its clip has left.
-    for event in (inputs.video.change, *(found.success for found in asking)):
-        event(events.forget, [inputs.video, screen.clip], list(screen), **QUICK)
+    for example in examples:
+        example.load_input_event.success(**forget)
+    for found in asking:  # an answer may also arrive after its clip has left
+        found.success(**forget)
 
 
 def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:
