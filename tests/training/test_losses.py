@@ -29,6 +29,10 @@ class TestPoolBest:
         mask = torch.tensor([[[1, 1, 1], [1, 1, 0]]]).bool().expand(2, -1, -1)
         assert pool_best(logits, mask, 0.5).tolist() == [[3.0, 3.0], [6.5, 7.0]]
 
+    def test_stays_on_the_device_of_its_logits(self):
+        logits = torch.zeros(2, 3, device="meta")  # as good as a GPU: the CPU's tensors do not mix with it
+        assert pool_best(logits, logits == 0, 0.5).device.type == "meta"
+
 
 class TestVideoLevelLoss:
     def test_is_symmetric_info_nce(self):
