@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments import SegmentConfig
@@ -85,6 +86,21 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
             f"{path} does not hold the weights that config.json describes ({reason}): fetch the checkpoint again."
         ) from error
     return grounder.eval()
+
+
+def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:
+    """Raises CheckpointError where a video's features come from another encoder, or have another width, than asked."""
+    if video.encoder != config.frame_encoder:
+        raise CheckpointError(
+            f"The features come from the encoder {video.encoder!r}, but the checkpoint {config.name!r} reads "
+            f"{config.frame_encoder!r}: encode the video with this checkpoint, or choose another one."
+        )
+    if video.features.shape[1] != config.model.frame_width:
+        raise CheckpointError(
+            f"The features of {video.encoder!r} are {video.features.shape[1]} wide, but the checkpoint "
+            f"{config.name!r} reads {config.frame_encoder!r} features of width "
+            f"{config.model.frame_width}: encode the video again."
+        )
 
 
 def sha256(path: Path) -> str:

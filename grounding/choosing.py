@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from threading import Thread
 
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, list_checkpoints, read_config
+from grounding.clip_towers import find_open_clip
 from grounding.errors import CheckpointError, EncoderError
-from grounding.weights import find_open_clip
 
 ANYWHERE = "embedded"  # its weights come with the app, so it answers on any machine
 ON_GPU = ("clip-vit-l-14", "clip-vit-b-32")  # best first

@@ -1,13 +1,18 @@
 """A video's frames as the grounder sees them, embedded block by block: a long video takes no more to work in."""
 
+from collections.abc import Callable
+from weakref import ref
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from grounding.encoded import EncodedVideo
 from grounding.model import FrameTower
 
 BLOCK = 512  # frames that go through the tower at once
+NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)
 
 
 def embed(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
@@ -34,3 +39,22 @@ def _block(tower: FrameTower, features: np.ndarray, first: int, device: torch.de
     rows = F.normalize(rows, dim=-1) if unit else rows  # (M, Dv)
     mask = torch.ones(1, len(rows), dtype=torch.bool, device=device)  # (1, M)
     return tower(rows.unsqueeze(0), mask)[0, first - begin :][:BLOCK]  # (N, D)
+
+
+class LastFrames:
+    """The frames of the last video, for the next query in it; they go with the video."""
+
+    def __init__(self) -> None:
+        self._last = NOTHING  # a pair that is read and replaced as one, since threads share a predictor
+
+    def of(self, video: EncodedVideo, find: Callable[[], Tensor]) -> Tensor:
+        """(T, D), what `find` gives for this video; asked only where the last video was another one."""
+        known, frames = self._last
+        if known() is not video:
+            frames = find()  # (T, D)
+            self._last = (ref(video, self._forget), frames)
+        return frames
+
+    def _forget(self, gone: Callable[[], EncodedVideo | None]) -> None:
+        if self._last[0] is gone:
+            self._last = NOTHING

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import cv2
 import torch
 
-from grounding.weights import EFFICIENTNET_LITE0, MINILM, cached_open_clip
+from grounding.clip_towers import cached_open_clip
+from grounding.weights import EFFICIENTNET_LITE0, MINILM
 
 
 class Key(NamedTuple):

@@ -5,41 +5,32 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
-from weakref import ref
 
 import numpy as np
 import torch
 
 from grounding.answer import Answer
+from grounding.answering import read_off
 from grounding.cache import FeatureCache
-from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
+from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
 from grounding.children import children
-from grounding.embedding import embed
+from grounding.devices import resolve_device, tower_dtype
+from grounding.embedding import LastFrames, embed
 from grounding.encoded import EncodedVideo
-from grounding.encoders import (
-    FrameEncoder,
-    QueryEncoder,
-    check_text,
-    load_frame_encoder,
-    load_query_encoder,
-    resolve_device,
-    tower_dtype,
-)
-from grounding.errors import CheckpointError, QueryError
+from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
+from grounding.errors import QueryError
 from grounding.growing import Growing, Progress, encode_frames
-from grounding.hard_negatives import inspect_segment, similarity_to_moment
+from grounding.hard_negatives import similarity_to_moment
 from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
-from grounding.segments import find_breaks, find_segments
+from grounding.queries import check_query
 from grounding.thrift import ThriftyEncoder
 from grounding.video import check_file
-
-MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
 
 
 class Predictor:
@@ -64,7 +55,7 @@ class Predictor:
         self.config = config
         self.device = self._wanted = resolve_device(device)
         self.grounder = grounder.to(self.device).eval()
-        self._last: tuple[Callable[[], EncodedVideo | None], torch.Tensor | None] = (lambda: None, None)
+        self._last = LastFrames()
         self.weights, self.cache = weights, cache
         self._note = ""
 
@@ -179,23 +170,25 @@ class Predictor:
             QueryError: a query is blank or too long, or `top_k` is below 1.
             CheckpointError: the features come from another encoder, or have another width, than the checkpoint's.
         """
-        self._check(video)
+        check_features(self.config, video)
         queries = [check_query(query) for query in queries]
         if top_k < 1:
             raise QueryError(f"top_k is {top_k}: ask for at least one segment.")
         frames, curves = self._match(video, queries)
-        return [self._answer(video, query, row, frames, top_k) for query, row in zip(queries, curves, strict=True)]
+        return [
+            read_off(self.config, video, query, row, frames, top_k) for query, row in zip(queries, curves, strict=True)
+        ]
 
     @torch.inference_mode()
     def scores(self, video: EncodedVideo, query: str) -> np.ndarray:
         """(T,) matching scores alone, for a video that is still growing. Raises as `ground_many` does."""
-        self._check(video)
+        check_features(self.config, video)
         return self._match(video, [check_query(query)])[1][0].numpy()
 
     @torch.inference_mode()
     def similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
         """For each segment of an answer, how much each frame looks like it: (T,) cosines, as in hard_negatives."""
-        self._check(video)
+        check_features(self.config, video)
         frames = self._frames(video).cpu()  # (T, D)
         times, scores = torch.from_numpy(video.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
         bounds = [(segment.start, segment.end) for segment in answer.segments]
@@ -203,16 +196,7 @@ class Predictor:
 
     def _frames(self, video: EncodedVideo) -> torch.Tensor:
         """(T, D), kept for the next query in the same video."""
-        of, frames = self._last
-        if of() is not video:
-            frames = self._embed(video)  # (T, D)
-            self._last = (ref(video, self._forget), frames)
-        return frames
-
-    def _forget(self, gone: Callable[[], EncodedVideo | None]) -> None:
-        """What is kept of a video goes with it: a predictor outlives its visitors."""
-        if self._last[0] is gone:
-            self._last = (lambda: None, None)
+        return self._last.of(video, lambda: self._embed(video))
 
     def _embed(self, video: EncodedVideo) -> torch.Tensor:
         unit = self.config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
@@ -230,7 +214,7 @@ class Predictor:
     def _to_cpu(self) -> None:
         self.device, self._note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
         self.grounder.to(self.device)
-        self._last = (lambda: None, None)
+        self._last = LastFrames()
         vars(self).pop("query_encoder", None)
 
     def _match_there(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,47 +223,3 @@ class Predictor:
         embedded = self.grounder.query_tower(tokens.tokens.to(self.device), tokens.mask.to(self.device))  # (Q, D)
         curves = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
         return frames.cpu(), curves.cpu()  # (T, D), (Q, T)
-
-    def _answer(
-        self, video: EncodedVideo, query: str, scores: torch.Tensor, frames: torch.Tensor, top_k: int
-    ) -> Answer:
-        curve = scores.numpy().astype(np.float64)  # (T,)
-        config = self.config.segments
-        breaks = video.once(  # the same for every query, and for the baseline's
-            ("breaks", config.windows, config.join, config.changes),
-            lambda: find_breaks(video.timestamps, video.features, config),
-        )
-        segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, config, breaks)
-        times = torch.from_numpy(video.timestamps)  # (T,)
-        hard = [
-            frame
-            for index, segment in enumerate(segments)
-            for frame in inspect_segment(frames, times, scores, (segment.start, segment.end), index)
-        ]
-        name = self.config.name
-        return Answer(query, video.duration, name, video.timestamps, curve, segments, hard, video.skipped)
-
-    def _check(self, video: EncodedVideo) -> None:
-        if video.encoder != self.config.frame_encoder:
-            raise CheckpointError(
-                f"The features come from the encoder {video.encoder!r}, but the checkpoint {self.config.name!r} reads "
-                f"{self.config.frame_encoder!r}: encode the video with this checkpoint, or choose another one."
-            )
-        if video.features.shape[1] != self.config.model.frame_width:
-            raise CheckpointError(
-                f"The features of {video.encoder!r} are {video.features.shape[1]} wide, but the checkpoint "
-                f"{self.config.name!r} reads {self.config.frame_encoder!r} features of width "
-                f"{self.config.model.frame_width}: encode the video again."
-            )
-
-
-def check_query(query: str) -> str:
-    """`query` without outer blanks. Raises QueryError if it is blank or longer than MAX_QUERY characters."""
-    if not isinstance(query, str) or not query.strip():
-        raise QueryError("The query is empty: describe the moment in a few words, such as 'a dog catches a frisbee'.")
-    if len(query) > MAX_QUERY:
-        raise QueryError(
-            f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
-        )
-    check_text(query)
-    return query.strip()

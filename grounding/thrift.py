@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from grounding.encoders import CHUNK, FrameEncoder
+from grounding.devices import CHUNK
+from grounding.encoders import FrameEncoder
 
 
 class ThriftyEncoder:

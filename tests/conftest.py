@@ -1,8 +1,13 @@
 """What several tests share. Nothing here reaches a network."""
 
+import json
 import os
+import socket
 
+import numpy as np
 import pytest
+
+from tests.towers import HALF, TINY
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -32,3 +37,88 @@ def address():
     page = app.serve(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield page.local_url
     page.close()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Every look-up of a host fails as it does on a machine without a network, with the real exceptions on top."""
+
+    def fail(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+
+@pytest.fixture(scope="session")
+def query_encoder(predictor):
+    """That of the shipped checkpoints."""
+    return predictor.query_encoder
+
+
+@pytest.fixture(scope="session")
+def embedded(predictor):
+    """The embedded frame encoder."""
+    return predictor.frame_encoder
+
+
+@pytest.fixture(scope="session")
+def tower():
+    """The embedded tower as timm has it, in float32 and with its batch norms."""
+    import timm
+    import torch
+
+    from grounding import weights
+
+    packaged = torch.load(weights._locate(weights.EFFICIENTNET_LITE0), weights_only=True)
+    tower = timm.create_model("tf_efficientnet_lite0")
+    tower.load_state_dict(dict(zip(tower.state_dict(), packaged.values(), strict=True)))
+    return tower.eval()
+
+
+@pytest.fixture(scope="session")
+def frames():
+    """Noise of three sizes."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (height, width, 3), np.uint8) for height, width in ((224, 224), (90, 161), (301, 33))]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A registered random open_clip model; what the loader gives is compared with it."""
+    import open_clip
+    import torch
+
+    config = tmp_path_factory.mktemp("config") / "tiny-clip.json"
+    config.write_text(json.dumps(TINY))
+    open_clip.add_model_config(config)
+    torch.manual_seed(0)
+    return open_clip.create_model("tiny-clip").eval()
+
+
+@pytest.fixture
+def tiny_weights(tiny_model, tmp_path):
+    """Its file."""
+    from safetensors.torch import save_file
+
+    save_file(tiny_model.state_dict(), tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+@pytest.fixture
+def tiny(tiny_weights):
+    """Its frame encoder."""
+    from grounding.encoders import load_frame_encoder
+
+    return load_frame_encoder("open_clip:tiny-clip:own", device="cpu", weights=tiny_weights)
+
+
+@pytest.fixture
+def published(tiny_model, monkeypatch, tmp_path):
+    """The tiny model as if open_clip published weights for it, and an empty hub cache."""
+    import open_clip.pretrained
+    from huggingface_hub import constants
+
+    entry = open_clip.pretrained._pcfg(hf_hub="someone/tiny/", **HALF)
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-clip", {"first": entry})
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return "open_clip:tiny-clip:first"

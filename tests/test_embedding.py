@@ -1,9 +1,13 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from grounding import embedding
-from grounding.embedding import embed
+from grounding.embedding import LastFrames, embed
+from grounding.encoded import EncodedVideo
 from grounding.model import FrameTower, GrounderConfig
 
 CPU = torch.device("cpu")
@@ -50,3 +54,26 @@ def test_features_are_brought_to_unit_length_where_that_is_asked(in_blocks):
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert torch.allclose(embed(made, rows, CPU, unit=True), embed(made, unit, CPU), atol=1e-5)
     assert not torch.allclose(embed(made, rows, CPU), embed(made, unit, CPU), atol=1e-2)
+
+
+def video() -> EncodedVideo:
+    return EncodedVideo(np.arange(3.0), np.ones((3, 6)), 3.0, "toy")
+
+
+def test_the_frames_of_the_last_video_are_found_once():
+    last, one, other = LastFrames(), video(), video()
+    assert last.of(one, lambda: "one") == last.of(one, lambda: "one again") == "one"
+    assert last.of(other, lambda: "other") == "other"
+    assert last.of(one, lambda: "one again") == "one again"
+
+
+def test_frames_go_with_their_video_and_not_with_the_one_before():
+    last, one, other = LastFrames(), video(), video()
+    last.of(other, lambda: torch.ones(3, 2))
+    kept = weakref.ref(last.of(one, lambda: torch.zeros(3, 2)))
+    del other
+    gc.collect()
+    assert kept() is not None
+    del one
+    gc.collect()
+    assert kept() is None

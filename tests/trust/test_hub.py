@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from huggingface_hub import constants, hf_api
 
-from grounding import weights
+from grounding import hub as client
 from grounding.choosing import weights_at_hand
 from grounding.errors import EncoderError
 
@@ -21,8 +21,8 @@ def hub(monkeypatch, tmp_path):
     """Sets the hub's address, with an empty cache and little patience."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(weights, "HUB_TIMEOUT", 0.3)
-    monkeypatch.setattr(weights, "HUB_DOWNLOAD", 0.5)
+    monkeypatch.setattr(client, "HUB_TIMEOUT", 0.3)
+    monkeypatch.setattr(client, "HUB_DOWNLOAD", 0.5)
 
     def be(port):
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
@@ -47,13 +47,13 @@ def assert_names_ways_out(error):
 
 def test_a_hub_that_never_answers_is_given_up_and_the_ways_out_are_named(silent):
     with pytest.raises(EncoderError, match="Timeout") as error:
-        weights._fetch_from_hub("open_clip:tiny:first", TINY)
+        client.fetch("open_clip:tiny:first", TINY)
     assert_names_ways_out(error)
     silent.accept()[0].close()  # it was asked
 
 
 def test_a_hub_that_never_answers_holds_up_no_start(silent, monkeypatch):
-    monkeypatch.setattr(weights, "HUB_TIMEOUT", 60.0)
+    monkeypatch.setattr(client, "HUB_TIMEOUT", 60.0)
     assert weights_at_hand("open_clip:ViT-B-32-quickgelu:openai", patience=0.2) is None
     silent.accept()[0].close()
 
@@ -86,7 +86,7 @@ def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub):
     hub(server.server_port)
     try:
         with pytest.raises(EncoderError, match="TimeoutError") as error:
-            weights._fetch_from_hub("open_clip:tiny:first", TINY)
+            client.fetch("open_clip:tiny:first", TINY)
         assert_names_ways_out(error)
         assert any("resolve" in path for path in asked)
     finally:

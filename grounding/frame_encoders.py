@@ -1,0 +1,96 @@
+"""Encoders of frames: the embedded one, and the image towers of open_clip."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from grounding.classes import load_class_embeddings
+from grounding.clip_towers import load_open_clip
+from grounding.devices import chunk_size, inference, tower_dtype
+from grounding.weights import load_efficientnet_lite0
+
+FRAME_SIDE = 224  # pixels, the resolution EfficientNet-Lite0 was trained at
+CONSE_TEMPERATURE = 2.0
+
+
+class EmbeddedFrameEncoder:
+    """EfficientNet-Lite0 and its ConSE embedding side by side; runs offline, all weights come from packages.
+
+    A feature is the pooled activation (1280, L2-normalised) followed by ConSE (384, L2-normalised): the mean of the
+    ImageNet class names' sentence embeddings, weighted by how likely the tower finds each class. That part lies in the
+    query encoder's space before any training. Source: Norouzi et al., "Zero-Shot Learning by Convex Combination of
+    Semantic Embeddings", ICLR 2014; a softmax at temperature 2 over all classes stands for their top-T sum.
+    """
+
+    name = "embedded"
+    width = 1280 + 384
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.dtype = tower_dtype(device)
+        self.tower = load_efficientnet_lite0().to(device, self.dtype, memory_format=torch.channels_last)
+        self.class_embeddings = load_class_embeddings(device)  # (1000, 384)
+
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
+        return _encode_in_chunks(frames, self._encode_chunk, self.width, chunk_size(self.device))
+
+    def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
+        images = torch.from_numpy(np.stack([prepare(frame) for frame in frames])).to(self.device)  # (B, 224, 224, 3)
+        with torch.inference_mode():
+            images = (images.permute(0, 3, 1, 2) / 127.5 - 1).to(self.dtype)  # (B, 3, 224, 224), mean and std 0.5
+            pooled, logits = self.tower(images)  # (B, 1280), (B, 1000)
+            probabilities = (logits.float() / CONSE_TEMPERATURE).softmax(dim=-1)  # (B, 1000)
+        conse = probabilities @ self.class_embeddings  # (B, 384)
+        return torch.cat([F.normalize(pooled.float(), dim=-1), F.normalize(conse, dim=-1)], dim=-1).cpu()  # (B, 1664)
+
+
+def prepare(frame: np.ndarray) -> np.ndarray:
+    """(H, W, 3) to (224, 224, 3). The whole frame is squeezed in: a moment's action may be at the edge."""
+    shrinking = min(frame.shape[:2]) >= FRAME_SIDE
+    return cv2.resize(frame, (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+
+
+class OpenClipFrameEncoder:
+    """The image tower of an open_clip model, "open_clip:<model>:<pretrained>"; features are L2-normalised.
+
+    Source: https://github.com/mlfoundations/open_clip; Radford et al., ICML 2021, for the `openai` weights.
+    """
+
+    def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
+        self.name = name
+        self.device = device
+        model, self.transform, self.width = load_open_clip(name, weights)
+        self.model = model.to(device)
+
+    def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
+        """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
+        return _encode_in_chunks(frames, self._encode_chunk, self.width, chunk_size(self.device))
+
+    def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
+        images = torch.stack([self.transform(Image.fromarray(frame)) for frame in frames]).to(self.device)
+        with inference(self.device):
+            features = self.model.encode_image(images)  # (B, width)
+        return F.normalize(features.float(), dim=-1).cpu()  # (B, width), normalised in float32 on every device
+
+
+def _encode_in_chunks(
+    frames: Sequence[np.ndarray], encode_chunk: Callable[[Sequence[np.ndarray]], Tensor], width: int, size: int
+) -> Tensor:
+    _check_frames(frames)
+    chunks = [encode_chunk(frames[start : start + size]) for start in range(0, len(frames), size)]
+    return torch.cat([torch.zeros(0, width), *chunks])  # (B, width)
+
+
+def _check_frames(frames: Sequence[np.ndarray]) -> None:
+    for index, frame in enumerate(frames):
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
+            raise ValueError(
+                f"Frame {index} has shape {frame.shape} and type {frame.dtype}. Give RGB frames (H, W, 3) of uint8."
+            )

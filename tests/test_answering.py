@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from grounding import answering
+from grounding.answering import read_off
+from grounding.checkpoint import CheckpointConfig
+from grounding.encoded import EncodedVideo
+from grounding.model import GrounderConfig
+
+CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))
+
+
+@pytest.fixture
+def video():
+    """Ten seconds in which the middle is another scene, and of which a second could not be decoded."""
+    features = np.where((np.arange(20) // 8 == 1)[:, None], [0.0, 1.0], [1.0, 0.0])
+    return EncodedVideo(np.arange(20) / 2, features, 10.0, "toy", ((9.0, 10.0),))
+
+
+def answer(video, query="the other scene"):
+    frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
+    return read_off(CONFIG, video, query, 0.1 + 0.8 * frames[:, 1], frames, top_k=2)
+
+
+def test_segments_are_read_off_the_scores(video):
+    best = answer(video).segments[0]
+    assert (best.start, best.end) == pytest.approx((4.0, 8.0), abs=0.3)
+    assert best.score == pytest.approx(0.9, abs=0.05)
+
+
+def test_hard_negatives_lie_outside_their_segment_on_both_sides(video):
+    found = answer(video)
+    assert {frame.side for frame in found.hard_negatives if frame.segment == 0} == {"before", "after"}
+    for frame in found.hard_negatives:
+        segment = found.segments[frame.segment]
+        assert not segment.start <= frame.timestamp < segment.end
+
+
+def test_an_answer_says_what_it_is_of(video):
+    found = answer(video)
+    assert (found.query, found.duration, found.checkpoint) == ("the other scene", 10.0, "plain")
+    assert found.skipped == ((9.0, 10.0),)
+    assert found.timestamps is video.timestamps and found.scores.dtype == np.float64
+
+
+def test_breaks_are_looked_for_once_in_a_video(video, monkeypatch):
+    looks, find = [], answering.find_breaks
+    monkeypatch.setattr(answering, "find_breaks", lambda *given: looks.append(1) or find(*given))
+    answer(video)
+    answer(video, "something else")
+    assert len(looks) == 1

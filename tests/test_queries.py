@@ -1,0 +1,84 @@
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from grounding import queries as module
+from grounding import weights
+from grounding.errors import QueryError
+from grounding.queries import QueryTokens
+
+
+def test_tokens_hold_every_word_piece_and_the_mask_tells_which(query_encoder):
+    encoded = query_encoder.encode(["a dog", "a dog catches a frisbee"])
+    assert encoded.tokens.shape == (2, 9, 384) and encoded.tokens.dtype == torch.float32
+    assert encoded.mask.dtype == torch.bool
+    assert encoded.mask.sum(dim=1).tolist() == [4, 9]  # [CLS] a dog [SEP]; frisbee is three pieces
+    assert encoded.mask[0].tolist() == [True] * 4 + [False] * 5
+    assert encoded.tokens[0, 4:].abs().max() == 0
+
+
+def test_tokens_are_those_of_the_published_model(query_encoder):
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = weights._locate(weights.MINILM).parent
+    tower = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True)).eval()
+    tower.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    queries = ["A dog, running!", "naïve café 東京", "x" * 900, "word " * 300, "don't  [SEP] stop\tnow"]
+    tokenize = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    batch = tokenize(queries, padding=True, truncation=True, max_length=256, return_tensors="pt")
+    with torch.no_grad():
+        states = tower(**batch).last_hidden_state
+    own, mask = query_encoder.encode(queries), batch["attention_mask"].bool()
+    assert torch.equal(own.mask, mask)
+    torch.testing.assert_close(own.tokens[mask], states[mask], atol=1e-4, rtol=0)
+
+
+def test_a_query_does_not_depend_on_its_batch(query_encoder, monkeypatch):
+    queries = ["a man opens the door and walks out", "a dog", "snow", "two children play chess in the garden"]
+    together = query_encoder.encode(queries)
+    monkeypatch.setattr(module, "CHUNK", 3)
+    chunked = query_encoder.encode(queries)
+    for row, query in enumerate(queries):
+        alone = query_encoder.encode([query]).tokens[0]
+        for batch in (together, chunked):
+            torch.testing.assert_close(batch.tokens[row][batch.mask[row]], alone, atol=1e-4, rtol=0)
+
+
+def test_sentence_embeddings_are_near_for_near_meanings(query_encoder):
+    queries = ["a dog catches a frisbee in the park", "a puppy grabs a flying disc", "the stock market fell sharply"]
+    sentences = query_encoder.encode(queries).sentence_embeddings()
+    torch.testing.assert_close(sentences.norm(dim=1), torch.ones(3))
+    near, far = sentences[0] @ sentences[1:].T
+    assert near > far + 0.3
+
+
+def test_sentence_embeddings_ignore_the_padding():
+    tokens = torch.tensor([[[3.0, 4.0], [3.0, 4.0], [100.0, -7.0]]])
+    encoded = QueryTokens(tokens, torch.tensor([[True, True, False]]))
+    torch.testing.assert_close(encoded.sentence_embeddings(), torch.tensor([[0.6, 0.8]]))
+
+
+def test_no_queries_give_no_rows(query_encoder):
+    encoded = query_encoder.encode([])
+    assert encoded.tokens.shape == (0, 0, 384) and encoded.mask.shape == (0, 0)
+    assert encoded.sentence_embeddings().shape == (0, 384)
+
+
+def test_a_very_long_query_is_cut_at_256_word_pieces(query_encoder):
+    assert query_encoder.encode(["dog " * 2000]).mask.sum() == 256
+
+
+def test_tokens_can_be_trained_on(query_encoder):
+    projection = torch.nn.Linear(384, 2)
+    projection(query_encoder.encode(["a dog"]).tokens).sum().backward()
+    assert projection.weight.grad.abs().sum() > 0
+
+
+def test_a_lone_string_is_not_taken_for_a_list(query_encoder):
+    with pytest.raises(TypeError, match="list"):
+        query_encoder.encode("a dog")
+
+
+def test_bytes_that_are_not_text_are_a_query_error(query_encoder):
+    with pytest.raises(QueryError, match="not text"):
+        query_encoder.encode(["a dog", "a \udcff dog"])
