@@ -98,7 +98,7 @@ class FrameReader:
 
     def _planned(self, plan: Plan) -> Iterator[tuple[float, Picture]]:
         """The sampled frames, hardly any other decoded; ends early where they are not those that the packets say."""
-        frames = pyav_frames(self.path, self.short_side, plan.wanted, self._patches.see)
+        frames = pyav_frames(self.path, self.short_side, plan.wanted, see=self._patches.see)
         for (raw, picture), timestamp in zip(frames, plan.seconds.tolist(), strict=False):
             if raw is None or abs(raw - plan.first - timestamp) > SAME:
                 return

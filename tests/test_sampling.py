@@ -58,8 +58,8 @@ def test_where_another_frame_comes_than_promised_everything_is_decoded(tmp_path,
     expected = [frame.timestamp for frame in FrameReader(path, rate=2.0)]
     frames = decoding.pyav_frames
 
-    def one_is_lost(path, short_side, wanted=None):
-        found = frames(path, short_side, wanted)
+    def one_is_lost(path, short_side, wanted=None, **see):
+        found = frames(path, short_side, wanted, **see)
         return (frame for index, frame in enumerate(found) if wanted is None or index != 3)
 
     monkeypatch.setattr(video, "pyav_frames", one_is_lost)
