@@ -71,7 +71,7 @@ def test_where_another_frame_comes_than_promised_everything_is_decoded(tmp_path,
 def test_the_last_frames_are_read_though_a_plan_falls_short(tmp_path, monkeypatch):
     path = colours(tmp_path / "a.mp4")
     frames = decoding.pyav_frames
-    monkeypatch.setattr(video, "pyav_frames", lambda *given: list(frames(*given))[:5])
+    monkeypatch.setattr(video, "pyav_frames", lambda *given, **see: list(frames(*given, **see))[:5])
     assert [frame.timestamp for frame in FrameReader(path, rate=1.0)] == pytest.approx([0, 1, 2, 3, 4, 5])
 
 
