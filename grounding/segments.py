@@ -17,6 +17,7 @@ from grounding.runs import runs
 
 LONGEST = 600.0  # seconds that a curve or features may be averaged over
 HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against
+FLAT = 1e-9  # contrast up to which a curve differs by rounding alone
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     rest = high - low - length  # (W,)
     around = np.interp(high, edges, total) - np.interp(low, edges, total) - area  # (W,)
     contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
+    contrast[np.abs(contrast) < FLAT] = 0.0
     share = np.minimum(length / min(edges[-1], HORIZON), np.maximum(0.5, length / edges[-1]))  # (W,)
     bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
     return Windows(first, last, contrast * (share * (1 - share)) ** config.balance * bonus)

@@ -133,7 +133,7 @@ class TestFindSegments:
             scores = np.concatenate([np.random.default_rng(length).uniform(0, 0.5, length), np.ones(15)])
             assert all(segment.score <= 1 for segment in find(scores, config=PLAIN))
 
-    @pytest.mark.parametrize("height", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("height", [0.0, 0.1, 0.3, 0.5, 0.7, 1.0])
     @pytest.mark.parametrize("cuts", [(), (8, 16)])
     def test_a_flat_curve_gives_the_whole_video(self, height, cuts):
         assert find(np.full(32, height), scenes(32, *cuts)) == [Segment(0.0, 32.0, pytest.approx(height))]
