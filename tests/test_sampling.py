@@ -88,7 +88,7 @@ def test_no_plan_where_the_packets_do_not_tell(tmp_path, name, codec, encoder):
 
 def test_no_plan_where_a_timestamp_is_there_twice(tmp_path, monkeypatch):
     path = colours(tmp_path / "a.mp4")
-    monkeypatch.setattr(sampling, "_packets", lambda *_: ([0, 100, 100, 200], 100))
+    monkeypatch.setattr(sampling, "_packets", lambda *_: (np.array([0, 100, 100, 200]), 100))
     assert make_plan(path, 2.0) is None
 
 
