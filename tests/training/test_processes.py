@@ -1,4 +1,5 @@
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -67,8 +68,20 @@ def run(monkeypatch, *arguments) -> int:
 
 def launch(module: str, *arguments) -> subprocess.CompletedProcess:
     """Runs a module in two processes."""
-    launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port 0"
-    command = [sys.executable, *launcher.split(), "--mixed_precision", "no", "--dynamo_backend", "no", "-m", module]
+    with socket.create_server(("127.0.0.1", 0)) as free:  # that it may choose one itself is news to accelerate 1.2
+        port = str(free.getsockname()[1])
+    launcher = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --main_process_port"
+    command = [
+        sys.executable,
+        *launcher.split(),
+        port,
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "-m",
+        module,
+    ]
     return subprocess.run(
         [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
