@@ -37,7 +37,7 @@ class EncodedVideo:
 
     def __post_init__(self) -> None:
         timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)
-        features = np.asarray(self.features)  # (T, D)
+        features = _real(np.asarray(self.features))  # (T, D)
         object.__setattr__(self, "timestamps", timestamps)
         object.__setattr__(self, "features", features)
         if timestamps.ndim != 1 or features.ndim != 2 or len(timestamps) != len(features) or not len(timestamps):
@@ -61,6 +61,15 @@ class EncodedVideo:
         return self._found[what]
 
 
+def _real(features: np.ndarray) -> np.ndarray:
+    """Features as torch can read them. Raises CheckpointError for what are no real numbers."""
+    if features.dtype.kind not in "fiu":
+        raise CheckpointError(f"The features are of type {features.dtype}: give real numbers, such as float32.")
+    return np.ascontiguousarray(features, features.dtype.newbyteorder("="))
+
+
 def _finite(features: np.ndarray) -> bool:
-    """Whether all values are, looked at block by block, so that no mask as long as the video is made."""
-    return all(np.isfinite(features[first : first + BLOCK]).all() for first in range(0, len(features), BLOCK))
+    """Whether all values are in float32, looked at block by block, so that no copy as long as the video is made."""
+    blocks = (features[first : first + BLOCK] for first in range(0, len(features), BLOCK))
+    with np.errstate(over="ignore"):
+        return all(np.isfinite(block.astype(np.float32, copy=False)).all() for block in blocks)

@@ -41,13 +41,13 @@ def remove(board: Board | None) -> Screen:
 
 
 def stop(request: gr.Request | None = None) -> None:
-    """The cancel button: what is under way ends by itself and says so."""
+    """The cancel button: what was asked ends by itself and says so; a preview that is being made stays wanted."""
     desk().call_off(session_of(request))
 
 
 def leave(request: gr.Request | None = None) -> Screen:
     """The clip was taken away."""
-    desk().call_off(session_of(request), left=True)
+    desk().call_off(session_of(request), quiet=True, beside=True)
     return cleared(waiting="", message="", clip=None, preview=gr.Video(None, visible=False))
 
 
@@ -61,7 +61,7 @@ def playable(
         return Screen()
     session = session_of(request)
     visitors().claim(session, video)
-    with desk().work(session) as work:
+    with desk().work(session, video, beside=True) as work:
         try:
             report = work.watched(lambda share, text: progress(share, desc=text))
             shown = playable_file(video, visitors().folder(session), report)

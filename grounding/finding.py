@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import gradio as gr
+import plotly.graph_objects as go
 
 from grounding.board import Asked, Board
 from grounding.clips import Clip, developed, encoded, film_of
@@ -32,18 +33,22 @@ def find(
     memory: Memory[Clip] | None,
     request: gr.Request | None = None,
 ) -> Iterator[Screen]:
-    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong."""
+    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong.
+
+    What the visitor asked about another clip ends.
+    """
     session, grown = session_of(request), False
     visitors().claim(session, video)
+    desk().call_off(session, quiet=True, but=video)
     try:
-        with desk().work(session, at_model=True) as work:
+        with desk().work(session, video, at_model=True) as work:
             asked = (check_query(query), checkpoint, top_k)
             for screen in finding(work, video, asked, board, Memory() if memory is None else memory):
                 grown = grown or screen.plot != gr.skip()
                 yield screen
     except (GroundingError, CalledOffError) as error:
         before = Screen() if not grown else cleared() if board is None else drawn(board)
-        ended = over(error, before, video)
+        ended = quiet_end(session) if getattr(error, "quiet", False) else over(error, before, video)
     else:
         return
     yield ended  # here, where the error holds on to nothing that was at work
@@ -55,8 +60,9 @@ def finding(
     """The steps of `find`. `asked`: the query, the checkpoint and how many segments. Raises what ends it early."""
     query, checkpoint, top_k = asked
     for others in work.queue():
-        yield Screen(waiting=queued(others))
-    yield Screen(waiting=working("Loading the model and opening the clip"), memory=memory)
+        yield Screen(waiting=queued(others)) if others else Screen()  # behind one's own, which says how it stands
+    said = told(board) if board and board.clip == video else ""  # in the place of what ended the last work
+    yield Screen(waiting=working("Loading the model and opening the clip"), message=said, memory=memory)
     predictor, drawing = load_predictor(known(checkpoint)), time.monotonic()
     for clip in encoded(video, predictor, memory):
         work.check()
@@ -72,16 +78,19 @@ def finding(
 
 def over(ended: GroundingError | CalledOffError, before: Screen, video: str | None) -> Screen:
     """What is said where there is no answer; `before` takes the curve back that grew."""
-    if isinstance(ended, CalledOffError) and ended.left:
-        return cleared(waiting="")
-    message = stopped() if isinstance(ended, CalledOffError) else problem(ended)
+    message = problem(ended) if isinstance(ended, GroundingError) else stopped()
     return before._replace(waiting="", message=message, span=gr.skip(), clip=video)
+
+
+def quiet_end(session: str | None) -> Screen:
+    """After the clip left, a curve that came late goes, unless the page shows how something else stands by now."""
+    return Screen() if desk().asked(session) else cleared(waiting="")
 
 
 def develop(video: str | None, memory: Memory[Clip] | None, request: gr.Request | None = None) -> Iterator[Screen]:
     """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
     try:
-        with desk().work(session_of(request)) as work:
+        with desk().work(session_of(request), video) as work:
             for share in developed(video, memory) if video and memory else ():
                 work.check()
                 yield Screen(waiting=working("Fetching the pictures", share))
@@ -99,7 +108,7 @@ def pictures(board: Board | None, memory: Memory[Clip] | None) -> Screen:
     return Screen(board=board, film=strip(film), frames=inspection(board))
 
 
-def growth(predictor: Predictor, clip: Clip, query: str):
+def growth(predictor: Predictor, clip: Clip, query: str) -> go.Figure:
     """The figure of a clip that is partly encoded."""
     return growing_figure(clip.video, predictor.scores(clip.video, query), clip.expected)
 

@@ -58,8 +58,8 @@ def comparison(board: Board) -> str:
     )
     return (
         f"With hard-negative mining the moment scores {trained[0]:.2f} and these boundary frames {trained[1]:.2f} on "
-        f"average, <b>{trained[0] - trained[1]:.2f}</b> apart; the same model trained without it (dashed) says "
-        f"{plain[0]:.2f} and {plain[1]:.2f}, <b>{plain[0] - plain[1]:.2f}</b> apart."
+        f"average, <b>{trained[0] - trained[1]:z.2f}</b> apart; the same model trained without it (dashed) says "
+        f"{plain[0]:.2f} and {plain[1]:.2f}, <b>{plain[0] - plain[1]:z.2f}</b> apart."
         + (" The two agree here: one curve lies on the other." if agree(board) else "")
     )
 

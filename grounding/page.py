@@ -172,6 +172,7 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
             [inputs.video, inputs.query, inputs.checkpoint, inputs.top_k, screen.board, screen.memory],
             list(screen),
             show_progress_on=[screen.waiting],
+            trigger_mode="always_last",  # a press while the last work still ends is not lost
             api_visibility="private",
             concurrency_limit=VISITORS,
             concurrency_id="visitors",
@@ -228,7 +229,7 @@ def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:
 
     def forget_visitor(request: gr.Request) -> None:
         session, holder = request.session_hash, page.state_holder
-        desk().call_off(session, left=True)
+        desk().call_off(session, quiet=True, beside=True)
         visitors().leave(session)
         holder.delete_state(session)  # Gradio itself would keep it for an hour ...
         with holder.lock:

@@ -20,7 +20,7 @@ from grounding.memory import Memory
 from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
-from grounding.turns import desk
+from grounding.turns import CalledOffError, desk
 from grounding.video import check_file
 from grounding.visitors import session_of, visitors
 from grounding.words import shortened
@@ -170,7 +170,7 @@ def _duration(seconds: float) -> str:
 
 def whole(top_k: Any) -> int:
     """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
-    if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())):
+    if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
         raise QueryError(f"top_k is {shortened(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
 
@@ -207,13 +207,15 @@ def ground_json(
     memory, session = Memory() if memory is None else memory, session_of(request)
     visitors().claim(session, video)
     try:
-        check_query(query)
+        asked = (check_query(query), whole(top_k))
         check_clip(video, memory)
-        with desk().work(session, at_model=True) as work:
+        with desk().work(session, video, at_model=True) as work:
             for _ in work.queue():
                 yield gr.skip(), gr.skip()
             predictor = load_predictor(known(checkpoint))
             encoded = yield from remembered(video, predictor, memory)
-            yield predictor.ground(encoded, query, whole(top_k)).to_dict(Path(video).name), memory
+            yield predictor.ground(encoded, *asked).to_dict(Path(video).name), memory
     except GroundingError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except CalledOffError:  # the program has left
+        return

@@ -22,6 +22,8 @@ START, PER_FRAME = 10.0, 0.05  # seconds asked for: a fresh worker takes its tow
 class LentEncoder:
     """A frame encoder whose every call borrows a GPU; see FrameEncoder."""
 
+    device = "cuda"  # so that what it encodes is not kept on disk as the CPU's
+
     def __init__(self, encoder: FrameEncoder, spaces: ModuleType) -> None:
         self.name, self.width = encoder.name, encoder.width
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from grounding.encoded import BLOCK, EncodedVideo
 from grounding.errors import CheckpointError
@@ -69,3 +70,21 @@ def test_what_was_found_in_a_video_is_not_looked_for_again():
     for what in ("changes", "changes", "mean"):
         assert video.once(what, lambda: looks.append(1) or len(looks)) == (2 if what == "mean" else 1)
     assert len(looks) == 2
+
+
+@pytest.mark.parametrize("kind", [">f4", "float64", "int16"])
+def test_features_of_any_real_type_are_read(kind):
+    features = np.arange(6).reshape(3, 2).astype(kind)[::-1]
+    held = EncodedVideo(np.arange(3.0), features, 3.0, "embedded").features
+    assert torch.from_numpy(held).tolist() == features.tolist()
+
+
+@pytest.mark.parametrize("kind", [complex, object, str])
+def test_features_that_are_no_real_numbers_are_refused(kind):
+    with pytest.raises(CheckpointError, match="real numbers"):
+        EncodedVideo(np.arange(3.0), np.ones((3, 2)).astype(kind), 3.0, "embedded")
+
+
+def test_features_too_large_for_single_precision_are_not_finite():
+    with pytest.raises(CheckpointError, match="infinity"):
+        EncodedVideo(np.arange(3.0), np.full((3, 2), 1e39), 3.0, "embedded")

@@ -40,11 +40,11 @@ def test_removing_the_last_query_clears_the_page():
 
 
 def test_a_clip_that_is_taken_away_clears_the_page_and_ends_its_work():
-    with desk().work(None) as work:
+    with desk().work(None, "a.mp4") as work:
         screen = events.leave()
         with pytest.raises(CalledOffError) as off:
             work.check()
-    assert off.value.left
+    assert off.value.quiet
     assert screen.board is screen.clip is None
     assert screen.waiting == screen.message == ""
     assert not screen.plot.data
@@ -91,6 +91,16 @@ def test_a_preview_of_a_clip_that_is_taken_away_is_given_up(own, scenes, monkeyp
     for ending in (made, refused):
         monkeypatch.setattr(events, "playable_file", ending)
         assert unchanged(events.playable(str(scenes), quiet))
+
+
+def test_a_cancel_leaves_the_preview_of_the_clip(own, scenes, monkeypatch):
+    def made(clip, folder, report):
+        events.stop()
+        report(0.5, "Making a preview")
+        return "a-preview.mp4"
+
+    monkeypatch.setattr(events, "playable_file", made)
+    assert events.playable(str(scenes), quiet).preview.visible
 
 
 def test_a_file_that_is_no_video_is_told_when_it_is_uploaded(own, tmp_path):

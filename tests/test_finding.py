@@ -167,14 +167,29 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
 def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
     steps = finding.find(str(scenes), "a cat", "embedded", 5, board(), None)
     next(steps)
-    desk().call_off(None, left=True)
+    desk().call_off(None, quiet=True)
     last = next(steps)
     assert last.waiting == "" and last.message == gr.skip()
     assert last.board is None and not last.plot.data
 
 
+def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(ask, scenes, tmp_path):
+    last = finding.find(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", 5, None, None)
+    next(last)
+    steps = finding.find(str(scenes), "a cat", "embedded", 5, None, None)
+    assert unchanged(next(steps))  # it waits for the end of its visitor's own work
+    assert [unchanged(screen) for screen in last] == [True]
+    assert list(steps)[-1].clip == str(scenes)
+
+
+def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):
+    assert ask(scenes)[0].message == ""
+    before = ask(scenes)[-1]
+    assert "a cat" in ask(scenes, "a dog", board=before.board, memory=before.memory)[0].message
+
+
 def test_whoever_waits_for_another_is_told_and_may_call_it_off(ask, scenes):
-    with desk().work("another", at_model=True):
+    with desk().work("another", "a.mp4", at_model=True):
         steps = finding.find(str(scenes), "a cat", "embedded", 5, None, None)
         assert "one other before you" in next(steps).waiting
         desk().call_off(None)

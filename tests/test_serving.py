@@ -11,6 +11,7 @@ from grounding.choosing import Choice
 from grounding.errors import CheckpointError, GroundingError, VideoError
 from grounding.memory import Memory
 from grounding.model import GrounderConfig
+from grounding.turns import desk
 from tests.clips import bad_file, colours
 
 
@@ -159,3 +160,11 @@ def test_a_program_s_clip_that_does_not_say_its_length_is_ended_where_it_gets_to
     monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "4")
     with pytest.raises(VideoError, match=r"'a.mp4' lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
         list(serving.remembered(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+
+
+def test_a_program_that_leaves_while_it_waits_ends_without_an_error(scenes):
+    with desk().work("another", "a.mp4", at_model=True):
+        steps = serving.ground_json(str(scenes), "a cat", "embedded", 5)
+        next(steps)
+        desk().call_off(None, quiet=True)
+        assert list(steps) == []
