@@ -61,7 +61,7 @@ def test_only_listed_checkpoints_can_be_asked_for(client, scenes, checkpoint):
 
 
 def test_top_k_is_checked(client, scenes):
-    with pytest.raises(AppError, match="at least one"):
+    with pytest.raises(AppError, match="1 or more"):
         ground(client, scenes, top_k=0)
 
 

@@ -20,7 +20,7 @@ FAULTS = (
         "the hub is unreachable, silent or breaks off",
         (
             "tests/trust/test_hub.py",
-            "tests/test_encoders.py::test_a_hub_out_of_reach_says_so_at_once_and_names_the_ways_out",
+            "tests/test_hub.py::test_a_hub_out_of_reach_says_so_at_once_and_names_the_ways_out",
         ),
         "given up in time, and the ways out are named",
     ),
