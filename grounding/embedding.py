@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grounding.encoded import EncodedVideo
+from grounding.encoded import BLOCK, EncodedVideo
 from grounding.model import FrameTower
 
-BLOCK = 512  # frames that go through the tower at once
 NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)
 
 

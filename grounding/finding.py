@@ -42,13 +42,14 @@ def find(
     desk().call_off(session, quiet=True, but=video)
     try:
         with desk().work(session, video, at_model=True) as work:
-            asked = (check_query(query), checkpoint, top_k)
+            asked = (check_query(query), known(checkpoint), whole(top_k))
             for screen in finding(work, video, asked, board, Memory() if memory is None else memory):
                 grown = grown or screen.plot != gr.skip()
                 yield screen
     except (GroundingError, CalledOffError) as error:
         before = Screen() if not grown else cleared() if board is None else drawn(board)
-        ended = quiet_end(session) if getattr(error, "quiet", False) else over(error, before, video)
+        quiet = isinstance(error, CalledOffError) and error.quiet
+        ended = quiet_end(session) if quiet else over(error, before, video)
     else:
         return
     yield ended  # here, where the error holds on to nothing that was at work
@@ -63,14 +64,14 @@ def finding(
         yield Screen(waiting=queued(others)) if others else Screen()  # behind one's own, which says how it stands
     said = told(board) if board and board.clip == video else ""  # in the place of what ended the last work
     yield Screen(waiting=working("Loading the model and opening the clip"), message=said, memory=memory)
-    predictor, drawing = load_predictor(known(checkpoint)), time.monotonic()
+    predictor, drawing = load_predictor(checkpoint), time.monotonic()
     for clip in encoded(video, predictor, memory):
         work.check()
         if not clip.whole:
             redraw = time.monotonic() - drawing >= REDRAW
             drawing = time.monotonic() if redraw else drawing
             yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
-    answer = answered(predictor, clip, query, whole(top_k))
+    answer = answered(predictor, clip, query, top_k)
     new = board is None or board.clip != video
     board = (Board(video, clip.film or Film()) if new else board).add(answer)
     yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)

@@ -183,11 +183,13 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
             *(example.load_input_event.success for example in examples),
         )
     ]
+    forget = {"fn": events.forget, "inputs": [inputs.video, screen.clip], "outputs": list(screen), **QUICK}
     for found in asking:
         developing = found.success(
             finding.develop, [screen.clip, screen.memory], list(screen), **ONE_AFTER_ANOTHER, **QUICK
         )
         developing.success(finding.pictures, [screen.board, screen.memory], list(screen), **QUICK)
+        found.success(**forget)  # an answer may also arrive after its clip has left
     looking = [
         screen.queries.input(events.look_at, [screen.board, screen.queries], list(screen), **QUICK),
         screen.segments.input(events.choose, [screen.board, screen.segments], list(screen), **QUICK),
@@ -201,7 +203,6 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     for button, make, limit in ((controls.cut, events.cut_out, FEW_AT_A_TIME), (controls.results, events.results, {})):
         button.click(make, screen.board, list(screen), show_progress_on=button, api_visibility="private", **limit)
     inputs.cancel.click(events.stop, queue=False, **QUICK)
-    forget = {"fn": events.forget, "inputs": [inputs.video, screen.clip], "outputs": list(screen), **QUICK}
     # One after the other, and not on `change`, which comes beside: what is said of the new clip would be forgotten too.
     playing = inputs.video.upload(**forget).success(
         events.playable,
@@ -218,10 +219,7 @@ def connect(inputs: Inputs, controls: Controls, screen: Screen, examples: list[g
     playing.success(events.own_preview, [inputs.video, screen.preview], screen.preview, **QUICK)
     for example in examples:
         example.dataset.click(lambda: gr.Video(None, visible=False), None, screen.preview, queue=False, **QUICK)
-    for example in examples:
         example.load_input_event.success(**forget)
-    for found in asking:  # an answer may also arrive after its clip has left
-        found.success(**forget)
 
 
 def goodbye(page: gr.Blocks) -> Callable[[gr.Request], None]:

@@ -39,6 +39,15 @@ def children():
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("child ")}
 
 
+def at_work(tab, clip, gated):
+    """A query on a clip whose first chunk is encoded; the processes that decode."""
+    upload(tab, clip)
+    ask(tab, "something green")
+    gated.let_go()
+    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    return children()
+
+
 def given_up(tab, decoding):
     """Whether the processes that decoded end, within ten seconds."""
     for _ in range(100):
@@ -69,11 +78,7 @@ def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
 
 
 def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
-    upload(tab, longer)
-    ask(tab, "something green")
-    gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
-    decoding = children()
+    decoding = at_work(tab, longer, gated)
     tab.get_by_role("button", name="Cancel").click()
     expect(tab.locator("html")).to_have_class(re.compile("stopping"))
     gated.let_go()
@@ -116,10 +121,7 @@ def test_another_clip_is_answered_while_the_work_on_the_last_one_still_ends(tab,
 
 
 def test_an_example_ends_the_work_on_the_clip_before(tab, longer, gated):
-    upload(tab, longer)
-    ask(tab, "something green")
-    gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    at_work(tab, longer, gated)
     tab.get_by_role("button", name="A man with a camera", exact=True).click()
     expect(tab.locator("#query textarea")).to_have_value("A man with a camera")
     tab.wait_for_timeout(1000)  # until it is asked
@@ -130,11 +132,7 @@ def test_an_example_ends_the_work_on_the_clip_before(tab, longer, gated):
 
 
 def test_a_clip_that_is_taken_away_stops_the_work_too(tab, longer, gated):
-    upload(tab, longer)
-    ask(tab, "something green")
-    gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
-    decoding = children()
+    decoding = at_work(tab, longer, gated)
     tab.locator("#clip button[aria-label='Clear']").click()
     expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
     gated.let_go()
