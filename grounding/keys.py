@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import torch
 
+import grounding
 from grounding.clip_towers import cached_open_clip
 from grounding.weights import EFFICIENTNET_LITE0, MINILM
 
@@ -63,9 +64,10 @@ def weights_hash(encoder: str, weights: str | Path | None = None) -> str | None:
 
 @cache
 def code_hash() -> str:
-    """SHA-256 of this package's code and of the versions of what decodes and computes: whatever changes, features are
-    made anew."""
+    """SHA-256 of this package's code, folder by folder, and of the versions of what decodes and computes: whatever
+    changes, features are made anew."""
     digest = hashlib.sha256(f"{torch.__version__} {cv2.__version__} {version('av')}\n".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(f"{path.name} {content_hash(path)}\n".encode())
+    root = Path(grounding.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()} {content_hash(path)}\n".encode())
     return digest.hexdigest()

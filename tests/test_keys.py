@@ -43,15 +43,18 @@ def test_packaged_weights_are_known_and_take_no_file(tmp_path):
 
 @pytest.fixture
 def code(tmp_path, monkeypatch):
-    monkeypatch.setattr(keys, "__file__", str(tmp_path / "keys.py"))
+    monkeypatch.setattr("grounding.__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "video").mkdir()
     (tmp_path / "a.py").write_text("1")
+    (tmp_path / "video" / "a.py").write_text("1")
     return tmp_path
 
 
-def test_another_code_is_another_hash(code):
+@pytest.mark.parametrize("file", ["a.py", "video/a.py"])
+def test_another_code_is_another_hash(code, file):
     before = keys.code_hash.__wrapped__()
     assert keys.code_hash.__wrapped__() == before
-    (code / "a.py").write_text("2")
+    (code / file).write_text("2")
     assert keys.code_hash.__wrapped__() != before
 
 
