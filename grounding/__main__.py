@@ -9,7 +9,7 @@ from typing import NoReturn
 from grounding.cache import add_options, from_options
 from grounding.errors import GroundingError, WriteError
 from grounding.predictor import Answer, Predictor, check_query
-from grounding.words import left_out, printable
+from grounding.text import left_out, printable
 
 
 class Parser(argparse.ArgumentParser):

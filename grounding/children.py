@@ -21,7 +21,7 @@ from typing import Any
 from grounding.errors import GroundingError, VideoError
 from grounding.messages import Message, receive, send
 from grounding.patience import Patience, crashed, failed
-from grounding.words import printable
+from grounding.text import printable
 
 AHEAD = 32  # messages that wait to be taken: a child decodes while the frames before are encoded
 RESERVE = 2  # children that wait for a job

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from grounding.ranges import check_ranges
+from grounding.validation import check_ranges
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from grounding.board import Board
 from grounding.hard_negatives import SCALES, HardNegative
 from grounding.plots import SCALE_COLOURS
-from grounding.words import clock, printable, shortened
+from grounding.text import clock, printable, shortened
 
 SHOWN = 5  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from grounding.ranges import check_ranges
+from grounding.validation import check_ranges
 
 WIDEST = 65536
 

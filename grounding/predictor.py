@@ -20,7 +20,6 @@ from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
 from grounding.children import children
 from grounding.devices import resolve_device, tower_dtype
-from grounding.embedding import LastFrames, embed
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.errors import QueryError
@@ -29,6 +28,7 @@ from grounding.hard_negatives import similarity_to_moment
 from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
 from grounding.queries import check_query
+from grounding.scoring import LastFrames, embed
 from grounding.thrift import ThriftyEncoder
 from grounding.video import check_file
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from grounding.curves import changes, crossings, frame_edges, sharpened, smooth
 from grounding.joins import join_chances, strongest, unbroken
-from grounding.ranges import check_ranges
 from grounding.runs import runs
+from grounding.validation import check_ranges
 
 LONGEST = 600.0  # seconds that a curve or features may be averaged over
 HORIZON = 180.0  # seconds; the stretch of a long video that a moment's length is held against

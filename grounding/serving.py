@@ -20,10 +20,10 @@ from grounding.memory import Memory
 from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
+from grounding.text import shortened
 from grounding.turns import CalledOffError, desk
 from grounding.video import check_file
 from grounding.visitors import session_of, visitors
-from grounding.words import shortened
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from grounding.clips import Clip
 from grounding.errors import GroundingError
 from grounding.plots import COLOURS
 from grounding.predictor import Answer
-from grounding.words import about, clock, left_out, printable, shortened
+from grounding.text import about, clock, left_out, printable, shortened
 
 MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
 

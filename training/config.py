@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from grounding.model import GrounderConfig
-from grounding.ranges import check_ranges
 from grounding.segments import SegmentConfig
+from grounding.validation import check_ranges
 from training.data import CompositionConfig
 from training.moments import DataError
 from training.objective import ObjectiveConfig

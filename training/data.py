@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from grounding.ranges import check_ranges
+from grounding.validation import check_ranges
 
 
 @dataclass(frozen=True)

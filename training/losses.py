@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grounding.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
-from grounding.ranges import check_ranges
+from grounding.validation import check_ranges
 from training.foreground import standout
 
 NEVER = -1e4  # stands for minus infinity where a gradient must stay finite

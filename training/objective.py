@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from grounding.model import Grounder
-from grounding.ranges import check_ranges
+from grounding.validation import check_ranges
 from training.data import Batch
 from training.losses import (
     ContrastConfig,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from grounding import embedding
-from grounding.embedding import LastFrames, embed
+from grounding import scoring as embedding
 from grounding.encoded import EncodedVideo
 from grounding.model import FrameTower, GrounderConfig
+from grounding.scoring import LastFrames, embed
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.words import about, clock, left_out, plain, printable, shortened
+from grounding.text import about, clock, left_out, plain, printable, shortened
 
 
 @pytest.mark.parametrize(
