@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from grounding.hard_negatives import HardNegative
-from grounding.segments import Segment
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from torch import Tensor
 from grounding.answer import Answer
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoded import EncodedVideo
-from grounding.hard_negatives import inspect_segment
-from grounding.segments import find_breaks, find_segments
+from grounding.segments.find import find_breaks, find_segments
+from grounding.segments.hard_negatives import inspect_segment
 
 
 def read_off(

@@ -6,9 +6,9 @@ from secrets import token_hex
 import numpy as np
 
 from grounding.film import Film
-from grounding.hard_negatives import HardNegative
 from grounding.predictor import Answer
-from grounding.segments import Segment
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
 
 MOST = 5  # curves that can be told apart
 

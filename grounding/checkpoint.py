@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
 from grounding.model import Grounder, GrounderConfig
-from grounding.segments import SegmentConfig
+from grounding.segments.find import SegmentConfig
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 

@@ -9,7 +9,7 @@ from grounding.apart import cut, preview
 from grounding.cutting import cut_name
 from grounding.export import write_results
 from grounding.predictor import Answer, Progress
-from grounding.segments import Segment
+from grounding.segments.find import Segment
 from grounding.serving import check_limits
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from grounding.board import Board
-from grounding.hard_negatives import SCALES, HardNegative
 from grounding.plots import SCALE_COLOURS
+from grounding.segments.hard_negatives import SCALES, HardNegative
 from grounding.text import clock, printable, shortened
 
 SHOWN = 5  # frames of the segment

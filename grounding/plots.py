@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from grounding.board import Asked
 from grounding.encoded import EncodedVideo
-from grounding.hard_negatives import HardNegative
+from grounding.segments.hard_negatives import HardNegative
 from grounding.text import clock, plain, printable, shortened
 
 # From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker

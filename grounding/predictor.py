@@ -24,11 +24,11 @@ from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.errors import QueryError
 from grounding.growing import Growing, Progress, encode_frames
-from grounding.hard_negatives import similarity_to_moment
 from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
 from grounding.queries import check_query
 from grounding.scoring import LastFrames, embed
+from grounding.segments.hard_negatives import similarity_to_moment
 from grounding.thrift import ThriftyEncoder
 from grounding.video import check_file
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from grounding.board import Asked, Board
 from grounding.film import Projector
-from grounding.hard_negatives import HardNegative
 from grounding.predictor import Answer
-from grounding.segments import Segment
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
 from grounding.video import Frame
 from tests.clips import BLUE, GREEN, RED, plain
 

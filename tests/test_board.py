@@ -1,7 +1,7 @@
 import dataclasses
 
 from grounding.board import MOST, Asked
-from grounding.segments import Segment
+from grounding.segments.find import Segment
 from tests.boards import asked, board
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from grounding.export import scores_csv, segments_csv, to_html, to_json, write_results
 from grounding.predictor import Answer
-from grounding.segments import Segment
+from grounding.segments.find import Segment
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 
 from grounding.board import Asked
 from grounding.encoded import EncodedVideo
-from grounding.hard_negatives import HardNegative
 from grounding.plots import COLOURS, board_figure, empty_figure, growing_figure
 from grounding.predictor import Answer
-from grounding.segments import Segment
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
 
 
 def score_figure(answer, chosen=0):

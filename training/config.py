@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.model import GrounderConfig
-from grounding.segments import SegmentConfig
+from grounding.segments.find import SegmentConfig
 from grounding.validation import check_ranges
 from training.data import CompositionConfig
 from training.moments import DataError

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grounding.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
+from grounding.segments.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
 from grounding.validation import check_ranges
 from training.foreground import standout
 

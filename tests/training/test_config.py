@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from grounding.hard_negatives import Scale
+from grounding.segments.hard_negatives import Scale
 from training.config import TrainConfig, read_train_config
 from training.moments import DataError
 from training.objective import WEIGHTS

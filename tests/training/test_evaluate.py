@@ -11,7 +11,7 @@ from grounding import EncodedVideo
 from grounding.checkpoint import CheckpointConfig
 from grounding.errors import QueryError, VideoError
 from grounding.model import GrounderConfig
-from grounding.segments import Segment
+from grounding.segments.find import Segment
 from training.evaluate import evaluate, main, open_store
 from training.features import FeatureFolder
 from training.moments import DataError, Moment, write_moments

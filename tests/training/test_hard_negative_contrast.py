@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from grounding.hard_negatives import Scale
+from grounding.segments.hard_negatives import Scale
 from tests.training.tensors import directions, flags, row
 from training.losses import ContrastConfig, hard_negative_contrast
 

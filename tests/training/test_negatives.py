@@ -3,7 +3,7 @@ import sys
 import pytest
 import torch
 
-from grounding.hard_negatives import Scale
+from grounding.segments.hard_negatives import Scale
 from tests.training.test_processes import toml  # noqa: F401, a fixture
 from tests.training.test_train import config  # noqa: F401, a fixture
 from training.config import read_train_config

@@ -21,7 +21,7 @@ from grounding.export import write_results
 from grounding.patience import Patience
 from grounding.predictor import Answer
 from grounding.preview import preview
-from grounding.segments import Segment
+from grounding.segments.find import Segment
 from tests.boards import board
 from tests.clips import write_video
 from training.features import write_features

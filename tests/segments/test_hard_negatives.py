@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from grounding.hard_negatives import (
+from grounding.segments.hard_negatives import (
     SCALES,
     Scale,
     boundary_distance,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from grounding.curves import MOST_CROSSINGS, changes, crossings, frame_edges, sharpened, smooth
+from grounding.segments.curve import MOST_CROSSINGS, changes, crossings, frame_edges, sharpened, smooth
 from tests.curves import curve, scenes
 
 

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from grounding import joins
-from grounding.joins import join_chances, lasting_change, local_peaks, neighbour_distance, strongest, unbroken
-from grounding.segments import SegmentConfig, find_segments
+from grounding.segments import scene_changes as joins
+from grounding.segments.find import SegmentConfig, find_segments
+from grounding.segments.scene_changes import (
+    join_chances,
+    lasting_change,
+    local_peaks,
+    neighbour_distance,
+    strongest,
+    unbroken,
+)
 
 
 def shots(*numbers: int, length: int = 8) -> np.ndarray:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from grounding.segments import Segment, SegmentConfig, find_segments, overlap, suppress
+from grounding.segments.find import Segment, SegmentConfig, find_segments, overlap, suppress
 from tests.curves import curve, scenes
 
 PLAIN = SegmentConfig(smoothing=0.0, changes=0)

@@ -1,7 +1,7 @@
 import numpy as np
 
-from grounding.runs import runs, stepped
-from grounding.segments import SegmentConfig, find_segments
+from grounding.segments.find import SegmentConfig, find_segments
+from grounding.segments.runs import runs, stepped
 
 EDGES = np.arange(9.0)
 CURVE = np.array([0.0, 0.9, 0.9, 0.1, 0.0, 0.6, 0.6, 0.0])

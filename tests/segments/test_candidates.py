@@ -1,9 +1,9 @@
-"""Candidates and their ranks, in `grounding.segments`."""
+"""Candidates and their ranks, in `grounding.segments.find`."""
 
 import numpy as np
 import pytest
 
-from grounding.segments import Breaks, SegmentConfig, candidates, find_breaks, ranked_windows
+from grounding.segments.find import Breaks, SegmentConfig, candidates, find_breaks, ranked_windows
 
 NO_CHANGES = np.zeros(11)
 CURVE = np.array([0.4, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.3])

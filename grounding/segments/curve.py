@@ -5,7 +5,7 @@ A segment may begin and end where the curve crosses a threshold and where the fe
 
 import numpy as np
 
-from grounding.joins import neighbour_distance
+from grounding.segments.scene_changes import neighbour_distance
 
 STILL = 1e-6  # cosine distance up to which two frames differ by rounding alone
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken

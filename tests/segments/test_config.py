@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from grounding.segments import SegmentConfig
+from grounding.segments.find import SegmentConfig
 
 
 @pytest.mark.parametrize(
