@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from grounding.children import children
-from grounding.decoding import VideoInfo
 from grounding.files import preview_name, swept
 from grounding.messages import Message
-from grounding.skipped import Span
-from grounding.video import SHORT_SIDE, Frame, check_rate
+from grounding.video.container import VideoInfo
+from grounding.video.damage import Span
+from grounding.video.reader import SHORT_SIDE, Frame, check_rate
 
 Progress = Callable[..., None]
 

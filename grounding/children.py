@@ -20,8 +20,8 @@ from typing import Any
 
 from grounding.errors import GroundingError, VideoError
 from grounding.messages import Message, receive, send
-from grounding.patience import Patience, crashed, failed
 from grounding.text import printable
+from grounding.video.limits import Patience, crashed, failed
 
 AHEAD = 32  # messages that wait to be taken: a child decodes while the frames before are encoded
 RESERVE = 2  # children that wait for a job

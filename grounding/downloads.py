@@ -6,11 +6,11 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from grounding.apart import cut, preview
-from grounding.cutting import cut_name
 from grounding.export import write_results
 from grounding.predictor import Answer, Progress
 from grounding.segments.find import Segment
 from grounding.serving import check_limits
+from grounding.video.cutting import cut_name
 
 
 def segment_file(clip: str, segment: Segment, folder: Path, progress: Progress | None = None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from grounding.video import Frame
+from grounding.video.reader import Frame
 
 BOX = (240, 160)  # pixels, width and height that a thumbnail fits into
 TILE = (120, 80)  # the same, for those on the strip

@@ -13,7 +13,7 @@ from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
 from grounding.repeats import encode_new
 from grounding.threads import sharing
-from grounding.video import Frame
+from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once
 MOST_EXPECTED = 2**14  # rows; a container may claim any length

@@ -30,7 +30,7 @@ from grounding.queries import check_query
 from grounding.scoring import LastFrames, embed
 from grounding.segments.hard_negatives import similarity_to_moment
 from grounding.thrift import ThriftyEncoder
-from grounding.video import check_file
+from grounding.video.reader import check_file
 
 
 class Predictor:

@@ -17,12 +17,12 @@ from grounding.encoded import EncodedVideo
 from grounding.encoders import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.memory import Memory
-from grounding.patience import number
 from grounding.predictor import Predictor, check_query
 from grounding.spaces import LentEncoder, lend, zero_gpu
 from grounding.text import shortened
 from grounding.turns import CalledOffError, desk
-from grounding.video import check_file
+from grounding.video.limits import number
+from grounding.video.reader import check_file
 from grounding.visitors import session_of, visitors
 
 

@@ -74,7 +74,7 @@ class Mouth:
 
 def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
     """Sends what a FrameReader finds: its info, then frame by frame, and what is known at the end."""
-    from grounding.video import FrameReader
+    from grounding.video.reader import FrameReader
 
     reader = FrameReader(path, rate, short_side, mouth.beat)
     mouth.say(info=asdict(reader.info))
@@ -85,21 +85,21 @@ def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
 
 def length(mouth: Mouth, path: str) -> Said:
     """See clock.length."""
-    from grounding import clock
+    from grounding.video import timeline as clock
 
     return {"length": clock.length(Path(path))}
 
 
 def preview(mouth: Mouth, path: str, folder: str) -> Said:
     """See preview.preview."""
-    from grounding.preview import preview
+    from grounding.video.clips import preview
 
     return {"path": str(preview(path, folder, mouth.progress))}
 
 
 def cut(mouth: Mouth, path: str, start: float, end: float, out: str) -> Said:
     """See cutting.cut."""
-    from grounding.cutting import cut
+    from grounding.video.cutting import cut
 
     return {"path": str(cut(path, start, end, out, mouth.progress))}
 
@@ -173,7 +173,7 @@ def main() -> None:
     mouth, requests = Mouth(own_stdout(), megabytes), SimpleQueue()
     Thread(target=listen, args=(requests,), daemon=True).start()
     with suppress(ImportError):  # the first job says so
-        for decoder in ("grounding.video", "av"):  # which takes a while, and that job may not be there yet
+        for decoder in ("grounding.video.reader", "av"):  # which takes a while, and that job may not be there yet
             import_module(decoder)
     while True:
         answer(requests.get(), mouth)

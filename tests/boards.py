@@ -7,7 +7,7 @@ from grounding.film import Projector
 from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
-from grounding.video import Frame
+from grounding.video.reader import Frame
 from tests.clips import BLUE, GREEN, RED, plain
 
 

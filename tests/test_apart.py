@@ -3,7 +3,7 @@ import pytest
 
 from grounding.apart import ApartReader, cut, length, preview
 from grounding.errors import VideoError
-from grounding.video import FrameReader
+from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken
 

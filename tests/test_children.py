@@ -14,7 +14,7 @@ from grounding import apart
 from grounding.apart import ApartReader, length
 from grounding.children import AHEAD, ROOT, Children
 from grounding.errors import VideoError
-from grounding.patience import Patience
+from grounding.video.limits import Patience
 from tests.clips import RED, plain, write_video
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")

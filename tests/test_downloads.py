@@ -12,7 +12,7 @@ from grounding.downloads import playable_file, result_files, segment_file
 from grounding.errors import VideoError
 from grounding.predictor import Answer
 from grounding.segments.find import Segment
-from grounding.video import FrameReader
+from grounding.video.reader import FrameReader
 from grounding.visitors import visitors
 from tests.clips import RED, colours, plain, write_video
 

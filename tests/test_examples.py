@@ -9,7 +9,7 @@ import pytest
 from grounding.checkpoint import list_checkpoints
 from grounding.examples import make
 from grounding.predictor import Predictor
-from grounding.video import FrameReader
+from grounding.video.reader import FrameReader
 
 FOLDER = Path(make.__file__).parent
 ENTRIES = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from grounding.film import BOX, COLUMNS, STRIP, TILE, Film, Projector, strip
-from grounding.video import Frame
+from grounding.video.reader import Frame
 from tests.boards import film
 from tests.clips import BLUE, GREEN, RED, plain
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from grounding.video import FrameReader
+from grounding.video.reader import FrameReader
 from tests.benchmarks.jobs import run
 from tests.benchmarks.speed import decode_only, table
 from tests.benchmarks.videos import Video

@@ -83,7 +83,7 @@ def folds(annotations: Path, split: list[str]) -> Iterator[Row]:
 
 def msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
     """Clips with captions: every caption describes its whole clip. Names are those of the files in `videos/`."""
-    from grounding.video import FrameReader
+    from grounding.video.reader import FrameReader
 
     for number, entry in numbered_objects(clips):
         with at(f"{clips}, line {number}"):

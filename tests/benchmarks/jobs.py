@@ -73,7 +73,7 @@ def stages(file: str) -> Times:
     from grounding.encoded import EncodedVideo
     from grounding.frame_encoders import prepare
     from grounding.growing import CHUNK, batched
-    from grounding.video import FrameReader
+    from grounding.video.reader import FrameReader
 
     predictor, times, stamps, features = ready(), {}, [], []
     reader = FrameReader(file, predictor.config.rate)

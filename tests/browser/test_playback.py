@@ -5,9 +5,9 @@ import base64
 import numpy as np
 import pytest
 
-from grounding.cutting import cut
-from grounding.preview import preview
-from grounding.video import read_frames
+from grounding.video.clips import preview
+from grounding.video.cutting import cut
+from grounding.video.reader import read_frames
 from tests.clips import plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}

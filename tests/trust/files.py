@@ -14,7 +14,7 @@ import numpy as np
 
 from grounding.apart import ApartReader
 from grounding.errors import VideoError
-from grounding.video import Frame
+from grounding.video.reader import Frame
 from tests.trust.matrix import Case, Times, clocks, codecs, damages, number, others, shapes
 from tests.trust.report import Row
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from grounding.apart import ApartReader
-from grounding.decoding import opencv_frames, opened
 from grounding.errors import GroundingError
+from grounding.video.container import opencv_frames, opened
 from tests.trust.bombs import Make, bombs, poses
 from tests.trust.fuzz import FINE, decode, outcome
 from tests.trust.references import GREENISH, Secret, pointers, secret

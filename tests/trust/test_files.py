@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grounding.video import Frame
+from grounding.video.reader import Frame
 from tests.trust.files import available, verdict, wrong_samples
 from tests.trust.matrix import cases, number, numbered
 

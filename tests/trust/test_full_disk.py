@@ -14,14 +14,14 @@ import torch
 
 from grounding import apart, events
 from grounding.children import Children
-from grounding.cutting import cut
 from grounding.encoded import EncodedVideo
 from grounding.errors import GroundingError
 from grounding.export import write_results
-from grounding.patience import Patience
 from grounding.predictor import Answer
-from grounding.preview import preview
 from grounding.segments.find import Segment
+from grounding.video.clips import preview
+from grounding.video.cutting import cut
+from grounding.video.limits import Patience
 from tests.boards import board
 from tests.clips import write_video
 from training.features import write_features

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.decoding import BROADCAST, damage, opened, raw_seconds
-from grounding.sampling import SAME
+from grounding.video.container import BROADCAST, damage, opened, raw_seconds
+from grounding.video.sampling_plan import SAME
 
 if TYPE_CHECKING:
     import av

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from grounding.errors import VideoError
-from grounding.patience import Patience
+from grounding.video.limits import Patience
 
 if TYPE_CHECKING:
     import av

@@ -2,9 +2,9 @@ from itertools import islice
 
 import pytest
 
-from grounding import clock
-from grounding.clock import beginning, frames_from, length
-from grounding.video import FrameReader
+from grounding.video import timeline as clock
+from grounding.video.reader import FrameReader
+from grounding.video.timeline import beginning, frames_from, length
 from tests.clips import plain, write_video
 
 FORMATS = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.preview import QUALITY, plays_everywhere, preview
-from grounding.video import FrameReader, read_frames
+from grounding.video.clips import QUALITY, plays_everywhere, preview
+from grounding.video.reader import FrameReader, read_frames
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, flash_and_tone, heard, plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}

@@ -2,8 +2,8 @@ import av
 import numpy as np
 import pytest
 
-from grounding.remuxing import remux
-from grounding.video import FrameReader
+from grounding.video.reader import FrameReader
+from grounding.video.remux import remux
 from tests.clips import BLUE, GREEN, RED, flash_and_tone, heard, plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}

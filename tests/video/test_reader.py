@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from grounding import decoding, video
 from grounding.errors import VideoError
-from grounding.video import FrameReader, read_frames
+from grounding.video import container as decoding
+from grounding.video import reader as video
+from grounding.video.reader import FrameReader, read_frames
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, colours, plain, turned, write_sound, write_video
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from grounding.clock import length
-from grounding.decoding import check_file, opened, tolerant
 from grounding.files import preview_name
-from grounding.remuxing import remux
-from grounding.transcoding import Quality, transcode
+from grounding.video.container import check_file, opened, tolerant
+from grounding.video.remux import remux
+from grounding.video.timeline import length
+from grounding.video.transcode import Quality, transcode
 
 QUALITY = Quality(short_side=480, crf=26, preset="ultrafast")
 EARLY = 0.1  # seconds; where the first frame comes later on the container's clock, a browser's time is not ours

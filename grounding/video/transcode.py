@@ -10,11 +10,11 @@ from pathlib import Path
 
 import av
 
-from grounding.clock import Timed, beginning, frames_from
-from grounding.decoding import quarter_turns, upright
 from grounding.errors import VideoError
 from grounding.files import whole_file
-from grounding.sound import SoundTrack
+from grounding.video.audio import SoundTrack
+from grounding.video.container import quarter_turns, upright
+from grounding.video.timeline import Timed, beginning, frames_from
 
 TICKS = 90_000  # a second; divides every usual frame rate
 RGB = 0  # ffmpeg's number for the colour space of frames that are no YUV

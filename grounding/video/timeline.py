@@ -7,8 +7,8 @@ from itertools import chain, dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grounding.decoding import check_file, claimed, opened, packet_times, tolerant, undecodable
 from grounding.errors import VideoError
+from grounding.video.container import check_file, claimed, opened, packet_times, tolerant, undecodable
 
 if TYPE_CHECKING:
     import av

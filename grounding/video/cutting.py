@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grounding.errors import VideoError
 from grounding.files import safe_name
-from grounding.transcoding import Progress, transcode
+from grounding.video.transcode import Progress, transcode
 
 
 def cut(path: str | Path, start: float, end: float, out: str | Path, progress: Progress | None = None) -> Path:

@@ -1,7 +1,7 @@
 import pytest
 
 from grounding.errors import GroundingError, VideoError
-from grounding.patience import Patience, crashed
+from grounding.video.limits import Patience, crashed
 
 
 def test_the_environment_changes_the_limits(monkeypatch):

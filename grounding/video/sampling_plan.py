@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.decoding import opened, raw_seconds
+from grounding.video.container import opened, raw_seconds
 
 if TYPE_CHECKING:
     import av

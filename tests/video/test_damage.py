@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grounding import video
-from grounding.decoding import opened
-from grounding.skipped import Patches, _unread, skipped
-from grounding.video import FrameReader
+from grounding.video import reader as video
+from grounding.video.container import opened
+from grounding.video.damage import Patches, _unread, skipped
+from grounding.video.reader import FrameReader
 from tests.clips import RED, colours, plain, write_video
 from tests.trust.matrix import broken, written
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import av
 
-from grounding.clock import beginning, length
-from grounding.decoding import opened, quarter_turns, tolerant
 from grounding.files import whole_file
+from grounding.video.container import opened, quarter_turns, tolerant
+from grounding.video.timeline import beginning, length
 
 if TYPE_CHECKING:
     from av.stream import Stream

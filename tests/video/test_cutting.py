@@ -2,10 +2,10 @@ import av
 import numpy as np
 import pytest
 
-from grounding import transcoding
-from grounding.cutting import cut, cut_name
 from grounding.errors import VideoError
-from grounding.video import FrameReader, read_frames
+from grounding.video import transcode as transcoding
+from grounding.video.cutting import cut, cut_name
+from grounding.video.reader import FrameReader, read_frames
 from tests.clips import (
     BAD_KINDS,
     BLUE,

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from grounding.decoding import ONLY
+from grounding.video.container import ONLY
 
 RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # those of AAC that every player takes
 SLIP = 0.04  # seconds that sound and timestamps may differ before silence is put in or sound left out

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from grounding import decoding, sampling, video
-from grounding.sampling import Grid, make_plan
-from grounding.video import FrameReader
+from grounding.video import container as decoding
+from grounding.video import reader as video
+from grounding.video import sampling_plan as sampling
+from grounding.video.reader import FrameReader
+from grounding.video.sampling_plan import Grid, make_plan
 from tests.clips import RED, colours, plain, write_video
 
 REORDERED = {"bf": "3", "g": "30", "x264-params": "b-pyramid=normal:log=-1", "x265-params": "log-level=none"}

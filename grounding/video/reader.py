@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grounding.decoding import (
+from grounding.errors import VideoError
+from grounding.video.container import (
     Picture,
     check_file,
     claimed,
@@ -22,9 +23,8 @@ from grounding.decoding import (
     pyav_frames,
     undecodable,
 )
-from grounding.errors import VideoError
-from grounding.sampling import SAME, Grid, Plan, make_plan
-from grounding.skipped import Patches, Span, skipped
+from grounding.video.damage import Patches, Span, skipped
+from grounding.video.sampling_plan import SAME, Grid, Plan, make_plan
 
 SHORT_SIDE = 336  # pixels; encoders read 224 to 336, so larger frames only cost memory
 SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
