@@ -5,8 +5,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grounding.apart import cut, preview
 from grounding.export import write_results
+from grounding.isolation.client import cut, preview
 from grounding.predictor import Answer, Progress
 from grounding.segments.find import Segment
 from grounding.serving import check_limits

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.apart import ApartReader
 from grounding.encoded import EncodedVideo
 from grounding.encoders import FrameEncoder
+from grounding.isolation.client import ApartReader
 from grounding.repeats import encode_new
 from grounding.threads import sharing
 from grounding.video.reader import Frame

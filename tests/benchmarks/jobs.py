@@ -41,7 +41,7 @@ def ready():
     import numpy as np
 
     from grounding import Predictor
-    from grounding.children import children
+    from grounding.isolation.worker_pool import children
 
     children().warm()
     predictor = Predictor.from_checkpoint("embedded")

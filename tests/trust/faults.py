@@ -39,7 +39,7 @@ FAULTS = (
     ),
     (
         "the decoding process is killed, hangs or takes too much",
-        ("tests/test_children.py",),
+        ("tests/isolation/test_worker_pool.py",),
         "one sentence; the app goes on",
     ),
     (

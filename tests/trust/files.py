@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from grounding.apart import ApartReader
 from grounding.errors import VideoError
+from grounding.isolation.client import ApartReader
 from grounding.video.reader import Frame
 from tests.trust.matrix import Case, Times, clocks, codecs, damages, number, others, shapes
 from tests.trust.report import Row

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.apart import ApartReader
 from grounding.errors import GroundingError
+from grounding.isolation.client import ApartReader
 from tests.trust.mutations import mutated, seeds
 from tests.trust.report import Row
 

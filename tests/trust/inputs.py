@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.apart import ApartReader
 from grounding.errors import GroundingError
+from grounding.isolation.client import ApartReader
 from grounding.video.container import opencv_frames, opened
 from tests.trust.bombs import Make, bombs, poses
 from tests.trust.fuzz import FINE, decode, outcome

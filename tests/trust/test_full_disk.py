@@ -12,11 +12,12 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from grounding import apart, events
-from grounding.children import Children
+from grounding import events
 from grounding.encoded import EncodedVideo
 from grounding.errors import GroundingError
 from grounding.export import write_results
+from grounding.isolation import client as apart
+from grounding.isolation.worker_pool import Children
 from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.video.clips import preview

@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.apart import ApartReader
+from grounding.isolation.client import ApartReader
 from tests.clips import RED, plain, write_video
 from tests.trust import bombs, inputs
 from tests.trust.references import GREENISH, secret

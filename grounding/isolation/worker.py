@@ -19,7 +19,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from grounding.errors import GroundingError
-from grounding.messages import Message, receive, send
+from grounding.isolation.protocol import Message, receive, send
 
 try:
     import resource

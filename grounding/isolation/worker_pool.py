@@ -19,14 +19,14 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from grounding.errors import GroundingError, VideoError
-from grounding.messages import Message, receive, send
+from grounding.isolation.protocol import Message, receive, send
 from grounding.text import printable
 from grounding.video.limits import Patience, crashed, failed
 
 AHEAD = 32  # messages that wait to be taken: a child decodes while the frames before are encoded
 RESERVE = 2  # children that wait for a job
 LOOK = 0.2  # seconds between two looks whether a silent child is still there
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Child:
         self._messages: Queue[Message | None] = Queue(AHEAD)
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "grounding.worker", str(patience.megabytes)],
+            [sys.executable, "-P", "-m", "grounding.isolation.worker", str(patience.megabytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

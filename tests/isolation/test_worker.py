@@ -1,14 +1,14 @@
-"""The child's side, here; that it works as a process is tested with its parent, in test_children.py."""
+"""The child's side, here; that it works as a process is tested with its parent, in test_worker_pool.py."""
 
 import io
 
 import av
 import pytest
 
-from grounding import worker
 from grounding.errors import QueryError, VideoError
-from grounding.messages import Message, receive
-from grounding.worker import Mouth, answer, peak
+from grounding.isolation import worker
+from grounding.isolation.protocol import Message, receive
+from grounding.isolation.worker import Mouth, answer, peak
 from tests.clips import RED, colours, plain, write_video
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from grounding.children import children
 from grounding.files import preview_name, swept
-from grounding.messages import Message
+from grounding.isolation.protocol import Message
+from grounding.isolation.worker_pool import children
 from grounding.video.container import VideoInfo
 from grounding.video.damage import Span
 from grounding.video.reader import SHORT_SIDE, Frame, check_rate

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from grounding.apart import ApartReader, cut, length, preview
 from grounding.errors import VideoError
+from grounding.isolation.client import ApartReader, cut, length, preview
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken

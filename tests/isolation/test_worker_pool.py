@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from grounding import apart
-from grounding.apart import ApartReader, length
-from grounding.children import AHEAD, ROOT, Children
 from grounding.errors import VideoError
+from grounding.isolation import client as apart
+from grounding.isolation.client import ApartReader, length
+from grounding.isolation.worker_pool import AHEAD, ROOT, Children
 from grounding.video.limits import Patience
 from tests.clips import RED, plain, write_video
 
@@ -180,7 +180,7 @@ def test_no_child_outlives_its_parent(clip, stuck):
     """Its parent is killed while it decodes; `stuck`: while it waits for room."""
     code = f"""
 import sys, threading, time
-from grounding.apart import ApartReader
+from grounding.isolation.client import ApartReader
 frames = iter(ApartReader({str(clip)!r}, rate=10.0))
 next(frames)
 print(next(t.name for t in threading.enumerate() if t.name.startswith("child ")).split()[1], flush=True)
@@ -202,8 +202,8 @@ def test_a_fork_has_children_of_its_own(clip):
     code = f"""
 import os
 from pathlib import Path
-from grounding.apart import length
-from grounding.children import children
+from grounding.isolation.client import length
+from grounding.isolation.worker_pool import children
 clip, before = Path({str(clip)!r}), (length(Path({str(clip)!r})), children())[1]
 process = os.fork()
 if not process:

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from grounding.messages import HEAD, receive, send
+from grounding.isolation.protocol import HEAD, receive, send
 
 
 def sent(*messages) -> io.BytesIO:
