@@ -24,7 +24,7 @@ class CheckpointConfig:
     Attributes:
         name: under which it is listed.
         summary: one line on what it is good at.
-        frame_encoder: which features it reads, a name that `grounding.encoders` knows.
+        frame_encoder: which features it reads, a name that `grounding.encoders.registry` knows.
         query_encoder: which tokens it reads.
         rate: frames sampled a second.
         model: sizes of the grounder.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from threading import Thread
 
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, list_checkpoints, read_config
-from grounding.clip_towers import find_open_clip
+from grounding.encoders.open_clip_models import find_open_clip
 from grounding.errors import CheckpointError, EncoderError
 
 ANYWHERE = "embedded"  # its weights come with the app, so it answers on any machine

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding.encoded import EncodedVideo
-from grounding.encoders import FrameEncoder
+from grounding.encoders.registry import FrameEncoder
 from grounding.isolation.client import ApartReader
 from grounding.repeats import encode_new
 from grounding.threads import sharing

@@ -11,8 +11,8 @@ import cv2
 import torch
 
 import grounding
-from grounding.clip_towers import cached_open_clip
-from grounding.weights import EFFICIENTNET_LITE0, MINILM
+from grounding.encoders.open_clip_models import cached_open_clip
+from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0, MINILM
 
 
 class Key(NamedTuple):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from grounding.encoders import FrameEncoder
+from grounding.encoders.registry import FrameEncoder
 
 BLOCKS = (16, 16)  # what moves may be small, so the blocks of a frame are compared one by one
 SAME = 1.0  # of 255, the mean difference in a block up to which nothing has moved

@@ -13,7 +13,7 @@ from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
 from grounding.encoded import EncodedVideo
-from grounding.encoders import resolve_device
+from grounding.encoders.registry import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.isolation.client import length
 from grounding.memory import Memory

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from grounding.encoders import FrameEncoder, load_frame_encoder
+from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import EncoderError
 from grounding.predictor import Predictor
 

@@ -67,7 +67,7 @@ def tower():
     import timm
     import torch
 
-    from grounding import weights
+    from grounding.encoders import packaged_weights as weights
 
     packaged = torch.load(weights._locate(weights.EFFICIENTNET_LITE0), weights_only=True)
     tower = timm.create_model("tf_efficientnet_lite0")
@@ -107,7 +107,7 @@ def tiny_weights(tiny_model, tmp_path):
 @pytest.fixture
 def tiny(tiny_weights):
     """Its frame encoder."""
-    from grounding.encoders import load_frame_encoder
+    from grounding.encoders.registry import load_frame_encoder
 
     return load_frame_encoder("open_clip:tiny-clip:own", device="cpu", weights=tiny_weights)
 

@@ -13,10 +13,10 @@ import torch
 from grounding import EncodedVideo, Predictor
 from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig
+from grounding.encoders.queries import MAX_QUERY
 from grounding.errors import CheckpointError, QueryError, VideoError
 from grounding.growing import encode_frames
 from grounding.model import Grounder, GrounderConfig
-from grounding.queries import MAX_QUERY
 from tests.clips import BAD_KINDS, bad_file, colours, plain, write_video
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from grounding.hub import HUB_FILES
+from grounding.encoders.hub import HUB_FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ("timm/vit_base_patch32_clip_224.openai", "timm/vit_large_patch14_clip_224.openai")  # where open_clip has them

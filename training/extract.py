@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from grounding.encoders import load_frame_encoder
+from grounding.encoders.oom_fallback import ThriftyEncoder
+from grounding.encoders.registry import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.predictor import encode_frames
-from grounding.thrift import ThriftyEncoder
 from training.features import SUFFIXES, is_written, write_features
 from training.files import DataError, check_folder
 

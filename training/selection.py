@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from grounding.checkpoint import CheckpointConfig
-from grounding.encoders import QueryTokens
+from grounding.encoders.registry import QueryTokens
 from grounding.model import Grounder
 from grounding.predictor import Predictor
 from training.config import TrainConfig
@@ -50,7 +50,7 @@ class Selection:
 
 
 class EncodedQueries:
-    """A query encoder that looks up what was encoded before; meets the interface of `grounding.encoders`."""
+    """A query encoder that looks up what was encoded before; meets the interface of `grounding.encoders.registry`."""
 
     name, width = "minilm", 384
 

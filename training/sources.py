@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from grounding.encoders import load_query_encoder
-from grounding.weights import MINILM
+from grounding.encoders.packaged_weights import MINILM
+from grounding.encoders.registry import load_query_encoder
 from training.config import TrainConfig
 from training.data import QueryBank, Source
 from training.features import open_features

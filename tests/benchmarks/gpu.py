@@ -23,7 +23,7 @@ def gpu_rows() -> list[tuple[str, float, float, float]]:
 def _row(model: str, peak: float, device: str = "cuda") -> tuple[str, float, float, float]:
     import open_clip
 
-    from grounding.encoders import load_frame_encoder
+    from grounding.encoders.registry import load_frame_encoder
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "random.pt"

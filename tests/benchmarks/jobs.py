@@ -71,7 +71,7 @@ def stages(file: str) -> Times:
     import numpy as np
 
     from grounding.encoded import EncodedVideo
-    from grounding.frame_encoders import prepare
+    from grounding.encoders.frames import prepare
     from grounding.growing import CHUNK, batched
     from grounding.video.reader import FrameReader
 

@@ -8,7 +8,7 @@ import torch
 
 from grounding.checkpoint import load_grounder, read_config
 from grounding.encoded import EncodedVideo
-from grounding.encoders import QueryTokens
+from grounding.encoders.registry import QueryTokens
 from grounding.errors import GroundingError
 from grounding.model import Grounder, GrounderConfig
 from training.bridges import start

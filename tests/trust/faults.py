@@ -20,13 +20,13 @@ FAULTS = (
         "the hub is unreachable, silent or breaks off",
         (
             "tests/trust/test_hub.py",
-            "tests/test_hub.py::test_a_hub_out_of_reach_says_so_at_once_and_names_the_ways_out",
+            "tests/encoders/test_hub.py::test_a_hub_out_of_reach_says_so_at_once_and_names_the_ways_out",
         ),
         "given up in time, and the ways out are named",
     ),
     (
         "the GPU has no memory left",
-        ("tests/test_thrift.py",),
+        ("tests/encoders/test_oom_fallback.py",),
         "smaller batches, then the CPU, said on the page and on stderr",
     ),
     (

@@ -9,8 +9,8 @@ from threading import Event, Thread
 import pytest
 from huggingface_hub import constants, hf_api
 
-from grounding import hub as client
 from grounding.choosing import weights_at_hand
+from grounding.encoders import hub as client
 from grounding.errors import EncoderError
 
 TINY = {"hf_hub": "someone/tiny/"}

@@ -7,7 +7,7 @@ import open_clip.pretrained
 import pytest
 import torch
 
-from grounding.encoders import load_frame_encoder
+from grounding.encoders.registry import load_frame_encoder
 from grounding.errors import EncoderError
 
 pytestmark = pytest.mark.usefixtures("offline")

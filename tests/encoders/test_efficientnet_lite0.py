@@ -1,6 +1,6 @@
 import torch
 
-from grounding import weights
+from grounding.encoders import packaged_weights as weights
 
 
 def test_the_tower_is_the_one_of_timm(tower):

@@ -1,6 +1,6 @@
 """Sentence embeddings of the ImageNet class names, of which ConSE takes means. To make their file anew:
 
-python -c "from grounding.classes import write_class_embeddings; write_class_embeddings()"
+python -c "from grounding.encoders.classes import write_class_embeddings; write_class_embeddings()"
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-FILE = Path(__file__).parent / "assets" / "class_embeddings.safetensors"
+FILE = Path(__file__).parent / "class_embeddings.safetensors"
 NAME = "embeddings"
 
 
@@ -22,7 +22,7 @@ def compute_class_embeddings() -> Tensor:
     """(1000, 384) float32, L2-normalised, of "a <class name>" by all-MiniLM-L6-v2. Raises EncoderError."""
     from open_clip import IMAGENET_CLASSNAMES
 
-    from grounding.encoders import load_query_encoder
+    from grounding.encoders.registry import load_query_encoder
 
     return load_query_encoder(device="cpu").encode([f"a {name}" for name in IMAGENET_CLASSNAMES]).sentence_embeddings()
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from grounding.devices import resolve_device, tower_dtype
+from grounding.encoders.devices import resolve_device, tower_dtype
 from grounding.errors import EncoderError
 
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from grounding.encoders import load_frame_encoder, load_query_encoder
+from grounding.encoders.registry import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
 
 
@@ -21,7 +21,7 @@ def test_the_embedded_encoders_import_no_large_library():
     code = "import sys, grounding.encoders as e; e.load_frame_encoder('embedded', 'cpu'); "
     code += "e.load_query_encoder(device='cpu').encode(['a dog']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "grounding.minilm" in loaded
+    assert "grounding.encoders.minilm" in loaded
     assert not {"timm", "open_clip", "transformers", "torchvision", "torch._dynamo"} & set(loaded)
 
 

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from PIL import Image
 from skimage import data
 
-from grounding import devices, frame_encoders
-from grounding.encoders import load_frame_encoder
+from grounding.encoders import devices
+from grounding.encoders import frames as frame_encoders
+from grounding.encoders.registry import load_frame_encoder
 
 
 @pytest.mark.parametrize("name", ["embedded", "tiny"])

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from grounding.classes import load_class_embeddings
-from grounding.clip_towers import load_open_clip
-from grounding.devices import chunk_size, inference, tower_dtype
-from grounding.weights import load_efficientnet_lite0
+from grounding.encoders.classes import load_class_embeddings
+from grounding.encoders.devices import chunk_size, inference, tower_dtype
+from grounding.encoders.open_clip_models import load_open_clip
+from grounding.encoders.packaged_weights import load_efficientnet_lite0
 
 FRAME_SIDE = 224  # pixels, the resolution EfficientNet-Lite0 was trained at
 CONSE_TEMPERATURE = 2.0

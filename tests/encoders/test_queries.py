@@ -2,10 +2,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from grounding import queries as module
-from grounding import weights
+from grounding.encoders import packaged_weights as weights
+from grounding.encoders import queries as module
+from grounding.encoders.queries import QueryTokens
 from grounding.errors import QueryError
-from grounding.queries import QueryTokens
 
 
 def test_tokens_hold_every_word_piece_and_the_mask_tells_which(query_encoder):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from grounding.encoders.efficientnet_lite0 import Lite0
+from grounding.encoders.minilm import MiniLM
 from grounding.errors import EncoderError
-from grounding.lite0 import Lite0
-from grounding.minilm import MiniLM
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from grounding.encoders.hub import cached, fetch, first_line, published, unreachable
 from grounding.errors import EncoderError
-from grounding.hub import cached, fetch, first_line, published, unreachable
 
 
 def load_open_clip(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Callable, int]:

@@ -8,8 +8,8 @@ from grounding import __main__ as cli
 from grounding import predictor as predictors
 from grounding import serving
 from grounding.cache import FeatureCache
+from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.growing import encode_frames
-from grounding.thrift import ThriftyEncoder
 from tests.clips import colours
 
 

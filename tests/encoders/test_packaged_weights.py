@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from grounding import weights
-from grounding.encoders import load_frame_encoder, load_query_encoder
+from grounding.encoders import packaged_weights as weights
+from grounding.encoders.registry import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from grounding.clip_towers import find_open_clip
-from grounding.encoders import load_frame_encoder
+from grounding.encoders.hub import HUB_FILES
+from grounding.encoders.open_clip_models import find_open_clip
+from grounding.encoders.registry import load_frame_encoder
 from grounding.errors import EncoderError
-from grounding.hub import HUB_FILES
 
 NAME = "open_clip:ViT-B-32-quickgelu:openai"
 

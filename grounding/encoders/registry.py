@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from grounding.devices import resolve_device
+from grounding.encoders.devices import resolve_device
+from grounding.encoders.frames import EmbeddedFrameEncoder, OpenClipFrameEncoder
+from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0
+from grounding.encoders.queries import MiniLMQueryEncoder, QueryTokens
 from grounding.errors import EncoderError
-from grounding.frame_encoders import EmbeddedFrameEncoder, OpenClipFrameEncoder
-from grounding.queries import MiniLMQueryEncoder, QueryTokens
-from grounding.weights import EFFICIENTNET_LITE0
 
 
 class FrameEncoder(Protocol):

@@ -1,7 +1,8 @@
 import open_clip
 import torch
 
-from grounding import classes, encoders
+from grounding.encoders import classes
+from grounding.encoders import registry as encoders
 
 
 def test_the_kept_class_embeddings_are_those_of_a_name(query_encoder, monkeypatch):

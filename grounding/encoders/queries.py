@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from grounding.devices import CHUNK, inference
+from grounding.encoders.devices import CHUNK, inference
+from grounding.encoders.packaged_weights import load_minilm
 from grounding.errors import QueryError
-from grounding.weights import load_minilm
 
 MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
 MAX_WORD_PIECES = 256  # the length all-MiniLM-L6-v2 was published for

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from grounding.devices import CHUNK
-from grounding.encoders import FrameEncoder
+from grounding.encoders.devices import CHUNK
+from grounding.encoders.registry import FrameEncoder
 
 
 class ThriftyEncoder:
