@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 
 import gradio as gr
 
-from grounding import cache, memory
+from grounding import memory
 from grounding.errors import GroundingError
+from grounding.features import disk_cache as cache
 from grounding.home import own_home
 from grounding.page import VISITORS, build_page
 from grounding.serving import LIMITS, storage, told

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grounding.encoded import EncodedVideo
+    from grounding.features.encoded_video import EncodedVideo
     from grounding.predictor import Answer, Predictor
 
 __all__ = ["Answer", "EncodedVideo", "Predictor"]
@@ -15,4 +15,6 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("grounding.encoded" if name == "EncodedVideo" else "grounding.predictor"), name)
+    return getattr(
+        import_module("grounding.features.encoded_video" if name == "EncodedVideo" else "grounding.predictor"), name
+    )

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import NoReturn
 
-from grounding.cache import add_options, from_options
 from grounding.errors import GroundingError, WriteError
+from grounding.features.disk_cache import add_options, from_options
 from grounding.predictor import Answer, Predictor, check_query
 from grounding.text import left_out, printable
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from grounding.answer import Answer
 from grounding.checkpoint import CheckpointConfig
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.find import find_breaks, find_segments
 from grounding.segments.hard_negatives import inspect_segment
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments.find import SegmentConfig
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from grounding.encoded import EncodedVideo
+from grounding.features.cache_key import Key
+from grounding.features.encoded_video import EncodedVideo
+from grounding.features.streaming import Growing
 from grounding.film import Film, Projector
-from grounding.growing import Growing
-from grounding.keys import Key
 from grounding.memory import Memory
 from grounding.predictor import Predictor
 from grounding.serving import check_clip, check_length

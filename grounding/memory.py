@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from grounding.keys import Key, content_hash
+from grounding.features.cache_key import Key, content_hash
 
 KEPT = 4  # encoded clips a visitor can go back to without waiting
 MEGABYTES = 1000.0  # of 1e6 bytes, for all visitors: hundreds of clips of 90 s, or a dozen of two hours

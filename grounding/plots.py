@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grounding.board import Asked
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.hard_negatives import HardNegative
 from grounding.text import clock, plain, printable, shortened
 

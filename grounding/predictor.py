@@ -16,17 +16,17 @@ import torch
 
 from grounding.answer import Answer
 from grounding.answering import read_off
-from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
-from grounding.encoded import EncodedVideo
 from grounding.encoders.devices import resolve_device, tower_dtype
 from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.errors import QueryError
-from grounding.growing import Growing, Progress, encode_frames
+from grounding.features.cache_key import Key, code_hash, content_hash, weights_hash
+from grounding.features.disk_cache import FeatureCache
+from grounding.features.encoded_video import EncodedVideo
+from grounding.features.streaming import Growing, Progress, encode_frames
 from grounding.isolation.worker_pool import children
-from grounding.keys import Key, code_hash, content_hash, weights_hash
 from grounding.model import Grounder
 from grounding.scoring import LastFrames, embed
 from grounding.segments.hard_negatives import similarity_to_moment

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grounding.encoded import BLOCK, EncodedVideo
+from grounding.features.encoded_video import BLOCK, EncodedVideo
 from grounding.model import FrameTower
 
 NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)

@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig, list_checkpoints
 from grounding.choosing import Choice, choose, installed, offered, weights_at_hand
-from grounding.encoded import EncodedVideo
 from grounding.encoders.registry import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
+from grounding.features.disk_cache import FeatureCache
+from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import length
 from grounding.memory import Memory
 from grounding.predictor import Predictor, check_query

@@ -5,7 +5,7 @@ import torch
 from grounding import answering
 from grounding.answering import read_off
 from grounding.checkpoint import CheckpointConfig
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import GrounderConfig
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))

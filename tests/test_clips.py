@@ -3,8 +3,8 @@ import math
 import pytest
 
 from grounding import clips
-from grounding.cache import FeatureCache
 from grounding.errors import VideoError
+from grounding.features.disk_cache import FeatureCache
 from grounding.memory import KEPT, Memory, Room
 from grounding.serving import Limits
 from tests.clips import bad_file, colours

@@ -4,8 +4,8 @@ import gradio as gr
 import pytest
 
 from grounding import finding, serving
-from grounding.cache import FeatureCache
 from grounding.errors import VideoError
+from grounding.features.disk_cache import FeatureCache
 from grounding.turns import desk
 from tests.boards import board
 from tests.clips import bad_file, colours

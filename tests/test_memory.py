@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from grounding import memory
-from grounding.keys import Key, content_hash
+from grounding.features.cache_key import Key, content_hash
 from grounding.memory import KEPT, Memory, Room, shared_room
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grounding.board import Asked
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.plots import COLOURS, board_figure, empty_figure, growing_figure
 from grounding.predictor import Answer
 from grounding.segments.find import Segment

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from grounding import EncodedVideo, Predictor
-from grounding.cache import FeatureCache
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoders.queries import MAX_QUERY
 from grounding.errors import CheckpointError, QueryError, VideoError
-from grounding.growing import encode_frames
+from grounding.features.disk_cache import FeatureCache
+from grounding.features.streaming import encode_frames
 from grounding.model import Grounder, GrounderConfig
 from tests.clips import BAD_KINDS, bad_file, colours, plain, write_video
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grounding import scoring as embedding
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import FrameTower, GrounderConfig
 from grounding.scoring import LastFrames, embed
 

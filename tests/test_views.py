@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 
 from grounding.clips import Clip
-from grounding.encoded import EncodedVideo
 from grounding.errors import GroundingError
+from grounding.features.encoded_video import EncodedVideo
 from grounding.film import Film
 from grounding.plots import COLOURS
 from grounding.views import done, encoding, problem, query_label, segment_label, swatches

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from grounding.encoded import EncodedVideo
 from grounding.errors import GroundingError
+from grounding.features.encoded_video import EncodedVideo
 from training.features import FeatureFolder, PublishedFeatures
 from training.files import DataError
 

@@ -10,8 +10,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from grounding.encoded import EncodedVideo
 from grounding.errors import CheckpointError
+from grounding.features.encoded_video import EncodedVideo
 from training.files import DataError, whole_file
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")

@@ -70,9 +70,9 @@ def stages(file: str) -> Times:
     """The same work one stage after another, none of it at the same time as another."""
     import numpy as np
 
-    from grounding.encoded import EncodedVideo
     from grounding.encoders.frames import prepare
-    from grounding.growing import CHUNK, batched
+    from grounding.features.encoded_video import EncodedVideo
+    from grounding.features.streaming import CHUNK, batched
     from grounding.video.reader import FrameReader
 
     predictor, times, stamps, features = ready(), {}, [], []

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from grounding import serving
-from grounding.cache import FeatureCache
+from grounding.features.disk_cache import FeatureCache
 from tests.browser.steps import ask, upload
 
 

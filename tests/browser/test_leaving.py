@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from playwright.sync_api import expect
 
-from grounding import growing
+from grounding.features import streaming as growing
 from tests.browser.steps import ask, upload
 from tests.clips import colours
 

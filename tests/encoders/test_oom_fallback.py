@@ -7,9 +7,9 @@ import torch
 from grounding import __main__ as cli
 from grounding import predictor as predictors
 from grounding import serving
-from grounding.cache import FeatureCache
 from grounding.encoders.oom_fallback import ThriftyEncoder
-from grounding.growing import encode_frames
+from grounding.features.disk_cache import FeatureCache
+from grounding.features.streaming import encode_frames
 from tests.clips import colours
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from tests.training.test_train import THINGS, FakeQueryEncoder
 from training.ablate import ablate, main
 from training.ablation import markdown, paired_gain, read_ablation, read_table, spread, vary, vary_segments

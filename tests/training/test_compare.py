@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from training.compare import cosines, main
 from training.features import write_features
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from training.config import DataConfig
 from training.features import (
     FeatureFolder,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grounding.checkpoint import load_grounder, read_config
-from grounding.encoded import EncodedVideo
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
 from tests.training.test_train import config  # noqa: F401, a fixture
 from training.features import write_features

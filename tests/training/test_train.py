@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from grounding.checkpoint import load_grounder, read_config
-from grounding.encoded import EncodedVideo
 from grounding.encoders.registry import QueryTokens
 from grounding.errors import GroundingError
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
 from training.bridges import start
 from training.config import DataConfig, TrainConfig

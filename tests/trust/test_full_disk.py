@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from grounding import events
-from grounding.encoded import EncodedVideo
 from grounding.errors import GroundingError
 from grounding.export import write_results
+from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation import client as apart
 from grounding.isolation.worker_pool import Children
 from grounding.predictor import Answer

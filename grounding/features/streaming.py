@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.encoded import EncodedVideo
 from grounding.encoders.registry import FrameEncoder
+from grounding.features.encoded_video import EncodedVideo
+from grounding.features.repeats import encode_new
+from grounding.features.threads import sharing
 from grounding.isolation.client import ApartReader
-from grounding.repeats import encode_new
-from grounding.threads import sharing
 from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from grounding.errors import VideoError
-from grounding.growing import CHUNK, MOST_EXPECTED, Growing, Rows
+from grounding.features.streaming import CHUNK, MOST_EXPECTED, Growing, Rows
 from tests.clips import BLUE, RED, bad_file, plain, write_video
 
 

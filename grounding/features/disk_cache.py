@@ -20,8 +20,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from grounding.encoded import EncodedVideo
-from grounding.keys import Key
+from grounding.features.cache_key import Key
+from grounding.features.encoded_video import EncodedVideo
 
 MEGABYTES = 2000.0  # of 1e6 bytes: 3,000 clips of 90 s, or 40 of two hours
 ENDING = ".safetensors"

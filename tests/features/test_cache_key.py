@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from grounding import keys
-from grounding.keys import Key, content_hash, weights_hash
+from grounding.features import cache_key as keys
+from grounding.features.cache_key import Key, content_hash, weights_hash
 
 KEY = Key("a" * 64, "embedded", "w" * 64, 2.0, 4, "this code")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.encoded import BLOCK, EncodedVideo
 from grounding.errors import CheckpointError
+from grounding.features.encoded_video import BLOCK, EncodedVideo
 
 GOOD = {"timestamps": np.array([0.0, 0.5, 1.0]), "features": np.ones((3, 4)), "duration": 1.5, "encoder": "embedded"}
 

@@ -3,7 +3,7 @@ from threading import Thread
 import pytest
 import torch
 
-from grounding.threads import Sharing
+from grounding.features.threads import Sharing
 
 
 @pytest.fixture(autouse=True)

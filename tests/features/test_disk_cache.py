@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from grounding import cache
-from grounding.cache import FeatureCache, checksum
-from grounding.encoded import EncodedVideo
-from grounding.keys import Key
+from grounding.features import disk_cache as cache
+from grounding.features.cache_key import Key
+from grounding.features.disk_cache import FeatureCache, checksum
+from grounding.features.encoded_video import EncodedVideo
 
 KEY = Key("a" * 64, "embedded", "w" * 64, 2.0, 4, "this code")
 
@@ -208,7 +208,7 @@ def test_what_a_killed_process_left_is_swept_and_what_is_being_written_stays(kep
 
 WRITER = """
 import sys
-from tests.test_cache import FeatureCache, other, same, video
+from tests.features.test_disk_cache import FeatureCache, other, same, video
 kept = FeatureCache(sys.argv[1], float(sys.argv[2]))
 for turn in range(60):
     number = turn % 6

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.repeats import differ, encode_new
+from grounding.features.repeats import differ, encode_new
 
 
 class Numbering:
