@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 
 import gradio as gr
 
-from grounding import memory
+from grounding.app import memory_cache as memory
+from grounding.app.models import LIMITS, storage, told
+from grounding.app.page import VISITORS, build_page
+from grounding.app.temp_folder import own_home
+from grounding.app.theme import css, head, theme
 from grounding.errors import GroundingError
 from grounding.features import disk_cache as cache
-from grounding.home import own_home
-from grounding.page import VISITORS, build_page
-from grounding.serving import LIMITS, storage, told
-from grounding.style import css, head, theme
 
 ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
 THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model

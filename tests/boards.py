@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grounding.board import Asked, Board
-from grounding.film import Projector
+from grounding.app.state import Asked, Board
+from grounding.app.thumbnails import Projector
 from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative

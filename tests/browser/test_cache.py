@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from grounding import serving
+from grounding.app import models as serving
 from grounding.features.disk_cache import FeatureCache
 from tests.browser.steps import ask, upload
 

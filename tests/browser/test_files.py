@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageColor
 from playwright.sync_api import expect
 
-from grounding.plots import COLOURS
+from grounding.app.plots import COLOURS
 from tests.browser.steps import answered, ask, place, span, upload
 from tests.clips import write_video
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from grounding import finding
+from grounding.app import find as finding
 from tests.browser.steps import answered, play_time, wait_for_time
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from grounding import serving
+from grounding.app import models as serving
 from tests.browser.steps import Gated, ask, play_time, upload, wait_for_time
 from tests.clips import bad_file, colours
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 from playwright.sync_api import expect
 
-from grounding import finding, serving
+from grounding.app import find as finding
+from grounding.app import models as serving
 from tests.browser.steps import Gated, answered, ask, upload
 from tests.clips import colours
 

@@ -6,7 +6,7 @@ import torch
 
 from grounding import __main__ as cli
 from grounding import predictor as predictors
-from grounding import serving
+from grounding.app import models as serving
 from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.streaming import encode_frames

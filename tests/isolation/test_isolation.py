@@ -10,7 +10,7 @@ import pytest
 from gradio.routes import App
 from gradio_client import Client, handle_file
 
-from grounding.page import build_page, goodbye
+from grounding.app.page import build_page, goodbye
 from tests.clips import colours
 
 
@@ -61,13 +61,13 @@ def test_what_lies_beside_a_clip_cannot_be_listed_or_guessed(address, scenes, gu
     assert not fetched(address, str(Path(upload(address, scenes)).parent) + guess)
 
 
-@pytest.mark.parametrize("path", ["app.py", "../app.py", "/etc/passwd", "grounding/page.py"])
+@pytest.mark.parametrize("path", ["app.py", "../app.py", "/etc/passwd", "grounding/app/page.py"])
 def test_nothing_else_of_the_server_is_handed_out(address, path):
     assert not fetched(address, path)
 
 
 def test_examples_are_no_ones_to_delete(address):
-    folder = Path("grounding/examples").resolve()
+    folder = Path("grounding/app/examples").resolve()
     assert fetched(address, next(folder.glob("*.mp4")))
 
 

@@ -49,7 +49,7 @@ FAULTS = (
     ),
     (
         "the app is killed",
-        ("tests/test_home.py",),
+        ("tests/app/test_temp_folder.py",),
         "the next start deletes what it left, and nothing of an app that runs",
     ),
 )

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from gradio_client import Client, handle_file
 
-from grounding.home import own_home
+from grounding.app.temp_folder import own_home
 from tests.clips import write_scenes, write_video
 from tests.trust.report import Row
 from tests.trust.served import App, eventually, only_here, served

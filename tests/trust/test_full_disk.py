@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from grounding import events
+from grounding.app import handlers as events
+from grounding.app.exports import write_results
 from grounding.errors import GroundingError
-from grounding.export import write_results
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation import client as apart
 from grounding.isolation.worker_pool import Children
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_made(monkeypatch):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("grounding.visitors.Path.mkdir", full)
+    monkeypatch.setattr("grounding.app.visitor_files.Path.mkdir", full)
     with pytest.raises(GroundingError, match="make room"):
         events.visitors().folder("a")
 

@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from huggingface_hub import constants, hf_api
 
-from grounding.choosing import weights_at_hand
+from grounding.app.choosing import weights_at_hand
 from grounding.encoders import hub as client
 from grounding.errors import EncoderError
 

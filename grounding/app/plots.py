@@ -1,0 +1,186 @@
+"""Plotly figures of answers."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from grounding.app.state import Asked
+from grounding.features.encoded_video import EncodedVideo
+from grounding.segments.hard_negatives import HardNegative
+from grounding.text import clock, plain, printable, shortened
+
+# From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080")
+SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "x")
+# Nearer is darker, and says its number: so that scales differ for anyone, and from every curve
+SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
+SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
+INK = "#222222"
+OTHER = "#7F7F7F"
+
+
+def board_figure(
+    asked: Sequence[Asked], active: int = 0, chosen: int = 0, compare: bool = False, legend: bool = False
+) -> go.Figure:
+    """Matching scores over time, a curve for each query.
+
+    Of the active query, the chosen segment is shaded, the others outlined, and the chosen one's hard negatives marked.
+
+    Args:
+        asked: what to draw.
+        active: index of the query whose segments are shown.
+        chosen: index of the segment to shade.
+        compare: whether the active query's baseline is drawn, dashed.
+        legend: whether the queries are named in the figure; beside the page's list of them they need not be.
+    """
+    shown = asked[active]
+    figure = _frame(shown.answer.duration)
+    hard = [frame for frame in shown.answer.hard_negatives if frame.segment == chosen]
+    for one in sorted(asked, key=lambda one: one is shown):  # the active one on top
+        _add_curve(figure, one, one is shown, hard, legend)
+    if compare and shown.baseline is not None:
+        _add_baseline(figure, shown)
+    _add_segments(figure, shown, chosen)
+    _add_hard_negatives(figure, hard)
+    best = shown.answer.segments[chosen]
+    figure.update_layout(meta={"segment": [best.start, best.end]})
+    return figure
+
+
+def growing_figure(video: EncodedVideo, scores: Sequence[float], expected: float) -> go.Figure:
+    """The curve of a video that is still being encoded: `scores` (T,) so far, on an axis of `expected` seconds."""
+    figure = _frame(expected)
+    figure.add_scatter(
+        x=video.timestamps,
+        y=scores,
+        mode="lines",
+        line={"color": COLOURS[0], "width": 2.5},
+        name="so far",
+        customdata=[clock(time) for time in video.timestamps],
+        hoverinfo="none",
+        showlegend=False,
+    )
+    figure.add_vrect(video.timestamps[-1], expected, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
+    return figure
+
+
+def empty_figure() -> go.Figure:
+    """What stands in the curve's place before there is one."""
+    figure = _frame(30.0)
+    hint = "Give a clip and describe<br>what happens in it: the matching<br>score of every frame appears here."
+    figure.add_annotation(text=hint, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
+    return figure
+
+
+def _frame(duration: float) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=340,
+        margin={"l": 48, "r": 12, "t": 30, "b": 30},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#808080", "family": "system-ui, sans-serif"},
+        hovermode="x",
+        hoverdistance=-1,  # a click anywhere on the plot finds the nearest frame
+        dragmode=False,  # a finger scrolls the page, a click moves the video; the buttons zoom
+        legend={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 0, "font": {"size": 11}},
+        modebar={
+            "remove": ["lasso2d", "select2d", "autoScale2d", "zoom2d"],
+            "orientation": "h",
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": "#808080",
+        },
+    )
+    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    figure.update_xaxes(range=[0, duration], **_ticks(duration), **grid)
+    figure.update_yaxes(title_text="matching score", range=[0, 1.04], fixedrange=True, **grid)
+    return figure
+
+
+def _ticks(duration: float) -> dict[str, list]:
+    """Clock times at round steps, at most about ten."""
+    step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
+    values = list(range(0, int(duration) + 1, step))
+    return {"tickvals": values, "ticktext": [f"{value // 60}:{value % 60:02d}" for value in values]}
+
+
+def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[HardNegative], legend: bool) -> None:
+    """A curve; at each frame it carries the words that the page shows at the pointer."""
+    answer = asked.answer
+    notes = {frame.timestamp: f" · scale {frame.scale}, similarity {frame.similarity:.2f}" for frame in hard if active}
+    few = len(answer.timestamps) < 3
+    figure.add_scatter(
+        x=answer.timestamps,
+        y=answer.scores,
+        mode="lines+markers" if few or asked.slot else "lines",
+        name=plain(shortened(printable(answer.query), 32)),
+        line={"color": COLOURS[asked.slot], "width": 3 if active else 1.75},
+        marker={"symbol": SYMBOLS[asked.slot], "size": 8, "maxdisplayed": 12},
+        opacity=1 if active else 0.8,
+        customdata=[clock(time) + notes.get(time, "") for time in answer.timestamps],
+        hoverinfo="none",
+        showlegend=legend,
+    )
+
+
+def _add_baseline(figure: go.Figure, asked: Asked) -> None:
+    figure.add_scatter(
+        x=asked.baseline.timestamps,
+        y=asked.baseline.scores,
+        mode="lines",
+        name="without hard-negative mining",
+        line={"color": COLOURS[asked.slot], "width": 2, "dash": "6px,4px"},
+        customdata=[clock(time) for time in asked.baseline.timestamps],
+        hoverinfo="none",
+    )
+
+
+def _add_segments(figure: go.Figure, asked: Asked, chosen: int) -> None:
+    segments, duration, colour = asked.answer.segments, asked.answer.duration, COLOURS[asked.slot]
+    for index, segment in enumerate(segments):
+        if index != chosen:
+            below = [other for other in segments[:index] if abs(other.start - segment.start) < 0.03 * duration]
+            figure.add_vrect(
+                segment.start,
+                segment.end,
+                line={"color": OTHER, "width": 1, "dash": "dot"},
+                annotation={"text": str(index + 1), "font": {"size": 13}, "yshift": 16 * len(below)},
+                annotation_position="bottom left",
+            )
+    best = segments[chosen]
+    figure.add_vrect(
+        best.start, best.end, fillcolor=colour, opacity=0.18, layer="below", line={"color": colour, "width": 2}
+    )
+    late = best.start > 0.6 * duration  # a label from the start on would run out of the plot
+    figure.add_annotation(
+        text=f"{chosen + 1}: {clock(best.start)} to {clock(best.end)}",
+        x=best.end if late else best.start,
+        xanchor="right" if late else "left",
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 13},
+    )
+
+
+def _add_hard_negatives(figure: go.Figure, hard: Sequence[HardNegative]) -> None:
+    for scale, colour in SCALE_COLOURS.items():
+        frames = [frame for frame in hard if frame.scale == scale]
+        if frames:
+            figure.add_scatter(
+                x=[frame.timestamp for frame in frames],
+                y=[frame.score for frame in frames],
+                mode="markers+text",
+                text=str(scale),
+                textfont={"size": 10, "color": INK},
+                cliponaxis=False,  # the first frame stands on the axis
+                name=f"hard, scale {scale}",
+                marker={
+                    "color": colour,
+                    "symbol": SCALE_SYMBOLS[scale],
+                    "size": 17,
+                    "line": {"width": 1.5, "color": INK},
+                },
+                hoverinfo="skip",  # the curve below says it
+            )

@@ -1,0 +1,116 @@
+"""What one visitor has asked about one clip: the queries with their answers, and which of them is looked at."""
+
+from dataclasses import dataclass, field, replace
+from secrets import token_hex
+
+import numpy as np
+
+from grounding.app.thumbnails import Film
+from grounding.predictor import Answer
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
+
+MOST = 5  # curves that can be told apart
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query with its answer.
+
+    Attributes:
+        answer: of the chosen checkpoint.
+        similarities: for each segment, the (T,) cosines of the frames with it.
+        baseline: answer of the same model without hard-negative mining, where there is one.
+        slot: which colour is its own, 0 to MOST - 1.
+        model: which checkpoint answered, and why that one.
+    """
+
+    answer: Answer
+    similarities: tuple[np.ndarray, ...] = ()
+    baseline: Answer | None = None
+    slot: int = 0
+    model: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.answer.query, self.answer.checkpoint
+
+    def at(self, timestamp: float) -> int:
+        """Index of the sampled frame nearest to a time."""
+        return int(np.abs(self.answer.timestamps - timestamp).argmin())
+
+
+@dataclass(frozen=True)
+class Board:
+    """The state of the page for one clip.
+
+    Attributes:
+        clip: path of the video.
+        film: its thumbnails.
+        asked: queries in the order in which they were asked.
+        active: index of the query whose segments and frames are shown.
+        segment: index of its chosen segment.
+        compare: whether the baseline is shown too.
+        move: a name for the last time that the video was sent elsewhere, so that the page moves it once for each.
+        plays: whether it plays there.
+    """
+
+    clip: str
+    film: Film = field(default_factory=Film)
+    asked: tuple[Asked, ...] = ()
+    active: int = 0
+    segment: int = 0
+    compare: bool = False
+    move: str = ""
+    plays: bool = False
+
+    @property
+    def shown(self) -> Asked:
+        return self.asked[self.active]
+
+    @property
+    def chosen(self) -> Segment:
+        return self.shown.answer.segments[self.segment]
+
+    @property
+    def first_frame(self) -> float:
+        """Time of the first sampled frame in the chosen segment, which may begin between two frames; seconds."""
+        times = self.shown.answer.timestamps
+        inside = times[(times >= self.chosen.start) & (times < self.chosen.end)]
+        return float(inside[0]) if len(inside) else self.chosen.start
+
+    @property
+    def hard(self) -> list[HardNegative]:
+        """Boundary frames of the chosen segment, the hardest first."""
+        return [frame for frame in self.shown.answer.hard_negatives if frame.segment == self.segment]
+
+    def add(self, asked: Asked) -> "Board":
+        """With one more query, which becomes the active one; the same query again takes its old place and colour.
+
+        Where there are MOST already, the oldest leaves.
+        """
+        kept = [other for other in self.asked if other.key != asked.key]
+        same = [other.slot for other in self.asked if other.key == asked.key]
+        kept = kept[-(MOST - 1) :]
+        free = [slot for slot in range(MOST) if slot not in {other.slot for other in kept}]
+        asked = replace(asked, slot=(same or free)[0])
+        everything = (*kept, asked)
+        return self._moved(asked=everything, active=len(everything) - 1, segment=0, plays=False)
+
+    def remove(self) -> "Board | None":
+        """Without the active query; None where it was the last."""
+        rest = self.asked[: self.active] + self.asked[self.active + 1 :]
+        if not rest:
+            return None
+        return replace(self, asked=rest, active=min(self.active, len(rest) - 1), segment=0)
+
+    def look_at(self, query: int) -> "Board":
+        """Another query becomes the active one."""
+        return self._moved(active=query, segment=0, plays=False)
+
+    def choose(self, segment: int) -> "Board":
+        """Another segment of the active query; it plays."""
+        return self._moved(segment=segment, plays=True)
+
+    def _moved(self, **changes: object) -> "Board":
+        return replace(self, move=token_hex(4), **changes)

@@ -1,0 +1,156 @@
+"""The served app, as a program sees it."""
+
+import socket
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from gradio.utils import get_upload_folder
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+import app
+from grounding.app import models as serving
+from tests.clips import BAD_KINDS, bad_file
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    return Client(address, verbose=False)
+
+
+def ground(client, video, query="a cat", **more):
+    return client.predict(video=handle_file(str(video)), query=query, api_name="/ground", **more)
+
+
+def test_the_endpoint_answers_by_the_contract(client, scenes, predictor):
+    answer = ground(client, scenes, checkpoint="embedded", top_k=2)
+    alone = predictor.ground(predictor.encode_video(scenes), "a cat", top_k=2).to_dict("scenes.mp4")
+    assert set(answer) == set(alone)
+    assert answer["video"] == "scenes.mp4"
+    assert len(answer["segments"]) <= 2
+    assert answer["segments"][0]["start"] == pytest.approx(alone["segments"][0]["start"])
+    assert answer["scores"] == pytest.approx(alone["scores"], abs=1e-4)
+
+
+def test_checkpoint_and_top_k_have_defaults(client, scenes):
+    assert ground(client, scenes)["checkpoint"] == "embedded"
+
+
+def test_nothing_else_is_open_to_programs(client):
+    assert set(client.view_api(print_info=False, return_format="dict")["named_endpoints"]) == {"/ground"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD_KINDS if kind not in ("missing", "folder")])
+def test_a_bad_file_is_one_clear_error(client, tmp_path, kind):
+    with pytest.raises(AppError, match=f"{kind}.mp4"):
+        ground(client, bad_file(kind, tmp_path))
+
+
+@pytest.mark.parametrize("query", ["", "   ", "x" * 10_000])
+def test_a_bad_query_is_one_clear_error(client, scenes, query):
+    with pytest.raises(AppError, match="The query"):
+        ground(client, scenes, query)
+
+
+@pytest.mark.parametrize("checkpoint", ["nonsense", "../checkpoints/embedded", "/etc"])
+def test_only_listed_checkpoints_can_be_asked_for(client, scenes, checkpoint):
+    with pytest.raises(AppError, match="choose one of .*embedded"):
+        ground(client, scenes, checkpoint=checkpoint)
+
+
+def test_top_k_is_checked(client, scenes):
+    with pytest.raises(AppError, match="1 or more"):
+        ground(client, scenes, top_k=0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({}, "127.0.0.1"),
+        ({"SPACE_ID": "someone/demo"}, "0.0.0.0"),
+        ({"GRADIO_SERVER_NAME": "10.0.0.7"}, "10.0.0.7"),
+    ],
+)
+def test_the_app_keeps_to_this_machine_unless_told_otherwise(monkeypatch, tmp_path, environment, host):
+    seen = {}
+    monkeypatch.setattr(app, "serve", lambda kept, **options: seen.update(options, kept=kept))
+    for name in ("GRADIO_SERVER_NAME", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    app.main([])
+    assert seen["server_name"] == host
+
+
+@pytest.mark.parametrize("port", ["taken", "70000"])
+def test_a_port_that_cannot_be_had_is_one_clear_sentence(monkeypatch, tmp_path, port):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(gr.Blocks, "block_thread", lambda page: pytest.fail(f"served at {page.local_url}"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1]) if port == "taken" else port
+        monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+        with pytest.raises(SystemExit, match=f"port {port}: it is taken, .*GRADIO_SERVER_PORT"):
+            app.main([])
+
+
+def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "serve", lambda kept, **options: None)
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(app.memory.shared_room(), "bytes", 0.0)
+    monkeypatch.setattr(app.storage(), "cache", None)
+    app.main([])
+    assert app.storage().cache is None
+    assert app.memory.shared_room().bytes == 1e9
+    app.main(["--cache", str(tmp_path), "--cache-mb", "5", "--memory-mb", "7"])
+    assert (app.storage().cache.folder.parent, app.storage().cache.room) == (tmp_path, 5e6)
+    assert app.memory.shared_room().bytes == 7e6
+    monkeypatch.setattr(serving.Predictor, "from_checkpoint", lambda name, device, cache: cache)
+    assert serving.load_predictor.__wrapped__("embedded") is app.storage().cache
+
+
+def test_a_program_that_goes_on_asking_waits_for_one_encoding(address, scenes, predictor, monkeypatch):
+    own, files = serving.load_predictor("embedded"), []
+    grow = own.grow_video
+    monkeypatch.setattr(own, "grow_video", lambda path: files.append(path) or grow(path))
+    client = Client(address, verbose=False)
+    answers = [ground(client, scenes, query) for query in ("a cat", "a rocket", "a cat")]
+    assert len(files) == 1
+    assert answers[0] == answers[2] != answers[1]
+    ground(Client(address, verbose=False), scenes)
+    assert len(files) == 2  # nobody gets at what another has asked about
+
+
+def test_temporary_files_are_in_one_folder_that_is_gone_afterwards(monkeypatch, tmp_path):
+    seen = {}
+
+    def serve(kept, **options):
+        assert kept == 90.0
+        seen["places"] = Path(get_upload_folder()), Path(tempfile.gettempdir())
+        (seen["places"][1] / "left behind").touch()
+
+    monkeypatch.setattr(app, "serve", serve)
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    app.main(["--keep-minutes", "1.5"])
+    assert all(tmp_path in place.parents for place in seen["places"])
+    assert not any(place.parent.exists() for place in seen["places"])
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_one_clear_sentence(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    with pytest.raises(SystemExit, match="GRADIO_TEMP_DIR"):
+        app.main([])
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_that_is_none_is_refused(capsys, minutes):
+    with pytest.raises(SystemExit):
+        app.parse(["--keep-minutes", minutes])
+    assert "--keep-minutes" in capsys.readouterr().err

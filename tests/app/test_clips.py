@@ -1,0 +1,152 @@
+import math
+
+import pytest
+
+from grounding.app import clips
+from grounding.app.memory_cache import KEPT, Memory, Room
+from grounding.app.models import Limits
+from grounding.errors import VideoError
+from grounding.features.disk_cache import FeatureCache
+from tests.clips import bad_file, colours
+
+
+@pytest.fixture
+def encoded(predictor):
+    """The last step: the whole clip."""
+
+    def steps(path, memory=None):
+        return list(clips.encoded(str(path), predictor, Memory() if memory is None else memory))[-1]
+
+    return steps
+
+
+@pytest.fixture
+def count(predictor, monkeypatch):
+    """Which files were encoded."""
+    files, grow = [], predictor.grow_video
+    monkeypatch.setattr(predictor, "grow_video", lambda path: files.append(path) or grow(path))
+    return files
+
+
+def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
+    path = colours(tmp_path / "long.mp4", seconds=8.0)
+    steps = list(clips.encoded(str(path), predictor, Memory()))
+    assert [step.whole for step in steps] == [False, False, True]
+    assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
+    assert steps[0].wait > steps[1].wait >= 0
+    assert steps[-1].fraction == 1
+    assert steps[-1].film.timestamps == tuple(steps[-1].video.timestamps)
+
+
+def test_it_is_what_encoding_it_at_once_gives(encoded, predictor, scenes):
+    assert (encoded(scenes).video.features == predictor.encode_video(scenes).features).all()
+
+
+def test_a_clip_is_encoded_once(encoded, count, tmp_path):
+    path, memory = colours(tmp_path / "a.mp4"), Memory()
+    assert encoded(path, memory) is encoded(path, memory)
+    assert len(count) == 1
+
+
+def test_another_clip_under_the_same_name_is_encoded(encoded, count, tmp_path):
+    path, memory = colours(tmp_path / "a.mp4"), Memory()
+    encoded(path, memory)
+    colours(path, seconds=1.0)
+    encoded(path, memory)
+    assert len(count) == 2
+
+
+def test_what_was_stopped_is_not_remembered(predictor, tmp_path):
+    memory = Memory()
+    steps = clips.encoded(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory)
+    next(steps)
+    steps.close()
+    assert not memory.kept
+
+
+def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(encoded, count, tmp_path):
+    memory = Memory()
+    paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(KEPT + 1)]
+    for path in [*paths[:-1], paths[0], paths[-1]]:
+        encoded(path, memory)
+    assert len(memory.kept) == KEPT
+    count.clear()
+    encoded(paths[0], memory)
+    assert not count
+    encoded(paths[1], memory)
+    assert len(count) == 1
+
+
+def test_no_clip_and_a_clip_that_is_gone_are_one_clear_sentence(predictor, tmp_path):
+    with pytest.raises(VideoError, match="upload a video"):
+        next(clips.encoded(None, predictor, Memory()))
+    with pytest.raises(VideoError, match="no file 'missing.mp4'"):
+        next(clips.encoded(str(bad_file("missing", tmp_path)), predictor, Memory()))
+
+
+def test_limits_hold_for_every_clip(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("grounding.app.models.LIMITS", Limits(seconds=1.0))
+    with pytest.raises(VideoError, match="is the most"):
+        next(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+
+
+def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("grounding.app.models.length", lambda path: math.inf)
+    monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "4")
+    with pytest.raises(VideoError, match="lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
+        list(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+
+
+def test_visitors_share_the_room(predictor, tmp_path):
+    paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(2)]
+    room = Room()
+    one, other = Memory(room), Memory(room)
+    list(clips.encoded(str(paths[0]), predictor, one))
+    room.bytes = 1.5 * room.taken
+    list(clips.encoded(str(paths[1]), predictor, other))
+    assert (len(one.kept), len(other.kept)) == (0, 1)
+    assert 0 < room.taken <= room.bytes
+
+
+@pytest.fixture
+def cached(predictor, monkeypatch, tmp_path):
+    """The predictor keeps videos on disk."""
+    monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path / "kept"))
+    return predictor
+
+
+def test_another_visitor_with_the_same_file_waits_for_no_encoding(cached, encoded, count, tmp_path):
+    path, copy = colours(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    first = encoded(path)
+    copy.write_bytes(path.read_bytes())
+    second = encoded(copy)
+    assert len(count) == 1
+    assert (first.video.features == second.video.features).all()
+    assert (first.video.timestamps == second.video.timestamps).all()
+    assert first.video.duration == second.video.duration
+
+
+def test_what_was_stopped_is_not_kept_on_disk(cached, tmp_path):
+    steps = clips.encoded(str(colours(tmp_path / "long.mp4", seconds=8.0)), cached, Memory())
+    next(steps)
+    steps.close()
+    assert not list(tmp_path.glob("kept/encoded/*"))
+
+
+def test_the_cache_keeps_no_pictures_and_they_are_made_when_wanted(cached, encoded, count, tmp_path):
+    path, memory = colours(tmp_path / "long.mp4", seconds=8.0), Memory()
+    film = encoded(path).film
+    assert encoded(path, memory).film is None
+    assert clips.film_of(str(path), memory) is None
+    shares = list(clips.developed(str(path), memory))
+    assert shares == sorted(shares) and 0 < shares[0] < shares[-1] <= 1
+    assert clips.film_of(str(path), memory) == film
+    assert encoded(path, memory).film == film
+    assert len(count) == 1
+    assert list(clips.developed(str(path), memory)) == []
+
+
+def test_pictures_count_in_the_room(encoded, tmp_path):
+    room = Room()
+    clip = encoded(colours(tmp_path / "a.mp4"), Memory(room))
+    assert clip.size > clip.video.features.nbytes + sum(map(len, clip.film.pictures)) > clip.video.features.nbytes

@@ -1,0 +1,156 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from grounding.app.plots import COLOURS, board_figure, empty_figure, growing_figure
+from grounding.app.state import Asked
+from grounding.features.encoded_video import EncodedVideo
+from grounding.predictor import Answer
+from grounding.segments.find import Segment
+from grounding.segments.hard_negatives import HardNegative
+
+
+def score_figure(answer, chosen=0):
+    """Figure of one answer."""
+    return board_figure([Asked(answer)], 0, chosen)
+
+
+@pytest.fixture
+def answer():
+    return Answer(
+        query="a cat",
+        duration=90.0,
+        checkpoint="embedded",
+        timestamps=np.arange(0, 90, 0.5),
+        scores=np.linspace(0, 1, 180),
+        segments=[Segment(60.0, 80.0, 0.8), Segment(10.0, 20.0, 0.3)],
+        hard_negatives=[
+            HardNegative(59.5, 0.6, 0.9, 1, 0, "before"),
+            HardNegative(82.0, 0.5, 0.7, 2, 0, "after"),
+            HardNegative(9.5, 0.2, 0.4, 1, 1, "before"),
+        ],
+    )
+
+
+def spans(figure):
+    return [(shape.x0, shape.x1) for shape in figure.layout.shapes]
+
+
+def shaded(figure):
+    return [(shape.x0, shape.x1) for shape in figure.layout.shapes if shape.fillcolor]
+
+
+def notes(figure):
+    return {note.text: note for note in figure.layout.annotations}
+
+
+def test_the_curve_is_the_scores_over_time(answer):
+    curve = score_figure(answer).data[0]
+    assert np.allclose(curve.x, answer.timestamps)
+    assert np.allclose(curve.y, answer.scores)
+
+
+def test_every_segment_is_drawn_and_the_best_is_shaded(answer):
+    figure = score_figure(answer)
+    assert sorted(spans(figure)) == [(10.0, 20.0), (60.0, 80.0)]
+    assert shaded(figure) == [(60.0, 80.0)]
+
+
+def test_segments_bear_their_rank_and_the_chosen_one_its_times(answer):
+    assert set(notes(score_figure(answer))) == {"1: 1:00.0 to 1:20.0", "2"}
+    assert set(notes(score_figure(answer, chosen=1))) == {"1", "2: 0:10.0 to 0:20.0"}
+
+
+def test_the_label_of_a_late_segment_stays_in_the_plot(answer):
+    late = notes(score_figure(answer))["1: 1:00.0 to 1:20.0"]
+    early = notes(score_figure(answer, chosen=1))["2: 0:10.0 to 0:20.0"]
+    assert (late.x, late.xanchor) == (80.0, "right")
+    assert (early.x, early.xanchor) == (10.0, "left")
+
+
+def test_segments_that_start_together_do_not_cover_each_other_s_rank(answer):
+    more = [Segment(10.0, 30.0, 0.2), Segment(40.0, 50.0, 0.1)]
+    ranks = notes(score_figure(dataclasses.replace(answer, segments=answer.segments + more)))
+    assert ranks["2"].yshift == ranks["4"].yshift == 0
+    assert ranks["3"].yshift > 10
+
+
+def test_another_segment_can_be_chosen(answer):
+    figure = score_figure(answer, chosen=1)
+    assert shaded(figure) == [(10.0, 20.0)]
+    assert [(list(trace.x), list(trace.y)) for trace in figure.data[1:]] == [([9.5], [0.2])]
+
+
+def test_hard_negatives_stand_at_their_times_by_scale(answer):
+    marks = {trace.name: list(trace.x) for trace in score_figure(answer).data[1:]}
+    assert marks == {"hard, scale 1": [59.5], "hard, scale 2": [82.0]}
+
+
+def test_scales_differ_in_colour_and_in_shape(answer):
+    first, second = score_figure(answer).data[1:]
+    assert first.marker.color != second.marker.color
+    assert first.marker.symbol != second.marker.symbol
+
+
+def test_axes_hold_the_whole_video_and_every_score(answer):
+    figure = score_figure(answer)
+    assert tuple(figure.layout.xaxis.range) == (0, 90.0)
+    assert figure.layout.yaxis.range[0] <= 0 < 1 <= figure.layout.yaxis.range[1]
+    assert "1:30" in figure.layout.xaxis.ticktext
+
+
+def test_the_curve_tells_the_time_at_the_pointer_and_what_is_marked_there(answer):
+    curve = score_figure(answer).data[0]
+    assert curve.customdata[131] == "1:05.5"
+    assert curve.customdata[119] == "0:59.5 · scale 1, similarity 0.90"
+
+
+def test_each_query_has_a_colour_and_a_marker_and_the_active_one_is_on_top(answer):
+    asked = [Asked(answer, slot=slot) for slot in range(5)]
+    curves = board_figure(asked, active=1).data[:5]
+    assert len({curve.line.color for curve in curves}) == 5
+    assert len({curve.marker.symbol for curve in curves}) == 5
+    assert curves[-1].line.color == COLOURS[1]
+    assert curves[-1].line.width > curves[0].line.width
+
+
+def test_the_segments_are_those_of_the_active_query(answer):
+    other = Asked(dataclasses.replace(answer, segments=[Segment(5.0, 6.0, 0.9)], hard_negatives=[]), slot=1)
+    figure = board_figure([Asked(answer), other], active=1)
+    assert spans(figure) == [(5.0, 6.0)]
+    assert len(figure.data) == 2
+    assert figure.layout.meta["segment"] == [5.0, 6.0]
+
+
+def test_the_baseline_is_dashed_and_there_only_on_demand(answer):
+    asked = [Asked(answer, baseline=dataclasses.replace(answer, scores=answer.scores / 2))]
+    names = [trace.name for trace in board_figure(asked).data]
+    assert "without hard-negative mining" not in names
+    drawn = {trace.name: trace for trace in board_figure(asked, compare=True).data}["without hard-negative mining"]
+    assert drawn.line.dash
+    assert np.allclose(drawn.y, answer.scores / 2)
+
+
+def test_a_visitor_s_markup_is_no_markup(answer):
+    figure = score_figure(dataclasses.replace(answer, query="<b>cat</b>"))
+    assert figure.data[0].name == "&lt;b&gt;cat&lt;/b&gt;"
+
+
+def test_a_growing_curve_leaves_room_for_the_rest():
+    video = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.zeros((3, 1)), 1.5, "x")
+    figure = growing_figure(video, [0.1, 0.2, 0.3], 60.0)
+    assert list(figure.data[0].y) == [0.1, 0.2, 0.3]
+    assert tuple(figure.layout.xaxis.range) == (0, 60.0)
+    assert spans(figure) == [(1.0, 60.0)]
+
+
+def test_the_background_is_the_page_s_own(answer):
+    for figure in (score_figure(answer), empty_figure()):
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_before_there_is_a_curve_the_plot_says_what_to_do():
+    figure = empty_figure()
+    assert not figure.data
+    assert "describe what happens" in figure.layout.annotations[0].text.replace("<br>", " ")

@@ -1,0 +1,69 @@
+import base64
+import json
+import re
+
+import cv2
+import numpy as np
+
+from grounding.app.thumbnails import BOX, COLUMNS, STRIP, TILE, Film, Projector, strip
+from grounding.video.reader import Frame
+from tests.boards import film
+from tests.clips import BLUE, GREEN, RED, plain
+
+
+def picture(uri):
+    data = np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8)
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def near(image, colour):
+    return np.abs(image.mean(axis=(0, 1)) - colour).max() < 40
+
+
+def sheet(made):
+    return json.loads(re.search(r"data-sheet='(.*?)'", strip(made))[1])
+
+
+def test_a_thumbnail_is_the_one_nearest_in_time():
+    assert near(picture(film().picture(0.2)), RED)
+    assert near(picture(film().picture(3.1)), GREEN)
+    assert near(picture(film().picture(99)), BLUE)
+
+
+def test_a_thumbnail_keeps_its_shape_and_is_small():
+    projector = Projector()
+    projector.add([Frame(0.0, plain(RED, (1080, 1920))), Frame(1.0, plain(RED, (1920, 1080)))])
+    wide, tall = (picture(projector.film().picture(time)) for time in (0, 1))
+    assert wide.shape[:2] == (135, 240)
+    assert tall.shape[:2] == (160, 90)
+    assert BOX == (240, 160)
+
+
+def test_a_long_film_is_thinned_evenly():
+    projector = Projector(most=8)
+    projector.add(Frame(float(second), plain(RED)) for second in range(40))
+    times = np.array(projector.film().timestamps)
+    assert len(times) <= 8
+    assert times[0] == 0
+    assert times[-1] >= 32
+    assert (np.diff(times) == times[1]).all()
+
+
+def test_the_strip_tells_where_each_frame_is():
+    told = sheet(film())
+    assert told["times"] == [place / 2 for place in range(12)]
+    image = picture(re.search(r"src='(.*?)'", strip(film()))[1])
+    assert image.shape == (TILE[1], TILE[0] * COLUMNS, 3)
+    fifth = image[:, 4 * TILE[0] : 5 * TILE[0]]
+    assert near(fifth[20:60, 20:100], GREEN)
+
+
+def test_the_strip_of_a_long_film_is_bounded():
+    pictures = film().pictures
+    long = Film(tuple(float(second) for second in range(3000)), pictures[:1] * 3000)
+    assert len(sheet(long)["times"]) == STRIP
+    assert (sheet(long)["times"][0], sheet(long)["times"][-1]) == (0, 2999)
+
+
+def test_no_film_is_no_strip():
+    assert strip(Film()) == ""
