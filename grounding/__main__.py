@@ -6,9 +6,11 @@ import os
 import sys
 from typing import NoReturn
 
+from grounding.answer import Answer
+from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, from_options
-from grounding.predictor import Answer, Predictor, check_query
+from grounding.predictor import Predictor
 from grounding.text import left_out, printable
 
 

@@ -14,8 +14,7 @@ from secrets import token_hex
 import numpy as np
 import torch
 
-from grounding.answer import Answer
-from grounding.answering import read_off
+from grounding.answer import Answer, build_answer
 from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
 from grounding.encoders.devices import resolve_device, tower_dtype
 from grounding.encoders.oom_fallback import ThriftyEncoder
@@ -176,7 +175,8 @@ class Predictor:
             raise QueryError(f"top_k is {top_k}: ask for at least one segment.")
         frames, curves = self._match(video, queries)
         return [
-            read_off(self.config, video, query, row, frames, top_k) for query, row in zip(queries, curves, strict=True)
+            build_answer(self.config, video, query, row, frames, top_k)
+            for query, row in zip(queries, curves, strict=True)
         ]
 
     @torch.inference_mode()

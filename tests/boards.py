@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from grounding.answer import Answer
 from grounding.app.state import Asked, Board
 from grounding.app.thumbnails import Projector
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 from grounding.video.reader import Frame

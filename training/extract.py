@@ -21,7 +21,7 @@ from tqdm import tqdm
 from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.encoders.registry import load_frame_encoder
 from grounding.errors import GroundingError, VideoError
-from grounding.predictor import encode_frames
+from grounding.features.streaming import encode_frames
 from training.features import SUFFIXES, is_written, write_features
 from training.files import DataError, check_folder
 

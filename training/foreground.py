@@ -8,9 +8,9 @@ from torch import Tensor
 def standout(scores: Tensor, mask: Tensor, balance: float) -> Tensor:
     """The one stretch of each curve that stands out most: (Q, T) and (Q, T) bool give (Q, T) bool.
 
-    Every stretch is ranked as `grounding.segments.find` ranks candidates: mean score inside minus mean score outside, times
-    (w(1 - w)) ** balance, w the share of the frames inside. So the foreground is as long and as whole as an answer is,
-    where a height alone cuts out the few best frames. A video of one frame has no stretch.
+    Every stretch is ranked as `grounding.segments.find` ranks candidates: mean score inside minus mean score outside,
+    times (w(1 - w)) ** balance, w the share of the frames inside. So the foreground is as long and as whole as an
+    answer is, where a height alone cuts out the few best frames. A video of one frame has no stretch.
     """
     curve = blurred_curve(scores, mask)  # (Q, T)
     count = mask.sum(dim=-1, keepdim=True)  # (Q, 1)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from grounding.answer import Answer
 from grounding.app.exports import write_results
 from grounding.app.models import check_limits
+from grounding.features.streaming import Progress
 from grounding.isolation.client import cut, preview
-from grounding.predictor import Answer, Progress
 from grounding.segments.find import Segment
 from grounding.video.cutting import cut_name
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from grounding.answer import Answer
 from grounding.files import safe_name, whole_file
-from grounding.predictor import Answer
 
 BOM = "\ufeff"  # tells Excel that a table is UTF-8
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell

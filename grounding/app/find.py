@@ -18,8 +18,9 @@ from grounding.app.plots import growing_figure
 from grounding.app.state import Asked, Board
 from grounding.app.thumbnails import Film, strip
 from grounding.app.visitor_files import session_of, visitors
+from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
-from grounding.predictor import Predictor, check_query
+from grounding.predictor import Predictor
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 

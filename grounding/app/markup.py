@@ -2,11 +2,11 @@
 
 import html
 
+from grounding.answer import Answer
 from grounding.app.clips import Clip
 from grounding.app.plots import COLOURS
 from grounding.app.state import Asked, Board
 from grounding.errors import GroundingError
-from grounding.predictor import Answer
 from grounding.text import about, clock, left_out, printable, shortened
 
 MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers

@@ -15,12 +15,13 @@ from grounding.app.memory_cache import Memory
 from grounding.app.visitor_files import session_of, visitors
 from grounding.app.zero_gpu import LentEncoder, lend, zero_gpu
 from grounding.checkpoint import CheckpointConfig, list_checkpoints
+from grounding.encoders.queries import check_query
 from grounding.encoders.registry import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import length
-from grounding.predictor import Predictor, check_query
+from grounding.predictor import Predictor
 from grounding.text import shortened
 from grounding.video.limits import number
 from grounding.video.reader import check_file

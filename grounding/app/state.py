@@ -5,8 +5,8 @@ from secrets import token_hex
 
 import numpy as np
 
+from grounding.answer import Answer
 from grounding.app.thumbnails import Film
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 

@@ -22,9 +22,13 @@ def compute_class_embeddings() -> Tensor:
     """(1000, 384) float32, L2-normalised, of "a <class name>" by all-MiniLM-L6-v2. Raises EncoderError."""
     from open_clip import IMAGENET_CLASSNAMES
 
-    from grounding.encoders.registry import load_query_encoder
+    from grounding.encoders.queries import MiniLMQueryEncoder
 
-    return load_query_encoder(device="cpu").encode([f"a {name}" for name in IMAGENET_CLASSNAMES]).sentence_embeddings()
+    return (
+        MiniLMQueryEncoder(torch.device("cpu"))
+        .encode([f"a {name}" for name in IMAGENET_CLASSNAMES])
+        .sentence_embeddings()
+    )
 
 
 def write_class_embeddings() -> None:

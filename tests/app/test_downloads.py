@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 import pytest
 from gradio_client import Client, handle_file
 
+from grounding.answer import Answer
 from grounding.app import models as serving
 from grounding.app.downloads import playable_file, result_files, segment_file
 from grounding.app.visitor_files import visitors
 from grounding.errors import VideoError
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.video.reader import FrameReader
 from tests.clips import RED, colours, plain, write_video

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from grounding.answer import Answer
 from grounding.app.exports import scores_csv, segments_csv, to_html, to_json, write_results
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 
 

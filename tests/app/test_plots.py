@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from grounding.answer import Answer
 from grounding.app.plots import COLOURS, board_figure, empty_figure, growing_figure
 from grounding.app.state import Asked
 from grounding.features.encoded_video import EncodedVideo
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 

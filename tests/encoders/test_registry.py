@@ -18,7 +18,7 @@ def test_an_unknown_query_encoder_is_refused():
 
 
 def test_the_embedded_encoders_import_no_large_library():
-    code = "import sys, grounding.encoders as e; e.load_frame_encoder('embedded', 'cpu'); "
+    code = "import sys, grounding.encoders.registry as e; e.load_frame_encoder('embedded', 'cpu'); "
     code += "e.load_query_encoder(device='cpu').encode(['a dog']); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "grounding.encoders.minilm" in loaded

@@ -6,7 +6,7 @@ import torch
 from safetensors import SafetensorError
 
 from grounding.errors import VideoError
-from grounding.predictor import encode_frames
+from grounding.features.streaming import encode_frames
 from tests.clips import bad_file, colours
 from training.extract import extract, find_videos, main
 from training.features import FeatureFolder

@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+from grounding.answer import Answer
 from grounding.app import handlers as events
 from grounding.app.exports import write_results
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation import client as apart
 from grounding.isolation.worker_pool import Children
-from grounding.predictor import Answer
 from grounding.segments.find import Segment
 from grounding.video.clips import preview
 from grounding.video.cutting import cut

@@ -11,8 +11,8 @@ from grounding.app.exports import FORMULA, segments_csv, to_html, to_json
 from grounding.app.inspection import inspection
 from grounding.app.markup import done, problem, query_label
 from grounding.app.plots import board_figure
+from grounding.encoders.queries import check_query
 from grounding.errors import QueryError, VideoError
-from grounding.predictor import check_query
 from grounding.video.cutting import cut_name
 from tests.boards import answer, board
 from tests.trust.texts import NAMES, QUERIES

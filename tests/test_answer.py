@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from grounding import answering
-from grounding.answering import read_off
+from grounding import answer as answers
+from grounding.answer import build_answer
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import GrounderConfig
@@ -20,7 +20,7 @@ def video():
 
 def answer(video, query="the other scene"):
     frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
-    return read_off(CONFIG, video, query, 0.1 + 0.8 * frames[:, 1], frames, top_k=2)
+    return build_answer(CONFIG, video, query, 0.1 + 0.8 * frames[:, 1], frames, top_k=2)
 
 
 def test_segments_are_read_off_the_scores(video):
@@ -45,8 +45,8 @@ def test_an_answer_says_what_it_is_of(video):
 
 
 def test_breaks_are_looked_for_once_in_a_video(video, monkeypatch):
-    looks, find = [], answering.find_breaks
-    monkeypatch.setattr(answering, "find_breaks", lambda *given: looks.append(1) or find(*given))
+    looks, find = [], answers.find_breaks
+    monkeypatch.setattr(answers, "find_breaks", lambda *given: looks.append(1) or find(*given))
     answer(video)
     answer(video, "something else")
     assert len(looks) == 1
