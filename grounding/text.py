@@ -10,9 +10,10 @@ TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its c
 
 
 def clock(seconds: float) -> str:
-    """Seconds as m:ss.s, such as 1:05.5."""
+    """Seconds as m:ss.s, such as 1:05.5, and from an hour on as h:mm:ss.s, such as 1:02:05.5."""
     tenths = round(seconds * 10)
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, f"{tenths // 10 % 60:02d}.{tenths % 10}"
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
 def about(seconds: float) -> str:

@@ -4,7 +4,17 @@ from grounding.text import about, clock, left_out, plain, printable, shortened
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00.0"), (9.96, "0:10.0"), (59.97, "1:00.0"), (65.54, "1:05.5"), (3600, "60:00.0")]
+    ("seconds", "shown"),
+    [
+        (0, "0:00.0"),
+        (9.96, "0:10.0"),
+        (59.97, "1:00.0"),
+        (65.54, "1:05.5"),
+        (3599.94, "59:59.9"),
+        (3599.97, "1:00:00.0"),
+        (3725, "1:02:05.0"),
+        (36_610, "10:10:10.0"),
+    ],
 )
 def test_clock(seconds, shown):
     assert clock(seconds) == shown

@@ -101,7 +101,7 @@ def _ticks(duration: float) -> dict[str, list]:
     """Clock times at round steps, at most about ten."""
     step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
     values = list(range(0, int(duration) + 1, step))
-    return {"tickvals": values, "ticktext": [f"{value // 60}:{value % 60:02d}" for value in values]}
+    return {"tickvals": values, "ticktext": [clock(value)[:-2] for value in values]}
 
 
 def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[HardNegative], legend: bool) -> None:

@@ -12,7 +12,10 @@
 
   const clock = (seconds) => {
     const tenths = Math.round(seconds * 10);
-    return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+    const two = (number) => String(Math.floor(number) % 60).padStart(2, "0");
+    const rest = `${two(tenths / 10)}.${tenths % 10}`;
+    if (tenths < 36000) return `${Math.floor(tenths / 600)}:${rest}`;
+    return `${Math.floor(tenths / 36000)}:${two(tenths / 600)}:${rest}`;
   };
 
   function element(id, parent) {
