@@ -53,14 +53,14 @@ class GrounderConfig:
         )
 
 
-def blur_reach(sigma: float) -> int:
+def count_blur_reach(sigma: float) -> int:
     """How many frames to either side a Gaussian average of standard deviation `sigma` looks at."""
     return math.ceil(3 * sigma)
 
 
-def blurred(features: Tensor, mask: Tensor, sigma: float) -> Tensor:
+def blur_features(features: Tensor, mask: Tensor, sigma: float) -> Tensor:
     """Gaussian average of the real frames over time, `sigma` in frames: (B, T, D) and (B, T) give (B, T, D)."""
-    reach, count = blur_reach(sigma), features.shape[1]
+    reach, count = count_blur_reach(sigma), features.shape[1]
     kernel = [math.exp(-0.5 * (step / sigma) ** 2) for step in range(-reach, reach + 1)]
     real = mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
     summed, weight = (
@@ -89,12 +89,12 @@ class FrameTower(nn.Module):
     @property
     def reach(self) -> int:
         """How many frames a frame sees before and after itself."""
-        return self.context.kernel_size[0] // 2 + blur_reach(self.blur)
+        return self.context.kernel_size[0] // 2 + count_blur_reach(self.blur)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""
         if self.blur:
-            features = blurred(features, mask, self.blur)  # (B, T, Dv)
+            features = blur_features(features, mask, self.blur)  # (B, T, Dv)
         if self.centered:  # else a copy for nothing
             features = features - self.center  # (B, T, Dv)
         frames = self.projection(self.dropout(features)) * mask.unsqueeze(-1)  # (B, T, D)

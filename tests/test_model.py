@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from grounding.model import Grounder, GrounderConfig, blurred, start_from_bridge
+from grounding.model import Grounder, GrounderConfig, blur_features, start_from_bridge
 
 CONFIG = GrounderConfig(frame_width=6, query_width=5, width=8, context=3, dropout=0.5)
 
@@ -102,14 +102,14 @@ def test_untrained_a_query_is_the_mean_of_its_tokens():
 class TestBlurred:
     def test_averages_with_neighbours_and_keeps_what_does_not_change(self):
         features = torch.tensor([[[0.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 1.0]]])
-        mixed = blurred(features, torch.ones(1, 5).bool(), 1.0)
+        mixed = blur_features(features, torch.ones(1, 5).bool(), 1.0)
         assert torch.allclose(mixed[..., 1], torch.ones(1, 5))
         assert mixed[0, 2, 0] > mixed[0, 1, 0] > mixed[0, 0, 0] > 0
         assert mixed[0, 1, 0] == pytest.approx(float(mixed[0, 3, 0]))
 
     def test_padding_is_not_mixed_in(self):
         features = torch.cat([torch.ones(1, 3, 2), torch.full((1, 2, 2), 50.0)], dim=1)
-        mixed = blurred(features, torch.tensor([[True, True, True, False, False]]), 2.0)
+        mixed = blur_features(features, torch.tensor([[True, True, True, False, False]]), 2.0)
         assert torch.allclose(mixed[:, :3], torch.ones(1, 3, 2))
 
 

@@ -21,10 +21,10 @@ from tqdm import tqdm
 from grounding.checkpoint import load_grounder, read_config
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
-from training.ablation import (
+from training.ablation_config import (
     AblationConfig,
     Variant,
-    markdown,
+    format_table,
     read_ablation,
     read_table,
     vary,
@@ -32,13 +32,13 @@ from training.ablation import (
     write_json,
 )
 from training.config import TrainConfig
+from training.epoch_selection import EncodedQueries, predict_spans
 from training.evaluate import write_predictions
 from training.features import open_features
 from training.folds import Fold, make_folds
-from training.metrics import recall_table
+from training.metrics import compute_recalls
 from training.moments import DataError, read_moments, write_moments
-from training.selection import EncodedQueries, spans
-from training.sources import kept_beside
+from training.sources import path_from_moments
 from training.train import STATE, train
 
 RESULT = "result.json"
@@ -53,15 +53,15 @@ class Cell(NamedTuple):
 
     def folder(self, out: Path) -> Path:
         """Where the run's checkpoint and predictions are."""
-        return out / slug(self.variant.name) / f"fold-{self.fold.number}-seed-{self.seed}"
+        return out / slug_from_name(self.variant.name) / f"fold-{self.fold.number}-seed-{self.seed}"
 
 
-def slug(name: str) -> str:
+def slug_from_name(name: str) -> str:
     """`name` as the name of a folder."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def config_of(cell: Cell, table: dict, ablation: AblationConfig) -> TrainConfig:
+def make_config(cell: Cell, table: dict, ablation: AblationConfig) -> TrainConfig:
     """What one cell trains by. Raises DataError for a change that names an unknown key."""
     changes = {**cell.variant.set, "seed": cell.seed}
     if cell.fold.train:
@@ -84,7 +84,9 @@ class Scorer:
         data = dataclasses.replace(config.data, features=features) if features else config.data
         store = open_features(data, config.frame_encoder, config.model.frame_width, config.rate)
         self.videos = {moment.video: store.load(moment.video, moment.duration) for moment in self.moments}
-        self.queries = EncodedQueries(sorted({moment.query.strip() for moment in self.moments}), kept_beside(fold.test))
+        self.queries = EncodedQueries(
+            sorted({moment.query.strip() for moment in self.moments}), path_from_moments(fold.test)
+        )
 
     def score(self, checkpoint: Path, out: Path, changes: dict | None = None) -> dict[str, float]:
         """Percentages by metric; moments and predictions are left in `out`. `changes` are to the decoder."""
@@ -93,16 +95,16 @@ class Scorer:
             config = dataclasses.replace(config, segments=vary_segments(config.segments, changes, checkpoint))
         predictor = Predictor(config, load_grounder(checkpoint, config), device="cpu")
         predictor.query_encoder = self.queries
-        found = spans(predictor, self.videos, self.moments)
+        found = predict_spans(predictor, self.videos, self.moments)
         write_moments(out / "moments.jsonl", self.moments)
         write_predictions(out / "predictions.jsonl", found)
-        return recall_table(found, [(moment.start, moment.end) for moment in self.moments])
+        return compute_recalls(found, [(moment.start, moment.end) for moment in self.moments])
 
 
 def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, scorer: Scorer) -> None:
     """Trains and scores one cell, and with the last variant's curves the other decoders; results are kept."""
     folder = cell.folder(out)
-    config = config_of(cell, table, ablation)
+    config = make_config(cell, table, ablation)
     made_by = repr((config, ablation.decoders if cell.variant == ablation.variants[-1] else ()))
     if (folder / RESULT).is_file():
         check_same(folder / RESULT, made_by)
@@ -111,7 +113,7 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
     rows = {cell.variant.name: scorer.score(folder, folder)}
     if cell.variant == ablation.variants[-1]:
         for decoder in ablation.decoders:
-            rows[decoder.name] = scorer.score(folder, folder / slug(decoder.name), decoder.set)
+            rows[decoder.name] = scorer.score(folder, folder / slug_from_name(decoder.name), decoder.set)
     (folder / STATE).unlink(missing_ok=True)
     write_json(
         folder / RESULT,
@@ -136,12 +138,12 @@ def run_cells(cells: list[Cell], ablation: AblationConfig, out: Path) -> None:
     table = read_table(ablation.config)
     for number, group in groupby(sorted(cells, key=lambda cell: cell.fold.number), key=lambda cell: cell.fold.number):
         group = list(group)
-        scorer = Scorer(group[0].fold, config_of(group[0], table, ablation), ablation.features)
+        scorer = Scorer(group[0].fold, make_config(group[0], table, ablation), ablation.features)
         for cell in tqdm(group, desc=f"{ablation.name}, fold {number}", unit="run"):
             run_cell(cell, table, ablation, out, scorer)
 
 
-def collect(cells: list[Cell], out: Path) -> str:
+def collect_table(cells: list[Cell], out: Path) -> str:
     """The table of what is done so far."""
     scores: dict[str, dict[tuple[int, int], dict[str, float]]] = {}
     counts: dict[int, int] = {}
@@ -152,7 +154,7 @@ def collect(cells: list[Cell], out: Path) -> str:
             counts[result["fold"]] = result["queries"]
             for name, row in result["rows"].items():
                 scores.setdefault(name, {})[result["fold"], result["seed"]] = row
-    return markdown(scores, counts) if scores else "nothing is done yet\n"
+    return format_table(scores, counts) if scores else "nothing is done yet\n"
 
 
 def ablate(ablation: AblationConfig, out: Path) -> str:
@@ -166,7 +168,7 @@ def ablate(ablation: AblationConfig, out: Path) -> str:
     with state.split_between_processes(cells) as own:
         run_cells(own, ablation, out)
     state.wait_for_everyone()
-    return collect(cells, out) if state.is_main_process else ""
+    return collect_table(cells, out) if state.is_main_process else ""
 
 
 def main() -> int:

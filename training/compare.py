@@ -22,7 +22,7 @@ from training.files import DataError
 SAME = 0.95  # median cosine from which features count as those of one encoder
 
 
-def cosines(own: EncodedVideo, published: EncodedVideo) -> np.ndarray:
+def compute_cosines(own: EncodedVideo, published: EncodedVideo) -> np.ndarray:
     """(T,) cosine of each published frame with our frame nearest in time."""
     apart = np.abs(published.timestamps[:, None] - own.timestamps[None])  # (T, S)
     nearest = own.features[apart.argmin(axis=1)].astype(np.float32)  # (T, D)
@@ -38,16 +38,16 @@ def compare(own: Path, features: Path, timestamps: Path) -> dict[str, np.ndarray
         with safe_open(path, "numpy") as file:
             encoder, width = file.metadata()["encoder"], file.get_slice("features").get_shape()[1]
         name = str(path.relative_to(own).with_suffix(""))
-        video = published_name(name, timestamps)
+        video = find_published_name(name, timestamps)
         if video:
             published = PublishedFeatures(features, timestamps, encoder, width).load(video)
-            found[name] = cosines(FeatureFolder(own, encoder, width).load(name), published)
+            found[name] = compute_cosines(FeatureFolder(own, encoder, width).load(name), published)
     if not found:
         raise DataError(f"{own} holds features of no video that {features} knows: extract some of its videos first.")
     return found
 
 
-def published_name(name: str, timestamps: Path) -> str | None:
+def find_published_name(name: str, timestamps: Path) -> str | None:
     """The video's name in a published file, which may leave out the suffix; None where it is not there."""
     try:
         with safe_open(timestamps, "numpy") as file:

@@ -11,7 +11,7 @@ from typing import Any
 from grounding.model import GrounderConfig
 from grounding.segments.find import SegmentConfig
 from grounding.validation import check_ranges
-from training.data import CompositionConfig
+from training.batches import CompositionConfig
 from training.moments import DataError
 from training.objective import ObjectiveConfig
 
@@ -26,7 +26,7 @@ class DataConfig:
         timestamps: the published file with the timestamps, where `features` is a file.
         anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
         anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
-            reads another tower's; see `training.bridges`.
+            reads another tower's; see `training.initialization`.
         supervised: whether start and end are read, for the line that full supervision draws beside the others: each
             query's part is then its moment.
         validation: moments with start and end; the epoch that scores best on them is kept. Without it the last is.
@@ -44,7 +44,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class BridgeConfig:
-    """Where the two projections start, see `training.regression`.
+    """Where the two projections start, see `training.initialization`.
 
     Attributes:
         ridge: strength of a ridge regression of sentences on videos, fitted on the training pairs; 0 fits none.
@@ -155,10 +155,10 @@ def read_train_config(path: str | Path) -> TrainConfig:
     try:
         return build(TrainConfig, tomllib.loads(text), "")
     except ValueError as error:
-        raise DataError(f"{path}{_line_of(error, text)}: {error}.") from error
+        raise DataError(f"{path}{_find_line(error, text)}: {error}.") from error
 
 
-def _line_of(error: ValueError, text: str) -> str:
+def _find_line(error: ValueError, text: str) -> str:
     """Where the key stands that an error begins with: in its table, or else anywhere, as in an inline table."""
     table, _, key = str(error).split(" ", 1)[0].rpartition(".")
     found, section = {}, ""

@@ -28,12 +28,12 @@ from training.moments import DataError, Moment, write_moments
 Row = tuple[str, float, str, float, float]  # video, duration, query, start, end
 
 
-def charades(annotations: Path, durations: Path) -> Iterator[Row]:
+def read_charades(annotations: Path, durations: Path) -> Iterator[Row]:
     """Charades-STA as published (Gao et al., ICCV 2017): `ID start end##sentence`, with durations from a CSV
     whose columns are `id` and `length` (as in Charades_v1_train.csv) or `video_id` and `duration`."""
     seconds = read_durations(durations)
-    for number, line in lines(annotations):
-        with at(f"{annotations}, line {number}"):
+    for number, line in read_lines(annotations):
+        with name_errors_at(f"{annotations}, line {number}"):
             span, query = line.split("##", 1)
             video, start, end = span.split()
             if video not in seconds:
@@ -48,45 +48,45 @@ def read_durations(path: Path) -> dict[str, float]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         for row in reader:
-            with at(f"{path}, line {reader.line_num}"):
+            with name_errors_at(f"{path}, line {reader.line_num}"):
                 seconds[row.get("video_id") or row["id"]] = float(row.get("duration") or row["length"])
     return seconds
 
 
-def activitynet(annotations: Path) -> Iterator[Row]:
+def read_activitynet(annotations: Path) -> Iterator[Row]:
     """ActivityNet Captions as published (Krishna et al., ICCV 2017)."""
     for video, entry in json.loads(annotations.read_text(encoding="utf-8")).items():
-        with at(f"{annotations}, video {video}"):
+        with name_errors_at(f"{annotations}, video {video}"):
             spans = zip(entry["sentences"], entry["timestamps"], strict=True)
             rows = [(video, float(entry["duration"]), query, float(start), float(end)) for query, (start, end) in spans]
         yield from rows
 
 
-def qvhighlights(annotations: Path) -> Iterator[Row]:
+def read_qvhighlights(annotations: Path) -> Iterator[Row]:
     """QVHighlights as published (Lei et al., NeurIPS 2021): a moment for each relevant window of a query."""
-    for number, entry in numbered_objects(annotations):
-        with at(f"{annotations}, line {number}"):
+    for number, entry in read_numbered_objects(annotations):
+        with name_errors_at(f"{annotations}, line {number}"):
             row = entry["vid"], float(entry["duration"]), entry["query"]
             rows = [(*row, float(start), float(end)) for start, end in entry["relevant_windows"]]
         yield from rows
 
 
-def folds(annotations: Path, split: list[str]) -> Iterator[Row]:
+def read_folds(annotations: Path, split: list[str]) -> Iterator[Row]:
     """Charades-STA with a fold for each video; `split` names the folds that are wanted."""
-    for number, entry in numbered_objects(annotations):
-        with at(f"{annotations}, line {number}"):
+    for number, entry in read_numbered_objects(annotations):
+        with name_errors_at(f"{annotations}, line {number}"):
             row = tuple(entry[key] for key in ("video_id", "duration", "query", "start", "end"))
             wanted = str(entry["fold"]) in split
         if wanted:
             yield row
 
 
-def msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
+def read_msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
     """Clips with captions: every caption describes its whole clip. Names are those of the files in `videos/`."""
     from grounding.video.reader import FrameReader
 
-    for number, entry in numbered_objects(clips):
-        with at(f"{clips}, line {number}"):
+    for number, entry in read_numbered_objects(clips):
+        with name_errors_at(f"{clips}, line {number}"):
             name, captions = f"{entry['video_id']}.mp4", entry["captions"]
             wanted = entry["split"] in split
         if wanted:
@@ -96,27 +96,27 @@ def msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
             yield from ((name, reader.duration, query, 0.0, reader.duration) for query in captions)
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file that are not blank, with their numbers; a sentence may hold other separators."""
     text = path.read_text(encoding="utf-8").split("\n")
     return ((number, line) for number, line in enumerate(text, 1) if line.strip())
 
 
-def numbered_objects(path: Path) -> Iterator[tuple[int, dict]]:
+def read_numbered_objects(path: Path) -> Iterator[tuple[int, dict]]:
     """The objects of a file with one JSON object per line, with the lines' numbers."""
-    for number, line in lines(path):
-        with at(f"{path}, line {number}"):
+    for number, line in read_lines(path):
+        with name_errors_at(f"{path}, line {number}"):
             entry = json.loads(line)
         yield number, entry
 
 
-def json_lines(path: Path) -> Iterator[dict]:
+def read_json_lines(path: Path) -> Iterator[dict]:
     """The objects of a file with one JSON object per line."""
-    return (entry for _, entry in numbered_objects(path))
+    return (entry for _, entry in read_numbered_objects(path))
 
 
 @contextmanager
-def at(place: str) -> Iterator[None]:
+def name_errors_at(place: str) -> Iterator[None]:
     """Notes on an error where it arose."""
     try:
         yield
@@ -132,7 +132,7 @@ def to_moments(rows: Iterable[Row]) -> tuple[list[Moment], int]:
     """
     moments = []
     for video, duration, query, start, end in rows:
-        with at(f"video {video}, {query!r}"):
+        with name_errors_at(f"video {video}, {query!r}"):
             if not math.isfinite(start) or not math.isfinite(end):
                 raise ValueError(f"start {start} and end {end} are not both times")
             start, end = max(0.0, start), min(end, duration)
@@ -142,7 +142,11 @@ def to_moments(rows: Iterable[Row]) -> tuple[list[Moment], int]:
 
 
 READERS: dict[str, Callable[..., Iterator[Row]]] = {
-    reader.__name__: reader for reader in (charades, activitynet, qvhighlights, folds, msrvtt)
+    "charades": read_charades,
+    "activitynet": read_activitynet,
+    "qvhighlights": read_qvhighlights,
+    "folds": read_folds,
+    "msrvtt": read_msrvtt,
 }
 
 
@@ -157,9 +161,9 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise DataError(
-            f"{_where(error, files)}: not {kind} as published ({reason}): mend or delete it, and see --help."
+            f"{_find_place(error, files)}: not {kind} as published ({reason}): mend or delete it, and see --help."
         ) from error
-    kept = having_features(moments, features) if features else moments
+    kept = keep_encoded(moments, features) if features else moments
     if not kept:
         raise DataError(f"{', '.join(map(str, files))}: nothing is left to write: check --split and --features.")
     count, videos = write_moments(out, kept), len({moment.video for moment in kept})
@@ -170,13 +174,13 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
     )
 
 
-def _where(error: Exception, files: list[Path]) -> str:
+def _find_place(error: Exception, files: list[Path]) -> str:
     notes = getattr(error, "__notes__", [])[:1]
     known = notes and notes[0].startswith(tuple(map(str, files)))
     return ", ".join(notes if known else [*map(str, files), *notes])
 
 
-def having_features(moments: list[Moment], features: Path) -> list[Moment]:
+def keep_encoded(moments: list[Moment], features: Path) -> list[Moment]:
     """The moments whose videos were encoded. Raises DataError if `features` is no folder."""
     if not features.is_dir():
         raise DataError(f"{features} is no folder: give the one that python -m training.extract wrote to.")

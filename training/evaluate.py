@@ -21,8 +21,8 @@ from tqdm import tqdm
 from grounding import Answer, EncodedVideo, Predictor
 from grounding.errors import GroundingError
 from training.features import FeatureFolder, FeatureStore, PublishedFeatures, find_file, write_features
-from training.files import DataError, check_folder, whole_file
-from training.metrics import recall_table
+from training.files import DataError, check_folder, write_whole
+from training.metrics import compute_recalls
 from training.moments import Moment, read_moments
 
 
@@ -61,14 +61,14 @@ def open_store(predictor: Predictor, features: Path, timestamps: Path | None, vi
     return FeatureFolder(features, config.frame_encoder, config.model.frame_width, config.rate)
 
 
-def answers(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore) -> Iterator[Answer]:
+def answer_moments(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore) -> Iterator[Answer]:
     """An answer per moment, in order; queries of one video that stand together are grounded together."""
     for (video, duration), rows in groupby(moments, key=lambda moment: (moment.video, moment.duration)):
         yield from predictor.ground_many(store.load(video, duration), [row.query for row in rows])
 
 
 def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore, out: Path) -> dict:
-    """Writes the predictions to `out` and returns the table of `training.metrics.recall_table`.
+    """Writes the predictions to `out` and returns the table of `training.metrics.compute_recalls`.
 
     Raises:
         DataError: a moment has no start and end, or `out` cannot be written.
@@ -81,15 +81,15 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStor
             )
     check_folder(out.parent)
     found = []
-    for answer in tqdm(answers(predictor, moments, store), total=len(moments), unit="query"):
+    for answer in tqdm(answer_moments(predictor, moments, store), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
     write_predictions(out, found)
-    return recall_table(found, [(moment.start, moment.end) for moment in moments])
+    return compute_recalls(found, [(moment.start, moment.end) for moment in moments])
 
 
 def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:
     """Writes {"segments": [[start, end], ...]} for each query. Raises DataError if it cannot."""
-    with whole_file(path) as part:
+    with write_whole(path) as part:
         part.write_text("".join(json.dumps({"segments": spans}) + "\n" for spans in found), encoding="utf-8")
 
 

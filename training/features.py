@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from grounding.errors import CheckpointError
 from grounding.features.encoded_video import EncodedVideo
-from training.files import DataError, whole_file
+from training.files import DataError, write_whole
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 
@@ -54,7 +54,7 @@ class FeatureFolder:
         """The features of one video, with the duration that was measured on it. Raises DataError."""
         path = find_file(self.folder, video, ".safetensors")
         missing = f"no features of {video}: run python -m training.extract"
-        with _reading(path, missing, "extract it again as the config says"):
+        with _name_errors(path, missing, "extract it again as the config says"):
             with safe_open(path, "numpy") as file:
                 meta = file.metadata() or {}
                 features, timestamps = file.get_tensor("features"), file.get_tensor("timestamps")
@@ -89,7 +89,7 @@ class TensorFile:
 
     def get(self, video: str) -> np.ndarray:
         """The tensor of a video. Raises DataError."""
-        with _reading(self.path, f"no {self.what} of {video}: {self.remedy}", "fetch it again"):
+        with _name_errors(self.path, f"no {self.what} of {video}: {self.remedy}", "fetch it again"):
             return self._file.get_tensor(video)
 
 
@@ -108,23 +108,23 @@ class PublishedFeatures:
     def load(self, video: str, duration: float | None = None) -> EncodedVideo:
         """The features of one video, without a last frame that `duration` leaves outside. Raises DataError."""
         features, timestamps = self.features.get(video), self.timestamps.get(video).astype(np.float64)
-        with _reading(
+        with _name_errors(
             f"{self.features.path}, video {video}", "", "give features that fit, or mend what says otherwise"
         ):
             check_width(features, self.width)
             if self.encoder.startswith("open_clip:"):
-                features = unit_rows(features)
+                features = normalize_rows(features)
             step = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
-            return cut(EncodedVideo(timestamps, features, float(timestamps[-1]) + step, self.encoder), duration, step)
+            return trim(EncodedVideo(timestamps, features, float(timestamps[-1]) + step, self.encoder), duration, step)
 
 
-def unit_rows(features: np.ndarray) -> np.ndarray:
+def normalize_rows(features: np.ndarray) -> np.ndarray:
     """(T, D) scaled to rows of unit length, in half precision, in which our own are kept too."""
     rows = features.astype(np.float32)  # (T, D)
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)).astype(np.float16)  # (T, D)
 
 
-def cut(video: EncodedVideo, duration: float | None, step: float) -> EncodedVideo:
+def trim(video: EncodedVideo, duration: float | None, step: float) -> EncodedVideo:
     """The video with this duration, if there is one. Raises ValueError if frames lie more than a step beyond it."""
     if duration is None:
         return video
@@ -142,16 +142,16 @@ def find_file(folder: Path, video: str, ending: str = "") -> Path:
     return exact if exact.is_file() else next((path for path in others if path.is_file()), exact)
 
 
-def feature_path(folder: Path, video: str) -> Path:
+def path_from_video(folder: Path, video: str) -> Path:
     """Where the features of `video` are kept; a name with folders keeps them."""
     return folder / f"{video}.safetensors"
 
 
 def write_features(folder: str | Path, video: str, encoded: EncodedVideo, rate: float) -> Path:
     """Keeps an encoded video, in half precision. Raises DataError if it cannot be written."""
-    path = feature_path(Path(folder), video)
+    path = path_from_video(Path(folder), video)
     tensors = {"features": encoded.features.astype(np.float16), "timestamps": encoded.timestamps}
-    with whole_file(path) as part:
+    with write_whole(path) as part:
         save_file(tensors, part, {"encoder": encoded.encoder, "duration": repr(encoded.duration), "rate": repr(rate)})
     return path
 
@@ -161,19 +161,19 @@ def is_written(folder: Path, video: str, encoder: str, rate: float) -> bool:
 
     Raises DataError if the file is of another encoder or rate.
     """
-    path = feature_path(folder, video)
+    path = path_from_video(folder, video)
     try:
         with safe_open(path, "numpy") as file:
             meta = file.metadata() or {}
     except (OSError, SafetensorError):
         return False
-    with _reading(path, "", "choose another --out, or delete the old features"):
+    with _name_errors(path, "", "choose another --out, or delete the old features"):
         check_made_by(meta, encoder, rate)
     return True
 
 
 @contextmanager
-def _reading(where: str | Path, missing: str, remedy: str) -> Iterator[None]:
+def _name_errors(where: str | Path, missing: str, remedy: str) -> Iterator[None]:
     """Turns what can go wrong with a feature file into a DataError that names it."""
     try:
         yield

@@ -17,7 +17,7 @@ class DataError(GroundingError):
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def write_whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to, renamed to `path` at the end: readers find the old file or the new one.
 
     The name is this writer's own, so several processes may write the same file. What is left over from a failure is

@@ -5,9 +5,9 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from training.ablation import AblationConfig
-from training.converters import folds as read_folds
-from training.converters import json_lines, to_moments
+from training.ablation_config import AblationConfig
+from training.converters import read_folds as read_folds
+from training.converters import read_json_lines, to_moments
 from training.moments import DataError, Moment, write_moments
 
 
@@ -33,7 +33,7 @@ def make_folds(ablation: AblationConfig, out: Path) -> list[Fold]:
     if ablation.moments:
         return [Fold(0, "", "", ablation.moments)]
     try:
-        numbers = sorted({row["fold"] for row in json_lines(Path(ablation.annotations))})
+        numbers = sorted({row["fold"] for row in read_json_lines(Path(ablation.annotations))})
         return [_make_fold(ablation, number, numbers, out / f"fold-{number}") for number in numbers]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -50,7 +50,7 @@ def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: P
     videos = sorted({moment.video for moment in rest})
     chosen = set(random.Random(number).sample(videos, round(ablation.held_out * len(videos))))
     parts = {
-        "train": [_without_span(moment) for moment in rest if moment.video not in chosen],
+        "train": [_drop_span(moment) for moment in rest if moment.video not in chosen],
         "select": [moment for moment in rest if moment.video in chosen and moment.start is not None],
         "test": [moment for moment in test if moment.start is not None],
         "supervised": [moment for moment in rest if moment.video not in chosen and moment.start is not None],
@@ -60,5 +60,5 @@ def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: P
     return Fold(number, *(str(out / f"{name}.jsonl") if parts[name] else "" for name in parts))
 
 
-def _without_span(moment: Moment) -> Moment:
+def _drop_span(moment: Moment) -> Moment:
     return dataclasses.replace(moment, start=None, end=None)

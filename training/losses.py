@@ -15,7 +15,7 @@ from torch import Tensor
 
 from grounding.segments.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
 from grounding.validation import check_ranges
-from training.foreground import standout
+from training.foreground import find_standout
 
 NEVER = -1e4  # stands for minus infinity where a gradient must stay finite
 
@@ -32,7 +32,7 @@ def pool_best(logits: Tensor, mask: Tensor, share: float) -> Tensor:
     return (ranked * chosen).sum(dim=-1) / keep.squeeze(-1)  # (...)
 
 
-def video_level_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
+def match_videos(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
     """InfoNCE both ways between queries and videos (van den Oord et al., arXiv 1807.03748; CLIP's symmetric form).
 
     Args:
@@ -50,7 +50,7 @@ def video_level_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tenso
     return (both[0] + both[1]) / 2
 
 
-def presence_loss(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
+def judge_presence(pooled: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
     """Binary cross entropy of every pair (Zhai et al., SigLIP, ICCV 2023), positives and negatives weighing the same.
 
     It gives the scores their scale: 0.5 is the line between a sentence that matches and one that does not.
@@ -71,7 +71,7 @@ class ContrastConfig:
         near_duplicate: cosine to the prototype from which a background frame is taken to be the moment itself.
         scales: of the hard negatives, mined one after another.
         balance: if above 0, the foreground is the one stretch that stands out most, found as segments are, and all
-            else is background; `foreground` and `background` are not read. See `training.foreground.standout`.
+            else is background; `foreground` and `background` are not read. See `training.foreground.find_standout`.
     """
 
     temperature: float = 0.1
@@ -97,22 +97,24 @@ class ContrastConfig:
         )
 
 
-def relative(scores: Tensor, mask: Tensor) -> Tensor:
+def rescale_scores(scores: Tensor, mask: Tensor) -> Tensor:
     """Scores of the real frames mapped so that each video runs from 0 to 1; (Q, T), padding 0."""
     low = scores.masked_fill(~mask, float("inf")).amin(dim=-1, keepdim=True)  # (Q, 1)
     high = scores.masked_fill(~mask, float("-inf")).amax(dim=-1, keepdim=True)  # (Q, 1)
     return ((scores - low) / (high - low).clamp(min=1e-6)).masked_fill(~mask, 0.0)  # (Q, T)
 
 
-def estimate(level: Tensor, mask: Tensor, config: ContrastConfig) -> tuple[Tensor, Tensor]:
+def estimate_foreground(level: Tensor, mask: Tensor, config: ContrastConfig) -> tuple[Tensor, Tensor]:
     """Foreground and clear background of each video by its relative scores: (Q, T) weights and (Q, T) bool."""
     if config.balance:
-        inside = standout(level, mask, config.balance)  # (Q, T)
+        inside = find_standout(level, mask, config.balance)  # (Q, T)
         return inside.to(level.dtype), ~inside & mask  # (Q, T) each
     return level * (level >= config.foreground) * mask, (level <= config.background) & mask  # (Q, T) each
 
 
-def frame_contrast(frames: Tensor, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def contrast_frames(
+    frames: Tensor, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float
+) -> Tensor:
     """InfoNCE over the frames of one video: pull the foreground to the anchor, push the negatives away.
 
     Each foreground frame stands alone against all negatives of its video (supervised contrast, Khosla et al., NeurIPS
@@ -132,14 +134,14 @@ def frame_contrast(frames: Tensor, anchor: Tensor, foreground: Tensor, negatives
     return (per_video * rows).sum() / rows.sum().clamp(min=1)
 
 
-def coarse_contrast(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, config: ContrastConfig) -> Tensor:
+def contrast_coarsely(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, config: ContrastConfig) -> Tensor:
     """Confident foreground against clear background (Mo, Liu, Hu, arXiv 2203.03838, the coarse stage).
 
     `frames` (Q, T, D), `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
     """
-    foreground, background = estimate(relative(scores.detach(), mask), mask, config)  # (Q, T) each
+    foreground, background = estimate_foreground(rescale_scores(scores.detach(), mask), mask, config)  # (Q, T) each
     anchor = F.normalize(prototype(frames, foreground) + query, dim=-1)  # (Q, D)
-    return frame_contrast(frames, anchor, foreground, background, config.temperature)
+    return contrast_frames(frames, anchor, foreground, background, config.temperature)
 
 
 class Mined(NamedTuple):
@@ -150,7 +152,7 @@ class Mined(NamedTuple):
     negatives: Tensor
 
 
-def mined_scales(
+def mine_scales(
     frames: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
 ) -> Iterator[Mined]:
     """What is mined at each scale, one after another.
@@ -158,28 +160,28 @@ def mined_scales(
     After each scale the foreground is estimated again: frames nearer to the prototype than to the hardest negatives
     join it, those nearer to the negatives leave.
 
-    Shapes as in `coarse_contrast`; `timestamps` (Q, T) seconds.
+    Shapes as in `contrast_coarsely`; `timestamps` (Q, T) seconds.
     """
-    level = relative(scores.detach(), mask)  # (Q, T)
+    level = rescale_scores(scores.detach(), mask)  # (Q, T)
     for scale in config.scales:
-        foreground, _ = estimate(level, mask, config)  # (Q, T)
+        foreground, _ = estimate_foreground(level, mask, config)  # (Q, T)
         center = prototype(frames, foreground)  # (Q, D)
         similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
         outside = (foreground == 0) & mask  # (Q, T)
         distance = boundary_distance(foreground > 0, timestamps)  # (Q, T)
         yield Mined(foreground, center, mine(similarity, outside, distance, scale, config.near_duplicate))
-        level = (level + relative(similarity, mask)) / 2  # (Q, T)
+        level = (level + rescale_scores(similarity, mask)) / 2  # (Q, T)
 
 
-def hard_negative_contrast(
+def contrast_hard_negatives(
     frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
 ) -> Tensor:
     """Foreground against mined hard negatives, the mean over scales (Mo, Liu, Hu, arXiv 2203.03838, the fine stage).
 
-    Shapes as in `mined_scales`.
+    Shapes as in `mine_scales`.
     """
     total = frames.new_zeros(())
-    for mined in mined_scales(frames, scores, mask, timestamps, config):
+    for mined in mine_scales(frames, scores, mask, timestamps, config):
         anchor = F.normalize(mined.center + query, dim=-1)  # (Q, D)
-        total = total + frame_contrast(frames, anchor, mined.foreground, mined.negatives, config.temperature)
+        total = total + contrast_frames(frames, anchor, mined.foreground, mined.negatives, config.temperature)
     return total / max(len(config.scales), 1)

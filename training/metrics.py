@@ -7,14 +7,14 @@ THRESHOLDS = (0.3, 0.5, 0.7)
 Span = tuple[float, float]
 
 
-def interval_iou(a: Span, b: Span) -> float:
+def compute_iou(a: Span, b: Span) -> float:
     """Temporal intersection over union of two (start, end) spans in seconds; 0 where both are empty."""
     shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
 
 
-def recall_table(predictions: Sequence[Sequence[Span]], moments: Sequence[Span]) -> dict[str, float]:
+def compute_recalls(predictions: Sequence[Sequence[Span]], moments: Sequence[Span]) -> dict[str, float]:
     """Percentages over queries: `R@n,IoU=m` for n in 1 and 5, and `mIoU` of the first segment.
 
     Args:
@@ -26,7 +26,7 @@ def recall_table(predictions: Sequence[Sequence[Span]], moments: Sequence[Span])
     """
     if len(predictions) != len(moments) or not moments:
         raise ValueError(f"{len(predictions)} predictions for {len(moments)} moments: give one for each, at least one.")
-    ious = [[interval_iou(span, moment) for span in spans] for spans, moment in zip(predictions, moments, strict=True)]
+    ious = [[compute_iou(span, moment) for span in spans] for spans, moment in zip(predictions, moments, strict=True)]
     table = {
         f"R@{n},IoU={m}": 100 * sum(max(row[:n], default=0.0) >= m for row in ious) / len(ious)
         for n in (1, 5)

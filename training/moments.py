@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.files import DataError, whole_file
+from training.files import DataError, write_whole
 
 __all__ = ["DataError", "Moment", "parse_moment", "read_moments", "write_moments"]
 
@@ -74,6 +74,6 @@ def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:
     """Writes a moments file whole or not at all. Returns how many moments it holds."""
     known = ({key: value for key, value in asdict(moment).items() if value is not None} for moment in moments)
     rows = [json.dumps(values) for values in known]
-    with whole_file(Path(path)) as part:
+    with write_whole(Path(path)) as part:
         part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
     return len(rows)

@@ -22,16 +22,16 @@ from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounde
 from grounding.errors import CheckpointError, GroundingError
 from grounding.model import Grounder
 from training.config import TrainConfig, read_train_config
+from training.epoch_selection import EncodedQueries
 from training.features import FeatureStore, open_features
-from training.losses import ContrastConfig, estimate, mined_scales, relative
+from training.losses import ContrastConfig, estimate_foreground, mine_scales, rescale_scores
 from training.moments import DataError, Moment, read_moments
-from training.selection import EncodedQueries
-from training.sources import kept_beside
+from training.sources import path_from_moments
 
 Frames = dict[str, Tensor]  # by name, the frames that were taken for something, (Q, T) bool
 
 
-def taken(frames: Tensor, logits: Tensor, timestamps: Tensor, config: ContrastConfig) -> Frames:
+def mark_frames(frames: Tensor, logits: Tensor, timestamps: Tensor, config: ContrastConfig) -> Frames:
     """What each contrast takes for foreground and background in one video.
 
     Args:
@@ -40,15 +40,15 @@ def taken(frames: Tensor, logits: Tensor, timestamps: Tensor, config: ContrastCo
         timestamps: (T,) seconds.
     """
     count, mask = len(logits), torch.ones_like(logits, dtype=torch.bool)  # (Q, T)
-    foreground, background = estimate(relative(logits, mask), mask, config)  # (Q, T) each
+    foreground, background = estimate_foreground(rescale_scores(logits, mask), mask, config)  # (Q, T) each
     found = {"all frames": mask, "foreground": foreground > 0, "background of coarse contrast": background}
-    scales = mined_scales(frames.expand(count, -1, -1), logits, mask, timestamps.expand(count, -1), config)
+    scales = mine_scales(frames.expand(count, -1, -1), logits, mask, timestamps.expand(count, -1), config)
     for number, mined in enumerate(scales, 1):
         found |= {f"foreground at scale {number}": mined.foreground > 0, f"mined at scale {number}": mined.negatives}
     return found
 
 
-def by_video(
+def score_videos(
     grounder: Grounder, moments: Sequence[Moment], store: FeatureStore, queries: EncodedQueries
 ) -> Iterator[tuple[list[Moment], Tensor, Tensor, Tensor]]:
     """The moments of each video, its frames (T, D), logits (Q, T) and timestamps (T,)."""
@@ -62,24 +62,24 @@ def by_video(
 
 
 @torch.inference_mode()
-def count(grounder: Grounder, moments: Sequence[Moment], config: TrainConfig, queries: EncodedQueries) -> str:
+def count_inside(grounder: Grounder, moments: Sequence[Moment], config: TrainConfig, queries: EncodedQueries) -> str:
     """A markdown table of how many frames were taken for what, and the share of them inside the annotated moment.
 
     `moments` have start and end. Raises DataError as the feature stores do.
     """
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     total, inside = Counter(), Counter()
-    for rows, frames, logits, timestamps in by_video(grounder, moments, store, queries):
+    for rows, frames, logits, timestamps in score_videos(grounder, moments, store, queries):
         start, end = (torch.tensor([[getattr(row, side)] for row in rows]) for side in ("start", "end"))  # (Q, 1) each
         true = (timestamps >= start) & (timestamps < end)  # (Q, T)
-        for name, chosen in taken(frames, logits, timestamps, config.objective.contrast).items():
+        for name, chosen in mark_frames(frames, logits, timestamps, config.objective.contrast).items():
             total[name] += int(chosen.sum())
             inside[name] += int((chosen & true).sum())
     rows = [f"| {name} | {number:,} | {100 * inside[name] / max(number, 1):.1f}% |\n" for name, number in total.items()]
     return "".join(["| taken for | frames | inside the moment |\n", "|---|---|---|\n", *rows])
 
 
-def annotated(path: Path) -> list[Moment]:
+def read_annotated(path: Path) -> list[Moment]:
     """The moments with start and end. Raises DataError where there is none."""
     known = [moment for moment in read_moments(path) if moment.start is not None]
     if not known:
@@ -111,9 +111,9 @@ def main() -> int:
         folder = find_checkpoint(args.checkpoint)
         checkpoint = read_config(folder)
         check_fits(checkpoint, config)
-        moments = annotated(args.moments)
-        queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), kept_beside(args.moments))
-        print(count(load_grounder(folder, checkpoint), moments, config, queries), end="")
+        moments = read_annotated(args.moments)
+        queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), path_from_moments(args.moments))
+        print(count_inside(load_grounder(folder, checkpoint), moments, config, queries), end="")
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,17 +8,17 @@ from torch import Tensor
 
 from grounding.model import Grounder
 from grounding.validation import check_ranges
-from training.data import Batch
+from training.batches import Batch
+from training.distributed import ALONE, Team
 from training.losses import (
     ContrastConfig,
-    coarse_contrast,
-    frame_contrast,
-    hard_negative_contrast,
+    contrast_coarsely,
+    contrast_frames,
+    contrast_hard_negatives,
+    judge_presence,
+    match_videos,
     pool_best,
-    presence_loss,
-    video_level_loss,
 )
-from training.processes import ALONE, Team
 
 WEIGHTS = ("video", "presence", "composition", "coarse", "hard")
 ACROSS = ("video", "presence")  # the losses that read all processes' queries and parts
@@ -69,13 +69,13 @@ def split_parts(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     return logits[:, batch.owner.unsqueeze(1), frames], step < lengths.unsqueeze(1)
 
 
-def near_same(batch: Batch) -> Tensor:
+def find_near_same(batch: Batch) -> Tensor:
     """(Q, Q), True where two different queries say nearly the same."""
     alike = batch.sentences @ batch.sentences.T >= NEAR_SAME  # (Q, Q)
     return alike & ~torch.eye(len(alike), dtype=torch.bool, device=alike.device)  # (Q, Q)
 
 
-def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig, team: Team = ALONE) -> dict[str, Tensor]:
+def compute_losses(grounder: Grounder, batch: Batch, config: ObjectiveConfig, team: Team = ALONE) -> dict[str, Tensor]:
     """The losses of one batch by name, unweighted, and their weighted sum as `total`. Losses of weight 0 are absent.
 
     With several processes the queries and parts of all of them, Q' and P', are each other's negatives, and the mean of
@@ -89,18 +89,18 @@ def objective(grounder: Grounder, batch: Batch, config: ObjectiveConfig, team: T
     pooled = pool_best(parts, part_mask.expand_as(parts), config.pool)  # (Q', P)
     pooled = team.gather(pooled.T, sizes).T  # (Q', P')
     positive = torch.eye(len(pooled), dtype=torch.bool, device=pooled.device)  # (Q', P')
-    ignored = near_same(replace(batch, sentences=team.gather(batch.sentences, sizes)))  # (Q', P')
+    ignored = find_near_same(replace(batch, sentences=team.gather(batch.sentences, sizes)))  # (Q', P')
     own = logits[team.own(sizes)][torch.arange(len(queries), device=logits.device), batch.owner]  # (Q, T)
     own_frames, own_mask = frames[batch.owner], batch.mask[batch.owner]  # (Q, T, D), (Q, T)
     contrast = config.contrast
     losses = {
-        "video": lambda: video_level_loss(pooled, positive, ignored),
-        "presence": lambda: presence_loss(pooled, positive, ignored),
-        "composition": lambda: frame_contrast(
+        "video": lambda: match_videos(pooled, positive, ignored),
+        "presence": lambda: judge_presence(pooled, positive, ignored),
+        "composition": lambda: contrast_frames(
             own_frames, queries, batch.inside.float(), own_mask & ~batch.inside, contrast.temperature
         ),
-        "coarse": lambda: coarse_contrast(own_frames, queries, own, own_mask, contrast),
-        "hard": lambda: hard_negative_contrast(
+        "coarse": lambda: contrast_coarsely(own_frames, queries, own, own_mask, contrast),
+        "hard": lambda: contrast_hard_negatives(
             own_frames, queries, own, own_mask, batch.timestamps[batch.owner], contrast
         ),
     }

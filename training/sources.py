@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 
 from grounding.encoders.packaged_weights import MINILM
 from grounding.encoders.registry import load_query_encoder
+from training.batches import QueryBank, Source
 from training.config import TrainConfig
-from training.data import QueryBank, Source
+from training.distributed import ALONE, Team
 from training.features import open_features
-from training.files import DataError, whole_file
+from training.files import DataError, write_whole
 from training.moments import Moment, read_moments
-from training.processes import ALONE, Team
 
 
 def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source], QueryBank]:
@@ -38,7 +38,7 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
         durations.setdefault(moment.video, moment.duration)
         by_video[moment.video].append(queries.setdefault(moment.query, len(queries)))
         if config.data.supervised:
-            spans[moment.video].append(known_span(moment, config))
+            spans[moment.video].append(require_span(moment, config))
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     sources = []
     for video, indices in by_video.items():
@@ -47,11 +47,11 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
         timestamps = torch.from_numpy(encoded.timestamps).float()  # (T,)
         sources.append(Source(features, timestamps, tuple(indices), video, tuple(spans[video])))
     with team.main_first():
-        bank = encode_queries(list(queries), keep=kept_beside(config.data.moments))
+        bank = encode_queries(list(queries), keep=path_from_moments(config.data.moments))
     return sources, bank
 
 
-def known_span(moment: Moment, config: TrainConfig) -> tuple[float, float]:
+def require_span(moment: Moment, config: TrainConfig) -> tuple[float, float]:
     """Start and end, for full supervision. Raises DataError where there are none, or videos are composed or cut."""
     if config.composition.most > 1 or config.composition.crop < 1:
         raise DataError("data.supervised takes whole videos: set composition.fewest, most and crop to 1.")
@@ -62,7 +62,7 @@ def known_span(moment: Moment, config: TrainConfig) -> tuple[float, float]:
     return moment.start, moment.end
 
 
-def kept_beside(moments: str | Path) -> Path:
+def path_from_moments(moments: str | Path) -> Path:
     """Where the encoded queries of a moments file are kept."""
     return Path(f"{moments}.queries.safetensors")
 
@@ -72,12 +72,12 @@ def encode_queries(queries: list[str], device: str = "auto", keep: Path | None =
 
     `keep` names a file to read them from, where it holds these very queries, and else to keep them in.
     """
-    key = _key(queries)
-    bank = _read(keep, key) if keep else None
+    key = _hash_queries(queries)
+    bank = _read_queries(keep, key) if keep else None
     if bank is None:
         bank = _encode(queries, device)
         if keep:
-            _write(keep, key, bank)
+            _write_queries(keep, key, bank)
     return bank
 
 
@@ -91,12 +91,12 @@ def _encode(queries: list[str], device: str) -> QueryBank:
     return QueryBank(tokens, torch.cat(sentences))
 
 
-def _key(queries: Sequence[str]) -> str:
+def _hash_queries(queries: Sequence[str]) -> str:
     """What tells one list of queries, encoded by these weights, from any other."""
     return hashlib.sha256("\0".join([MINILM.sha256, *queries]).encode(errors="surrogatepass")).hexdigest()
 
 
-def _read(path: Path, key: str) -> QueryBank | None:
+def _read_queries(path: Path, key: str) -> QueryBank | None:
     """The queries kept in `path`; None if it is missing, damaged, or holds others."""
     try:
         with safe_open(path, "pt") as file:
@@ -108,11 +108,11 @@ def _read(path: Path, key: str) -> QueryBank | None:
         return None
 
 
-def _write(path: Path, key: str, bank: QueryBank) -> None:
+def _write_queries(path: Path, key: str, bank: QueryBank) -> None:
     lengths = torch.tensor([len(row) for row in bank.tokens])  # (Q,)
     tensors = {"tokens": torch.cat(bank.tokens), "lengths": lengths, "sentences": bank.sentences}
     try:
-        with whole_file(path) as part:
+        with write_whole(path) as part:
             save_file(tensors, part, {"key": key})
     except DataError as error:  # a folder that is only read from: training needs no more
         print(f"{error} Until then every run encodes its queries anew.", file=sys.stderr)

@@ -23,14 +23,14 @@ from tqdm import tqdm
 
 from grounding.errors import GroundingError
 from grounding.model import Grounder
-from training.bridges import start
+from training.batches import Batch, QueryBank, Source, draw_batches, draw_groups
 from training.config import TrainConfig, check_sizes, read_train_config
-from training.data import Batch, QueryBank, Source, batches, groups
-from training.files import DataError, check_folder, whole_file
-from training.objective import ObjectiveConfig, objective
-from training.processes import PRECISIONS, Team, alone, together
-from training.results import export, write_log
-from training.selection import Selection, as_checkpoint, validator
+from training.distributed import PRECISIONS, Team, start_alone, start_together
+from training.epoch_selection import Selection, describe_checkpoint, make_validator
+from training.export import export, write_log
+from training.files import DataError, check_folder, write_whole
+from training.initialization import initialize
+from training.objective import ObjectiveConfig, compute_losses
 from training.sources import load_sources
 
 STATE = "state.pt"
@@ -46,7 +46,7 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The losses of this process's share of a batch, by name."""
-        return objective(self.grounder, batch, self.config, self.team)
+        return compute_losses(self.grounder, batch, self.config, self.team)
 
 
 class Run:
@@ -63,7 +63,7 @@ class Run:
         self.config, self.sources, self.bank, self.team = config, sources, bank, team
         check_sizes(config, len(sources), team.count)
         torch.manual_seed(config.seed)
-        self.grounder = start(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
+        self.grounder = initialize(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
         optimizer = torch.optim.AdamW(
             self.grounder.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -73,7 +73,7 @@ class Run:
         )
         self.learner = team.prepare(Learner(self.grounder, config.objective, team))
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
-        self.selection = Selection(validator(config) if team.main else None)
+        self.selection = Selection(make_validator(config) if team.main else None)
         self.selection.consider(self.average.module, 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
@@ -92,7 +92,7 @@ class Run:
         """At least as many steps as the run takes: groups are of random size, so epochs differ by a step."""
         config = self.config
         seeds = [random.Random(f"{config.seed}/{epoch}") for epoch in range(config.epochs)]
-        counts = [len(groups(len(self.sources), config.composition, seed)) for seed in seeds]
+        counts = [len(draw_groups(len(self.sources), config.composition, seed)) for seed in seeds]
         return max(11, sum(-(-count // config.videos) for count in counts) + 1)  # OneCycleLR divides by total / 10 - 1
 
     def run_epoch(self) -> None:
@@ -102,7 +102,7 @@ class Run:
         torch.manual_seed(config.seed * 100_003 + self.epoch + 1_000_000_007 * team.rank)  # for dropout, resumed or not
         began, rows, pairs = time.perf_counter(), [], 0
         order = config.composition, config.videos, config.seed, self.epoch, team.rank, team.count
-        for batch in batches(self.sources, self.bank, *order):
+        for batch in draw_batches(self.sources, self.bank, *order):
             losses = self.learner(batch.to(team.accelerator.device))
             self._step(losses["total"])
             rows.append(torch.stack([value.detach().float() for value in losses.values()]))
@@ -136,7 +136,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Writes the whole state, so that a kill leaves the old one or the new. Raises DataError if it cannot."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
-        with whole_file(path) as part:
+        with write_whole(path) as part:
             torch.save(state | {"log": self.log, "config": repr(self.config)}, part)
 
     def load(self, path: Path) -> None:
@@ -158,7 +158,7 @@ class Run:
 def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
     """Trains to the end, saving after every epoch, and exports the checkpoint to `out`. By default alone on the CPU."""
     check_folder(out)
-    team = team or alone()
+    team = team or start_alone()
     sources, bank = load_sources(config, team)
     run = Run(config, sources, bank, team)
     if (out / STATE).is_file():
@@ -175,7 +175,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
             bar.update()
     if team.main:
         write_log(run.log, out / "log.jsonl")
-        export(run.selection.weights, as_checkpoint(config), out)
+        export(run.selection.weights, describe_checkpoint(config), out)
     return run
 
 
@@ -188,7 +188,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         config = read_train_config(args.config)
-        team = together(args.device, args.mixed_precision, args.out)
+        team = start_together(args.device, args.mixed_precision, args.out)
         run = train(config, args.out, team)
     except GroundingError as error:
         print(error, file=sys.stderr)

@@ -8,11 +8,19 @@ import pytest
 from grounding.features.encoded_video import EncodedVideo
 from tests.training.test_train import THINGS, FakeQueryEncoder
 from training.ablate import ablate, main
-from training.ablation import markdown, paired_gain, read_ablation, read_table, spread, vary, vary_segments
+from training.ablation_config import (
+    format_gain,
+    format_spread,
+    format_table,
+    read_ablation,
+    read_table,
+    vary,
+    vary_segments,
+)
+from training.epoch_selection import EncodedQueries
 from training.features import write_features
-from training.metrics import recall_table
+from training.metrics import compute_recalls
 from training.moments import DataError, read_moments
-from training.selection import EncodedQueries
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 METHOD = """name = "toy"
@@ -95,7 +103,7 @@ class TestAblate:
             found = [json.loads(line)["segments"] for line in (where / "predictions.jsonl").read_text().splitlines()]
             truth = [(moment.start, moment.end) for moment in moments(where / "moments.jsonl")]
             result = json.loads((cell / "result.json").read_text())
-            assert result["rows"][row] == recall_table(found, truth)
+            assert result["rows"][row] == compute_recalls(found, truth)
             assert result["queries"] == len(truth) == 12
 
     def test_folds_share_no_video_and_training_sees_no_span(self, folder):
@@ -193,15 +201,15 @@ def test_the_table_weighs_folds_by_their_queries_and_pairs_the_gain():
     better = {
         cell: scores(value["mIoU"] + gain) for (cell, value), gain in zip(base.items(), (1, 3, 1, 3), strict=True)
     }
-    lines = markdown({"base": base, "better": better}, {0: 200, 1: 100}).splitlines()
+    lines = format_table({"base": base, "better": better}, {0: 200, 1: 100}).splitlines()
     assert lines[2].startswith("| base | 21.0 ± 1.4 |")
     assert lines[3].startswith("| better | 22.7 ± 1.4 |")
     assert lines[3].endswith("| +2.0 ± 0.6 |")
 
 
 def test_one_seed_has_no_spread():
-    assert spread([61.25]) == "61.2"
-    assert paired_gain({(0, 0): scores(2.0)}, {(0, 0): scores(1.0)}) == "+1.0"
+    assert format_spread([61.25]) == "61.2"
+    assert format_gain({(0, 0): scores(2.0)}, {(0, 0): scores(1.0)}) == "+1.0"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("ablate-*.toml")), ids=lambda path: path.stem)

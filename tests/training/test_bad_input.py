@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from tests.training.test_processes import run, toml  # noqa: F401, a fixture
+from tests.training.test_distributed import run, toml  # noqa: F401, a fixture
 from tests.training.test_train import config  # noqa: F401, a fixture
-from training.sources import kept_beside
+from training.sources import path_from_moments
 from training.train import STATE
 
 LINE = {"video": "0.mp4", "duration": 5.0, "query": "a cat", "start": 1.0, "end": 2.0}
@@ -32,7 +32,7 @@ def fails(monkeypatch, capsys, folder, *named: str) -> None:
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert [text for text in named if text not in message] == []
     left = {path for path in folder.rglob("*") if path.is_file()} - before
-    whole = {STATE, "log.jsonl", kept_beside("train.jsonl").name}  # of the epochs that were done
+    whole = {STATE, "log.jsonl", path_from_moments("train.jsonl").name}  # of the epochs that were done
     assert [path for path in left if path.name not in whole and "tfevents" not in path.name] == []
 
 
@@ -99,10 +99,10 @@ def test_a_run_that_diverges(toml, tmp_path, monkeypatch, capsys):  # noqa: F811
 class TestKeptQueries:
     def test_another_sentence_is_encoded(self, toml, tmp_path, monkeypatch):  # noqa: F811
         assert run(monkeypatch, toml, "--out", tmp_path / "one") == 0
-        before = kept_beside(tmp_path / "train.jsonl").read_bytes()
+        before = path_from_moments(tmp_path / "train.jsonl").read_bytes()
         append(tmp_path, json.dumps(LINE))
         assert run(monkeypatch, toml, "--out", tmp_path / "two") == 0
-        assert kept_beside(tmp_path / "train.jsonl").read_bytes() != before
+        assert path_from_moments(tmp_path / "train.jsonl").read_bytes() != before
 
     def test_the_same_ones_are_not_and_train_the_same(self, toml, tmp_path, monkeypatch):  # noqa: F811
         assert run(monkeypatch, toml, "--out", tmp_path / "one") == 0
@@ -112,14 +112,14 @@ class TestKeptQueries:
 
     def test_a_damaged_file_is_written_again(self, toml, tmp_path, monkeypatch):  # noqa: F811
         assert run(monkeypatch, toml, "--out", tmp_path / "one") == 0
-        kept = kept_beside(tmp_path / "train.jsonl")
+        kept = path_from_moments(tmp_path / "train.jsonl")
         whole = kept.read_bytes()
         kept.write_bytes(whole[:-8])
         assert run(monkeypatch, toml, "--out", tmp_path / "two") == 0
         assert kept.read_bytes() == whole
 
     def test_a_place_that_cannot_be_written_is_told_and_does_not_matter(self, toml, tmp_path, monkeypatch, capsys):  # noqa: F811
-        kept_beside(tmp_path / "train.jsonl").mkdir()
+        path_from_moments(tmp_path / "train.jsonl").mkdir()
         assert run(monkeypatch, toml, "--out", tmp_path / "one") == 0
         assert "encodes its queries anew" in capsys.readouterr().err
         assert list(tmp_path.glob("*.part")) == []

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from grounding.features.encoded_video import EncodedVideo
-from training.compare import cosines, main
+from training.compare import compute_cosines, main
 from training.features import write_features
 
 ENCODER = "open_clip:tiny:none"
@@ -45,7 +45,7 @@ def test_features_of_something_else_do_not(folder, monkeypatch, capsys):
 def test_frames_are_paired_by_time():
     own = EncodedVideo(np.array([0.0, 1.0, 2.0]), np.eye(3), 3.0, "x")
     published = EncodedVideo(np.array([0.9, 2.2]), np.eye(3)[[1, 0]], 3.0, "x")
-    np.testing.assert_allclose(cosines(own, published), [1.0, 0.0])
+    np.testing.assert_allclose(compute_cosines(own, published), [1.0, 0.0])
 
 
 def test_no_video_in_common_is_one_clear_line(folder, monkeypatch, capsys):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.training.tensors import directions, flags, row
-from training.losses import ContrastConfig, coarse_contrast, estimate, frame_contrast, relative
+from training.losses import ContrastConfig, contrast_coarsely, contrast_frames, estimate_foreground, rescale_scores
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_with_no_foreground_limit_there_is_no_background():
 
 class TestRelative:
     def test_runs_from_zero_to_one_over_real_frames(self):
-        level = relative(row(2.0, 4.0, 3.0, 99.0), flags(1, 1, 1, 0))
+        level = rescale_scores(row(2.0, 4.0, 3.0, 99.0), flags(1, 1, 1, 0))
         assert level.tolist() == [[0.0, 1.0, 0.5, 0.0]]
 
     def test_each_row_for_itself_however_small_its_range(self):
-        level = relative(torch.tensor([[2.0, 4.0], [0.5, 0.49]]), flags(1, 1).expand(2, -1))
+        level = rescale_scores(torch.tensor([[2.0, 4.0], [0.5, 0.49]]), flags(1, 1).expand(2, -1))
         assert level.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
     def test_a_flat_curve_is_zero(self):
-        assert relative(row(3.0, 3.0), flags(1, 1)).tolist() == [[0.0, 0.0]]
+        assert rescale_scores(row(3.0, 3.0), flags(1, 1)).tolist() == [[0.0, 0.0]]
 
 
 class TestFrameContrast:
@@ -59,46 +59,46 @@ class TestFrameContrast:
     anchor = directions(0)[0]
 
     def test_is_info_nce_at_the_temperature(self):
-        loss = frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
+        loss = contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
         logits = (self.frames @ self.anchor[0] / 0.5)[0]
         assert loss.item() == pytest.approx(-logits.log_softmax(0)[0].item(), rel=1e-5)
 
     def test_a_lower_temperature_is_surer_of_what_is_right(self):
         warm, cold = (
-            frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), t).item() for t in (1.0, 0.1)
+            contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), t).item() for t in (1.0, 0.1)
         )
         assert cold < warm / 10
 
     def test_pulls_the_foreground_and_pushes_the_negatives(self):
         frames = self.frames.clone().requires_grad_()
-        frame_contrast(frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5).backward()
+        contrast_frames(frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5).backward()
         towards = frames.grad[0] @ self.anchor[0]
         assert towards[0] < 0
         assert (towards[1:] > 0).all()
 
     def test_frames_that_are_neither_get_no_gradient(self):
         frames = self.frames.clone().requires_grad_()
-        frame_contrast(frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 1), 0.5).backward()
+        contrast_frames(frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 1), 0.5).backward()
         assert (frames.grad[0, 1] == 0).all()
 
     def test_the_foreground_is_weighted(self):
         frames = directions(10, 60, 130)
         each = [
-            frame_contrast(frames, self.anchor, weights, flags(0, 0, 1), 0.5).item()
+            contrast_frames(frames, self.anchor, weights, flags(0, 0, 1), 0.5).item()
             for weights in (row(1.0, 0, 0), row(0, 1.0, 0))
         ]
-        both = frame_contrast(frames, self.anchor, row(3.0, 1.0, 0), flags(0, 0, 1), 0.5).item()
+        both = contrast_frames(frames, self.anchor, row(3.0, 1.0, 0), flags(0, 0, 1), 0.5).item()
         assert both == pytest.approx(0.75 * each[0] + 0.25 * each[1], rel=1e-5)
 
     def test_light_weights_weigh_as_much_as_heavy_ones(self):
         light, heavy = (
-            frame_contrast(self.frames, self.anchor, row(weight, 0, 0), flags(0, 1, 1), 0.5) for weight in (0.01, 1.0)
+            contrast_frames(self.frames, self.anchor, row(weight, 0, 0), flags(0, 1, 1), 0.5) for weight in (0.01, 1.0)
         )
         assert light.item() == pytest.approx(heavy.item())
 
     def test_videos_without_negatives_or_foreground_are_left_out_of_the_mean(self):
-        one = frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
-        three = frame_contrast(
+        one = contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
+        three = contrast_frames(
             self.frames.expand(3, -1, -1),
             self.anchor.expand(3, -1),
             torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 0]]),
@@ -110,12 +110,14 @@ class TestFrameContrast:
     def test_videos_with_both_weigh_the_same(self):
         frames = torch.cat([self.frames, directions(40, 100, 20)])
         foreground, negatives = torch.tensor([[1.0, 0, 0], [0, 0.2, 0]]), torch.tensor([[0, 1, 1], [1, 0, 1]]).bool()
-        each = [frame_contrast(frames[[i]], self.anchor, foreground[[i]], negatives[[i]], 0.5).item() for i in range(2)]
-        both = frame_contrast(frames, self.anchor.expand(2, -1), foreground, negatives, 0.5)
+        each = [
+            contrast_frames(frames[[i]], self.anchor, foreground[[i]], negatives[[i]], 0.5).item() for i in range(2)
+        ]
+        both = contrast_frames(frames, self.anchor.expand(2, -1), foreground, negatives, 0.5)
         assert both.item() == pytest.approx(sum(each) / 2)
 
     def test_without_any_negative_it_is_zero(self):
-        assert frame_contrast(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
+        assert contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
 
 
 class TestEstimate:
@@ -123,17 +125,17 @@ class TestEstimate:
     mask = torch.ones(1, 8, dtype=torch.bool)
 
     def test_by_height_frames_between_the_two_are_neither(self):
-        foreground, background = estimate(self.scores, self.mask, ContrastConfig())
+        foreground, background = estimate_foreground(self.scores, self.mask, ContrastConfig())
         assert torch.allclose(foreground, row(0.0, 0.0, 1.0, 0.0, 0.9, 0.0, 0.0, 0.0))
         assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
 
     def test_by_what_stands_out_it_is_one_stretch_and_all_else_is_background(self):
-        foreground, background = estimate(self.scores, self.mask, ContrastConfig(balance=0.7))
+        foreground, background = estimate_foreground(self.scores, self.mask, ContrastConfig(balance=0.7))
         assert foreground.tolist() == row(0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0).tolist()
         assert background.tolist() == flags(1, 1, 0, 0, 0, 0, 1, 1).tolist()
 
     def test_frames_at_the_limits_count(self):
-        foreground, background = estimate(
+        foreground, background = estimate_foreground(
             row(0.0, 0.25, 0.5, 1.0), flags(1, 1, 1, 1), ContrastConfig(foreground=0.5, background=0.25)
         )
         assert foreground.tolist() == [[0.0, 0.0, 0.5, 1.0]]
@@ -143,7 +145,7 @@ class TestEstimate:
     def test_padding_is_neither(self, balance):
         mask, scores = flags(1, 1, 1, 1, 1, 1, 0, 0), self.scores.clone()
         scores[0, 6] = 1.0
-        foreground, background = estimate(scores, mask, ContrastConfig(balance=balance))
+        foreground, background = estimate_foreground(scores, mask, ContrastConfig(balance=balance))
         assert not foreground[~mask].any()
         assert not background[~mask].any()
 
@@ -158,7 +160,7 @@ class TestCoarseContrast:
         mask = torch.ones(1, 4, dtype=torch.bool) if mask is None else mask
         frames = self.frames if frames is None else frames
         scores = self.scores if scores is None else scores
-        return coarse_contrast(frames, self.query, scores, mask, config or self.config)
+        return contrast_coarsely(frames, self.query, scores, mask, config or self.config)
 
     def test_pulls_the_foreground_and_pushes_the_background(self):
         frames = self.frames.clone().requires_grad_()
@@ -189,7 +191,7 @@ class TestCoarseContrast:
 
     def test_the_anchor_is_drawn_to_the_query(self):
         toward, away = (
-            coarse_contrast(self.frames, query, self.scores, flags(1, 1, 1, 1), self.config)
+            contrast_coarsely(self.frames, query, self.scores, flags(1, 1, 1, 1), self.config)
             for query in (directions(0)[0], directions(160)[0])
         )
         assert toward < away
@@ -208,7 +210,7 @@ class TestCoarseContrast:
             (self.frames, directions(0)[0], self.scores),
             (directions(90, 10, 40, 170), directions(30)[0], row(0.1, 1.0, 0.9, 0.0)),
         ]
-        alone = [coarse_contrast(*each, flags(1, 1, 1, 1), self.config).item() for each in rows]
+        alone = [contrast_coarsely(*each, flags(1, 1, 1, 1), self.config).item() for each in rows]
         frames, query, scores = (torch.cat(parts) for parts in zip(*rows, strict=True))
-        both = coarse_contrast(frames, query, scores, flags(1, 1, 1, 1).expand(2, -1), self.config)
+        both = contrast_coarsely(frames, query, scores, flags(1, 1, 1, 1).expand(2, -1), self.config)
         assert both.item() == pytest.approx(sum(alone) / 2, rel=1e-5)

@@ -7,9 +7,9 @@ from training.config import DataConfig
 from training.features import (
     FeatureFolder,
     PublishedFeatures,
-    feature_path,
     is_written,
     open_features,
+    path_from_video,
     write_features,
 )
 from training.moments import DataError
@@ -28,7 +28,7 @@ class TestFeatureFolder:
     def test_names_with_folders_are_kept_apart(self, tmp_path):
         store = FeatureFolder(tmp_path, "fake", 4)
         path = write_features(tmp_path, "b/a.mp4", VIDEO, rate=2.0)
-        assert path == feature_path(tmp_path, "b/a.mp4")
+        assert path == path_from_video(tmp_path, "b/a.mp4")
         assert store.has("b/a.mp4")
         assert not store.has("a.mp4")
 

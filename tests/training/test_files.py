@@ -2,12 +2,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from training.files import DataError, check_folder, whole_file
+from training.files import DataError, check_folder, write_whole
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with whole_file(path) as part:
+    with write_whole(path) as part:
         part.write_text("all of it")
         assert not path.exists()
     assert path.read_text() == "all of it"
@@ -18,7 +18,7 @@ def test_a_file_is_there_when_it_is_whole(tmp_path):
 def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(type(error) if isinstance(error, Exception) else error), whole_file(path) as part:
+    with pytest.raises(type(error) if isinstance(error, Exception) else error), write_whole(path) as part:
         part.write_text("ne")
         raise error
     assert path.read_text() == "old"
@@ -27,8 +27,8 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "a.txt"
-    with whole_file(path) as one:
-        with whole_file(path) as two:
+    with write_whole(path) as one:
+        with write_whole(path) as two:
             two.write_text("two")
         one.write_text("one")
     assert path.read_text() == "one"
@@ -36,14 +36,14 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_whoever_reads_other_files_reads_this_one(tmp_path):
     (tmp_path / "plain").touch()
-    with whole_file(tmp_path / "a") as part:
+    with write_whole(tmp_path / "a") as part:
         save_file({"a": torch.zeros(1)}, part)
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"file.a cannot be written"), whole_file(tmp_path / "file" / "a") as part:
+    with pytest.raises(DataError, match=r"file.a cannot be written"), write_whole(tmp_path / "file" / "a") as part:
         part.write_text("x")
     with pytest.raises(DataError, match="file cannot be written"):
         check_folder(tmp_path / "file")

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.training.tensors import flags, row
-from training.losses import pool_best, presence_loss, video_level_loss
+from training.losses import judge_presence, match_videos, pool_best
 
 NOTHING = torch.zeros(2, 2, dtype=torch.bool)
 DIAGONAL = torch.eye(2, dtype=torch.bool)
@@ -39,37 +39,37 @@ class TestVideoLevelLoss:
         pooled = torch.tensor([[2.0, 0.5], [-1.0, 1.0]])
         target = torch.arange(2)
         expected = (F.cross_entropy(pooled, target) + F.cross_entropy(pooled.T, target)) / 2
-        assert video_level_loss(pooled, DIAGONAL, NOTHING).item() == pytest.approx(expected.item())
+        assert match_videos(pooled, DIAGONAL, NOTHING).item() == pytest.approx(expected.item())
 
     def test_falls_when_the_right_pairs_score_higher(self):
         pooled = torch.zeros(2, 2, requires_grad=True)
-        video_level_loss(pooled, DIAGONAL, NOTHING).backward()
+        match_videos(pooled, DIAGONAL, NOTHING).backward()
         assert (pooled.grad.diag() < 0).all()
         assert (pooled.grad[~DIAGONAL] > 0).all()
 
     def test_ignored_pairs_weigh_nothing(self):
         ignored = torch.tensor([[False, True], [False, False]])
         losses = [
-            video_level_loss(torch.tensor([[1.0, other], [0.0, 1.0]]), DIAGONAL, ignored).item() for other in (0.0, 9.0)
+            match_videos(torch.tensor([[1.0, other], [0.0, 1.0]]), DIAGONAL, ignored).item() for other in (0.0, 9.0)
         ]
         assert losses[0] == pytest.approx(losses[1])
         assert losses[0] == pytest.approx(math.log(1 + math.exp(-1)) / 2)  # one row, one column are left
 
     def test_a_positive_is_never_ignored(self):
         pooled = torch.tensor([[2.0, 0.5], [-1.0, 1.0]])
-        assert video_level_loss(pooled, DIAGONAL, DIAGONAL) == video_level_loss(pooled, DIAGONAL, NOTHING)
+        assert match_videos(pooled, DIAGONAL, DIAGONAL) == match_videos(pooled, DIAGONAL, NOTHING)
 
     def test_a_sentence_without_a_video_counts_only_as_a_negative(self):
         pooled, match = torch.tensor([[2.0, 0.5], [-1.0, 1.0], [0.3, 0.7]]), torch.eye(3, 2, dtype=torch.bool)
         rows = F.cross_entropy(pooled[:2], torch.arange(2))
         columns = F.cross_entropy(pooled.T, torch.arange(2))
-        loss = video_level_loss(pooled, match, torch.zeros(3, 2, dtype=torch.bool))
+        loss = match_videos(pooled, match, torch.zeros(3, 2, dtype=torch.bool))
         assert loss.item() == pytest.approx(((rows + columns) / 2).item())
 
     def test_several_sentences_of_one_video_can_all_be_right(self):
         pooled = torch.tensor([[9.0, -9.0], [9.0, -9.0], [-9.0, 9.0]], requires_grad=True)
         match = torch.tensor([[True, False], [True, False], [False, True]])
-        video_level_loss(pooled, match, torch.zeros_like(match)).backward()
+        match_videos(pooled, match, torch.zeros_like(match)).backward()
         assert pooled.grad.abs().max() < 1e-6  # nothing is left to learn
 
     def test_several_sentences_of_one_video_share_its_probability(self):
@@ -78,7 +78,7 @@ class TestVideoLevelLoss:
         rows = F.cross_entropy(pooled, torch.tensor([0, 0, 1]))
         first, second = pooled.T.softmax(dim=-1)
         columns = -(((first[0] + first[1]) / 2).log() + second[2].log()) / 2
-        loss = video_level_loss(pooled, match, torch.zeros_like(match))
+        loss = match_videos(pooled, match, torch.zeros_like(match))
         assert loss.item() == pytest.approx(((rows + columns) / 2).item())
 
 
@@ -87,20 +87,20 @@ class TestPresenceLoss:
         pooled, positive = torch.zeros(4, 4), torch.eye(4, dtype=torch.bool)
         pooled[positive] = 1.0
         expected = (math.log(1 + math.exp(-1)) + math.log(2)) / 2
-        assert presence_loss(pooled, positive, torch.zeros_like(positive)).item() == pytest.approx(expected)
+        assert judge_presence(pooled, positive, torch.zeros_like(positive)).item() == pytest.approx(expected)
 
     def test_pulls_the_positives_up_and_the_negatives_down(self):
         pooled = torch.zeros(2, 2, requires_grad=True)
-        presence_loss(pooled, DIAGONAL, NOTHING).backward()
+        judge_presence(pooled, DIAGONAL, NOTHING).backward()
         assert (pooled.grad.diag() < 0).all()
         assert (pooled.grad[~DIAGONAL] > 0).all()
 
     def test_ignored_pairs_get_no_gradient(self):
         pooled = torch.zeros(2, 2, requires_grad=True)
-        presence_loss(pooled, DIAGONAL, torch.tensor([[False, True], [False, False]])).backward()
+        judge_presence(pooled, DIAGONAL, torch.tensor([[False, True], [False, False]])).backward()
         assert pooled.grad[0, 1] == 0
         assert pooled.grad[1, 0] > 0
 
     def test_one_pair_alone_is_finite(self):
         alone = torch.ones(1, 1, dtype=torch.bool)
-        assert presence_loss(torch.zeros(1, 1), alone, ~alone).isfinite()
+        assert judge_presence(torch.zeros(1, 1), alone, ~alone).isfinite()

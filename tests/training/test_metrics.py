@@ -1,6 +1,6 @@
 import pytest
 
-from training.metrics import interval_iou, recall_table
+from training.metrics import compute_iou, compute_recalls
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,11 @@ from training.metrics import interval_iou, recall_table
     ],
 )
 def test_interval_iou(a, b, expected):
-    assert interval_iou(a, b) == interval_iou(b, a) == pytest.approx(expected)
+    assert compute_iou(a, b) == compute_iou(b, a) == pytest.approx(expected)
 
 
 def test_a_perfect_prediction_is_a_hundred():
-    table = recall_table([[(1.0, 2.0)], [(3.0, 9.0)]], [(1.0, 2.0), (3.0, 9.0)])
+    table = compute_recalls([[(1.0, 2.0)], [(3.0, 9.0)]], [(1.0, 2.0), (3.0, 9.0)])
     assert set(table.values()) == {100.0}
     names = {f"R@{n},IoU={m}" for n in (1, 5) for m in (0.3, 0.5, 0.7)}
     assert set(table) == names | {"mIoU"}
@@ -33,7 +33,7 @@ def test_a_mixed_table():
         [(20.0, 30.0), (0.0, 4.0)],  # 0, then 0.4
         [],
     ]
-    table = recall_table(predictions, moments)
+    table = compute_recalls(predictions, moments)
     assert table == {
         "R@1,IoU=0.3": 50.0,
         "R@1,IoU=0.5": 50.0,
@@ -46,19 +46,19 @@ def test_a_mixed_table():
 
 
 def test_the_threshold_itself_counts():
-    assert recall_table([[(0.0, 5.0)]], [(0.0, 10.0)])["R@1,IoU=0.5"] == 100.0
+    assert compute_recalls([[(0.0, 5.0)]], [(0.0, 10.0)])["R@1,IoU=0.5"] == 100.0
 
 
 def test_a_sixth_prediction_does_not_count():
-    assert recall_table([[(50.0, 60.0)] * 5 + [(0.0, 10.0)]], [(0.0, 10.0)])["R@5,IoU=0.3"] == 0.0
+    assert compute_recalls([[(50.0, 60.0)] * 5 + [(0.0, 10.0)]], [(0.0, 10.0)])["R@5,IoU=0.3"] == 0.0
 
 
 @pytest.mark.parametrize(("predictions", "moments"), [([], []), ([[(0, 1)]], []), ([[(0, 1)]], [(0, 1), (1, 2)])])
 def test_what_does_not_pair_up_is_an_error(predictions, moments):
     with pytest.raises(ValueError, match="one for each"):
-        recall_table(predictions, moments)
+        compute_recalls(predictions, moments)
 
 
 def test_percentages_have_two_digits():
-    table = recall_table([[(0.0, 3.0)], [], []], [(0.0, 10.0), (0.0, 1.0), (0.0, 1.0)])
+    table = compute_recalls([[(0.0, 3.0)], [], []], [(0.0, 10.0), (0.0, 1.0), (0.0, 1.0)])
     assert (table["R@1,IoU=0.3"], table["R@1,IoU=0.5"], table["mIoU"]) == (33.33, 0.0, 10.0)

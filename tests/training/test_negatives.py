@@ -4,19 +4,19 @@ import pytest
 import torch
 
 from grounding.segments.hard_negatives import Scale
-from tests.training.test_processes import toml  # noqa: F401, a fixture
+from tests.training.test_distributed import toml  # noqa: F401, a fixture
 from tests.training.test_train import config  # noqa: F401, a fixture
 from training.config import read_train_config
 from training.losses import ContrastConfig
 from training.moments import Moment, write_moments
-from training.negatives import main, taken
+from training.negatives import main, mark_frames
 from training.train import train
 
 
 def test_each_contrast_tells_what_it_takes_for_what():
     frames = torch.eye(2)[[1, 1, 0, 0, 1, 1]]  # frames 2 and 3 look alike, all others look otherwise
     logits = torch.tensor([[0.0, 0.5, 1.0, 1.0, 0.0, 0.0]])
-    found = taken(frames, logits, torch.arange(6.0), ContrastConfig(scales=(Scale(1.0, 0.5),)))
+    found = mark_frames(frames, logits, torch.arange(6.0), ContrastConfig(scales=(Scale(1.0, 0.5),)))
     numbers = {name: chosen[0].nonzero().flatten().tolist() for name, chosen in found.items()}
     assert numbers == {
         "all frames": [0, 1, 2, 3, 4, 5],

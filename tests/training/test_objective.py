@@ -6,8 +6,8 @@ import torch
 from torch.nn.functional import pad
 
 from grounding.model import Grounder, GrounderConfig
-from training.data import Batch, CompositionConfig, QueryBank, Source, collate
-from training.objective import NEAR_SAME, ObjectiveConfig, near_same, objective, split_parts
+from training.batches import Batch, CompositionConfig, QueryBank, Source, collate
+from training.objective import NEAR_SAME, ObjectiveConfig, compute_losses, find_near_same, split_parts
 
 EVERYTHING = ObjectiveConfig(video=1.0, presence=0.5, composition=0.7, coarse=0.3, hard=0.2)
 NAMES = ("video", "presence", "composition", "coarse", "hard")
@@ -45,17 +45,17 @@ class TestSplitParts:
 class TestNearSame:
     def test_marks_other_queries_that_say_the_same(self):
         close = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0], [0.7, 0.7], [-1, 0]]))
-        alike = near_same(batch(close))
+        alike = find_near_same(batch(close))
         assert close[0] @ close[1] > NEAR_SAME
         assert alike.nonzero().tolist() == [[0, 1], [1, 0]]
 
     def test_the_same_sentence_of_two_videos_is_marked(self):
-        assert near_same(batch(torch.eye(5)[[0, 1, 2, 0, 4]])).nonzero().tolist() == [[0, 3], [3, 0]]
+        assert find_near_same(batch(torch.eye(5)[[0, 1, 2, 0, 4]])).nonzero().tolist() == [[0, 3], [3, 0]]
 
 
 class TestObjective:
     def test_the_total_is_the_weighted_sum(self):
-        losses = objective(grounder(), batch(), EVERYTHING)
+        losses = compute_losses(grounder(), batch(), EVERYTHING)
         total = sum(getattr(EVERYTHING, name) * losses[name] for name in NAMES)
         assert set(losses) == {*NAMES, "total"}
         assert losses["total"].item() == pytest.approx(total.item(), rel=1e-5)
@@ -63,13 +63,13 @@ class TestObjective:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_a_loss_of_weight_zero_is_absent(self, name):
-        losses = objective(grounder(), batch(), dataclasses.replace(EVERYTHING, **{name: 0.0}))
+        losses = compute_losses(grounder(), batch(), dataclasses.replace(EVERYTHING, **{name: 0.0}))
         assert set(losses) == {*NAMES, "total"} - {name}
 
     @pytest.mark.parametrize("name", NAMES)
     def test_each_loss_reaches_frames_and_queries(self, name):
         model = grounder()
-        objective(model, batch(), only(**{name: 1.0}))["total"].backward()
+        compute_losses(model, batch(), only(**{name: 1.0}))["total"].backward()
         for tower in (model.frame_tower, model.query_tower):
             assert tower.projection.weight.grad.abs().sum() > 0
 
@@ -84,14 +84,14 @@ class TestObjective:
             inside=pad(made.inside, (0, 4)),
             tokens=made.tokens.masked_fill(~made.token_mask[..., None], 50.0),
         )
-        plain = objective(grounder(), made, only(**{name: 1.0}))["total"]
-        loss = objective(grounder(), padded, only(**{name: 1.0}))["total"]
+        plain = compute_losses(grounder(), made, only(**{name: 1.0}))["total"]
+        loss = compute_losses(grounder(), padded, only(**{name: 1.0}))["total"]
         assert loss.item() == pytest.approx(plain.item(), rel=1e-5)
 
     @pytest.mark.parametrize("name", ["video", "presence"])
     def test_negatives_that_say_the_same_are_ignored(self, name):
         apart, alike = (
-            objective(grounder(), batch(sentences), only(**{name: 1.0}))["total"]
+            compute_losses(grounder(), batch(sentences), only(**{name: 1.0}))["total"]
             for sentences in (torch.eye(5), torch.eye(5)[[0, 1, 2, 0, 4]])
         )
         assert not torch.isclose(apart, alike)
@@ -102,7 +102,7 @@ class TestObjective:
         optimizer = torch.optim.Adam(model.parameters(), 0.03)
         for _ in range(60):
             optimizer.zero_grad()
-            objective(model, made, only(**{name: 1.0}))["total"].backward()
+            compute_losses(model, made, only(**{name: 1.0}))["total"].backward()
             optimizer.step()
         scores = model(made.features, made.mask, made.tokens, made.token_mask)  # (Q, V, T)
         own = scores[torch.arange(5), made.owner]  # (Q, T)
@@ -115,4 +115,4 @@ class TestObjective:
         sources = [Source(torch.ones(3, 6), torch.arange(3.0), (0,))]
         bank = QueryBank([torch.ones(2, 5)], torch.ones(1, 1))
         alone = collate([[0]], sources, bank, CompositionConfig(1, 1), random.Random(0))
-        assert objective(grounder(), alone, EVERYTHING)["total"].isfinite()
+        assert compute_losses(grounder(), alone, EVERYTHING)["total"].isfinite()

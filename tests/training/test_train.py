@@ -11,10 +11,10 @@ from grounding.encoders.registry import QueryTokens
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
-from training.bridges import start
+from training.batches import CompositionConfig
 from training.config import DataConfig, TrainConfig
-from training.data import CompositionConfig
 from training.features import write_features
+from training.initialization import initialize
 from training.moments import Moment, write_moments
 from training.objective import ObjectiveConfig
 from training.sources import load_sources
@@ -272,4 +272,4 @@ def test_more_epochs_do_not_go_on_from_a_shorter_run(config, tmp_path):
 
 def test_sizes_that_do_not_fit_the_embedded_encoder_are_one_clear_error(config):
     with pytest.raises(GroundingError, match="frame_width to 1664"):
-        start(Grounder(config.model), dataclasses.replace(config, frame_encoder="embedded"))
+        initialize(Grounder(config.model), dataclasses.replace(config, frame_encoder="embedded"))

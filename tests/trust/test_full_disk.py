@@ -25,9 +25,9 @@ from grounding.video.cutting import cut
 from grounding.video.limits import Patience
 from tests.boards import board
 from tests.clips import write_video
+from training.export import export, write_log
 from training.features import write_features
-from training.files import whole_file
-from training.results import export, write_log
+from training.files import write_whole
 
 NOISE = [np.random.default_rng(seed).integers(0, 256, (128, 128, 3), dtype=np.uint8) for seed in range(20)]
 ANSWER = Answer("a cat", 6.0, "embedded", np.arange(500.0), np.zeros(500), [Segment(1.0, 2.5, 0.7)], [])
@@ -116,7 +116,7 @@ def test_a_checkpoint_leaves_the_old_one(out):
 
 def test_a_training_state_leaves_the_old_one(out):
     (out / "state.pt").write_text("old")
-    with full_disk(), pytest.raises(GroundingError) as error, whole_file(out / "state.pt") as part:
+    with full_disk(), pytest.raises(GroundingError) as error, write_whole(out / "state.pt") as part:
         torch.save({"a": torch.zeros(10_000)}, part)
     assert_refused(error, out, "state.pt")
     assert (out / "state.pt").read_text() == "old"

@@ -9,9 +9,9 @@ from grounding.checkpoint import load_grounder, read_config
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
 from tests.training.test_train import config  # noqa: F401, a fixture
+from training.epoch_selection import EncodedQueries, Selection, make_validator
 from training.features import write_features
 from training.moments import DataError, Moment, write_moments
-from training.selection import EncodedQueries, Selection, validator
 from training.train import train
 
 
@@ -74,12 +74,12 @@ class TestValidation:
         best = max(row["validation"] for row in rows)
         assert run.selection.best >= best > 50
         kept = load_grounder(tmp_path / "out", read_config(tmp_path / "out"))
-        assert validator(validated)(kept) == pytest.approx(run.selection.best)
+        assert make_validator(validated)(kept) == pytest.approx(run.selection.best)
 
     def test_a_moment_without_a_span_cannot_validate(self, validated):
         write_moments(validated.data.validation, [Moment("joined.mp4", 10.0, "a cat")])
         with pytest.raises(DataError, match="validation.jsonl"):
-            validator(validated)
+            make_validator(validated)
 
     def test_no_epochs_keep_the_start(self, validated, tmp_path):
         run = train(dataclasses.replace(validated, epochs=0), tmp_path / "none")

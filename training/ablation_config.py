@@ -11,7 +11,7 @@ from typing import Any
 
 from grounding.segments.find import SegmentConfig
 from training.config import TrainConfig, build
-from training.files import DataError, whole_file
+from training.files import DataError, write_whole
 
 METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
 JUDGED = "R@1,IoU=0.5"
@@ -60,7 +60,7 @@ class AblationConfig:
 
 def read_ablation(path: str | Path) -> AblationConfig:
     """Reads a TOML file. Raises DataError naming the file and the remedy."""
-    return _built(AblationConfig, read_table(path), path)
+    return _build_config(AblationConfig, read_table(path), path)
 
 
 def read_table(path: str | Path) -> dict[str, Any]:
@@ -80,16 +80,16 @@ def vary(table: Mapping[str, Any], changes: Mapping[str, Any], where: str | Path
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = value
-    return _built(TrainConfig, varied, where)
+    return _build_config(TrainConfig, varied, where)
 
 
 def vary_segments(segments: SegmentConfig, changes: Mapping[str, Any], where: str | Path) -> SegmentConfig:
     """`segments` with `changes` by key. Raises DataError for a key that is unknown."""
     table = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(segments).items()}
-    return _built(SegmentConfig, table | dict(changes), where)
+    return _build_config(SegmentConfig, table | dict(changes), where)
 
 
-def _built(kind: Any, table: Mapping[str, Any], where: str | Path) -> Any:
+def _build_config(kind: Any, table: Mapping[str, Any], where: str | Path) -> Any:
     try:
         return build(kind, dict(table), "")
     except ValueError as error:
@@ -99,7 +99,7 @@ def _built(kind: Any, table: Mapping[str, Any], where: str | Path) -> Any:
 Scores = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]  # by variant, then by (fold, seed)
 
 
-def markdown(scores: Scores, counts: Mapping[int, int]) -> str:
+def format_table(scores: Scores, counts: Mapping[int, int]) -> str:
     """The table: mean over seeds and spread, folds weighted by their queries, and the paired gain on the first row.
 
     Args:
@@ -110,29 +110,31 @@ def markdown(scores: Scores, counts: Mapping[int, int]) -> str:
     head = ["variant", *(name.replace(",", " ") for name in METRICS), f"gain at {JUDGED.replace(',', ' ')}"]
     rows = [head, ["---"] * len(head)]
     for name, cells in scores.items():
-        over_seeds = [spread([value[metric] for value in by_seed(cells, counts)]) for metric in METRICS]
-        gain = "" if name == first else paired_gain(cells, scores[first])
+        over_seeds = [format_spread([value[metric] for value in average_by_seed(cells, counts)]) for metric in METRICS]
+        gain = "" if name == first else format_gain(cells, scores[first])
         rows.append([name, *over_seeds, gain])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def by_seed(cells: Mapping[tuple[int, int], Mapping[str, float]], counts: Mapping[int, int]) -> list[dict[str, float]]:
+def average_by_seed(
+    cells: Mapping[tuple[int, int], Mapping[str, float]], counts: Mapping[int, int]
+) -> list[dict[str, float]]:
     """For each seed the metrics over all queries of its folds."""
     seeds = sorted({seed for _, seed in cells})
-    return [_pooled({fold: value for (fold, s), value in cells.items() if s == seed}, counts) for seed in seeds]
+    return [_average_folds({fold: value for (fold, s), value in cells.items() if s == seed}, counts) for seed in seeds]
 
 
-def _pooled(folds: Mapping[int, Mapping[str, float]], counts: Mapping[int, int]) -> dict[str, float]:
+def _average_folds(folds: Mapping[int, Mapping[str, float]], counts: Mapping[int, int]) -> dict[str, float]:
     total = sum(counts[fold] for fold in folds)
     return {name: sum(value[name] * counts[fold] for fold, value in folds.items()) / total for name in METRICS}
 
 
-def spread(values: Sequence[float]) -> str:
+def format_spread(values: Sequence[float]) -> str:
     """Mean and, of more than one value, standard deviation: "61.2 ± 0.4"."""
     return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def paired_gain(cells: Mapping, base: Mapping) -> str:
+def format_gain(cells: Mapping, base: Mapping) -> str:
     """Mean difference over the cells that both have, in points, and its standard error."""
     gains = [cells[cell][JUDGED] - base[cell][JUDGED] for cell in cells if cell in base]
     error = f" ± {stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
@@ -141,5 +143,5 @@ def paired_gain(cells: Mapping, base: Mapping) -> str:
 
 def write_json(path: Path, values: Any) -> None:
     """Writes JSON, whole or not at all. Raises DataError."""
-    with whole_file(path) as part:
+    with write_whole(path) as part:
         part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -84,14 +84,14 @@ class Team:
 ALONE = Team()
 
 
-def alone(device: str = "cpu") -> Team:
+def start_alone(device: str = "cpu") -> Team:
     """A team of one, whatever other processes there are: they may train something else."""
     from accelerate import Accelerator
 
     return Team(Accelerator(cpu=device == "cpu"))
 
 
-def together(device: str, precision: str | None, out: Path) -> Team:
+def start_together(device: str, precision: str | None, out: Path) -> Team:
     """All processes that `accelerate launch` started; without it a team of one. Logs to `out` for TensorBoard.
 
     Raises:

@@ -16,9 +16,9 @@ from grounding.model import Grounder
 from grounding.predictor import Predictor
 from training.config import TrainConfig
 from training.features import open_features
-from training.metrics import recall_table
+from training.metrics import compute_recalls
 from training.moments import DataError, Moment, read_moments
-from training.sources import encode_queries, kept_beside
+from training.sources import encode_queries, path_from_moments
 
 Score = Callable[[Grounder], float]
 
@@ -65,7 +65,7 @@ class EncodedQueries:
         return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths)
 
 
-def validator(config: TrainConfig) -> Score | None:
+def make_validator(config: TrainConfig) -> Score | None:
     """Scores a grounder on the config's validation moments: the mean of R@1 IoU=0.5 and mIoU. None where it names none.
 
     Raises DataError as `read_moments` and the feature stores do, and for a moment without start and end.
@@ -77,18 +77,22 @@ def validator(config: TrainConfig) -> Score | None:
         raise DataError(f"{config.data.validation}: a moment has no start and end: validation needs both.")
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     videos = {moment.video: store.load(moment.video, moment.duration) for moment in moments}
-    queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), kept_beside(config.data.validation))
+    queries = EncodedQueries(
+        sorted({moment.query.strip() for moment in moments}), path_from_moments(config.data.validation)
+    )
 
     def score(grounder: Grounder) -> float:
-        predictor = Predictor(as_checkpoint(config), copy.deepcopy(grounder), device="cpu")
+        predictor = Predictor(describe_checkpoint(config), copy.deepcopy(grounder), device="cpu")
         predictor.query_encoder = queries
-        table = recall_table(spans(predictor, videos, moments), [(moment.start, moment.end) for moment in moments])
+        table = compute_recalls(
+            predict_spans(predictor, videos, moments), [(moment.start, moment.end) for moment in moments]
+        )
         return (table["R@1,IoU=0.5"] + table["mIoU"]) / 2
 
     return score
 
 
-def spans(predictor: Predictor, videos: dict, moments: Sequence[Moment]) -> list[list[tuple[float, float]]]:
+def predict_spans(predictor: Predictor, videos: dict, moments: Sequence[Moment]) -> list[list[tuple[float, float]]]:
     """The predicted segments of every moment's query; moments of one video stand together."""
     found = []
     for video, rows in groupby(moments, key=lambda moment: moment.video):
@@ -97,7 +101,7 @@ def spans(predictor: Predictor, videos: dict, moments: Sequence[Moment]) -> list
     return found
 
 
-def as_checkpoint(config: TrainConfig) -> CheckpointConfig:
+def describe_checkpoint(config: TrainConfig) -> CheckpointConfig:
     """What the checkpoint that a run makes says of itself."""
     return CheckpointConfig(
         name=config.name,

@@ -12,10 +12,10 @@ from accelerate.state import AcceleratorState
 from grounding.checkpoint import load_grounder, read_config
 from tests.clips import colours
 from tests.training.test_train import Killed, config  # noqa: F401, a fixture
+from training.batches import CompositionConfig, QueryBank, Source, draw_batches
 from training.config import check_sizes, read_train_config
-from training.data import CompositionConfig, QueryBank, Source, batches
+from training.distributed import Team
 from training.files import DataError
-from training.processes import Team
 from training.train import Run, main, train
 
 save = Run.save
@@ -117,7 +117,7 @@ class TestTwoProcesses:
         sources = [Source(torch.full((2, 3), float(n)), torch.arange(2.0), (n,)) for n in range(10)]
         bank = QueryBank([torch.full((1, 3), float(n)) for n in range(10)], torch.eye(10))
         setting = (sources, bank, CompositionConfig(2, 2), 3, 0, 0)
-        whole, *shares = (list(batches(*setting, *place)) for place in ((0, 1), (0, 2), (1, 2)))
+        whole, *shares = (list(draw_batches(*setting, *place)) for place in ((0, 1), (0, 2), (1, 2)))
         for batch, first, second in zip(whole, *shares, strict=True):
             parts = torch.cat([first.tokens, second.tokens]).flatten().tolist()
             assert sorted(parts) == sorted(batch.tokens.flatten().tolist())
@@ -127,8 +127,8 @@ class TestTwoProcesses:
         sources = [Source(torch.ones(2, 3), torch.arange(2.0), (0,))] * 8
         bank = QueryBank([torch.ones(1, 3)], torch.ones(1, 1))
         setting = (sources, bank, CompositionConfig(2, 2), 3, 0, 0)
-        assert [len(list(batches(*setting, rank, 2))) for rank in (0, 1)] == [1, 1]
-        assert len(list(batches(*setting))) == 2
+        assert [len(list(draw_batches(*setting, rank, 2))) for rank in (0, 1)] == [1, 1]
+        assert len(list(draw_batches(*setting))) == 2
 
 
 def test_two_processes_share_out_a_folder_and_report_its_bad_file_once(tmp_path):

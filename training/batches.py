@@ -97,7 +97,7 @@ class CompositionConfig:
         )
 
 
-def groups(count: int, config: CompositionConfig, rng: random.Random) -> list[list[int]]:
+def draw_groups(count: int, config: CompositionConfig, rng: random.Random) -> list[list[int]]:
     """The indices below `count` in random order, cut into groups of `fewest` to `most`; a small rest is dropped."""
     order = list(range(count))
     rng.shuffle(order)
@@ -109,7 +109,7 @@ def groups(count: int, config: CompositionConfig, rng: random.Random) -> list[li
     return cut
 
 
-def crop(source: Source, config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor]:
+def crop_source(source: Source, config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor]:
     """A random stretch of a source: features (t, Dv) and timestamps (t,) from 0."""
     count = len(source.features)
     keep = rng.randint(max(1, round(count * config.crop)), count)
@@ -118,12 +118,14 @@ def crop(source: Source, config: CompositionConfig, rng: random.Random) -> tuple
     return source.features[stretch].float(), source.timestamps[stretch] - source.timestamps[first]
 
 
-def compose(sources: Sequence[Source], config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor, list]:
+def compose_sources(
+    sources: Sequence[Source], config: CompositionConfig, rng: random.Random
+) -> tuple[Tensor, Tensor, list]:
     """Joins sources: features (T, Dv), timestamps (T,), and (first, last) frame indices of every part."""
     features, timestamps, spans = [], [], []
     frames, seconds = 0, 0.0
     for source in sources:
-        part, times = crop(source, config, rng)
+        part, times = crop_source(source, config, rng)
         step = float(times[-1] / (len(times) - 1)) if len(times) > 1 else 1.0
         features.append(part)
         timestamps.append(times + seconds)
@@ -133,7 +135,7 @@ def compose(sources: Sequence[Source], config: CompositionConfig, rng: random.Ra
     return torch.cat(features), torch.cat(timestamps), spans
 
 
-def narrow(span: tuple[int, int], source: Source, pick: int) -> tuple[int, int]:
+def narrow_to_moment(span: tuple[int, int], source: Source, pick: int) -> tuple[int, int]:
     """A whole source's (first, last) frame indices narrowed to a query's moment, where the source knows moments."""
     if not source.moments:
         return span
@@ -154,12 +156,14 @@ def collate(
     """One batch from groups of source indices; each part brings one of its queries, drawn at random."""
     videos, chosen, owner, spans = [], [], [], []
     for number, group in enumerate(joined):
-        features, timestamps, parts = compose([sources[index] for index in group], config, rng)
+        features, timestamps, parts = compose_sources([sources[index] for index in group], config, rng)
         videos.append((features, timestamps))
         picks = [rng.choice(range(len(sources[index].queries))) for index in group]
         chosen += [sources[index].queries[pick] for index, pick in zip(group, picks, strict=True)]
         owner += [number] * len(group)
-        spans += [narrow(part, sources[index], pick) for part, index, pick in zip(parts, group, picks, strict=True)]
+        spans += [
+            narrow_to_moment(part, sources[index], pick) for part, index, pick in zip(parts, group, picks, strict=True)
+        ]
     features = pad_sequence([video for video, _ in videos], batch_first=True)  # (V, T, Dv)
     timestamps = pad_sequence([times for _, times in videos], batch_first=True)  # (V, T)
     tokens = pad_sequence([bank.tokens[query].float() for query in chosen], batch_first=True)  # (Q, N, Dq)
@@ -177,7 +181,7 @@ def collate(
     )
 
 
-def batches(
+def draw_batches(
     sources: Sequence[Source],
     bank: QueryBank,
     config: CompositionConfig,
@@ -193,7 +197,7 @@ def batches(
     cuts. A last batch with fewer videos than processes is left out.
     """
     rng = random.Random(f"{seed}/{epoch}")
-    joined = groups(len(sources), config, rng)
+    joined = draw_groups(len(sources), config, rng)
     if count > 1:
         rng = random.Random(f"{seed}/{epoch}/{rank}")
     for start in range(0, len(joined), videos):

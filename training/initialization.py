@@ -4,7 +4,8 @@ The embedded encoder's frames end in ConSE, which lies in the query encoder's ow
 encoder is mapped to CLIP's text space by ridge regression on prompts whose CLIP embeddings are known, the anchors, and
 frames of another CLIP tower are mapped to the anchors' tower on the frames of the training videos. Both sides of each
 map are centered, since CLIP's texts, its frames and MiniLM's sentences each lie around a mean of their own (Liang et
-al., "Mind the Gap", NeurIPS 2022). No start or end time is read.
+al., "Mind the Gap", NeurIPS 2022). Where a config asks for it, sentences are regressed on their videos in closed form
+instead. No start or end time is read.
 """
 
 from collections.abc import Sequence
@@ -15,26 +16,26 @@ import torch
 from torch import Tensor
 
 from grounding.model import Grounder, start_from_bridge
-from training.config import TrainConfig
-from training.data import QueryBank, Source
+from training.batches import QueryBank, Source
+from training.config import BridgeConfig, TrainConfig
 from training.features import PublishedFeatures
 from training.files import DataError
-from training.regression import start_fitted
 from training.sources import encode_queries
 
 CONSE = 384  # the last features of the embedded encoder, which lie in the query encoder's own space
 QUERY_RIDGE = 3.0
 FRAME_RIDGE = 10.0
+FLOOR = 0.02  # of the largest variance of sentences, added to all before whitening, lest noise is blown up
 
 
-def start(
+def initialize(
     grounder: Grounder, config: TrainConfig, sources: Sequence[Source] = (), bank: QueryBank | None = None
 ) -> Grounder:
     """Starts a fresh grounder from the bridge that fits its frame encoder; without one it starts at random.
 
     Raises DataError if the sizes do not fit the encoder, or the anchors cannot be read.
     """
-    known = conse_map(config) if config.frame_encoder == "embedded" else None
+    known = build_conse_map(config) if config.frame_encoder == "embedded" else None
     if config.bridge.ridge and sources and bank:
         return start_fitted(grounder, config, sources, bank, known)
     if known is not None:
@@ -43,7 +44,7 @@ def start(
         set_centers(grounder, sources, bank)
     if config.data.anchors and sources:
         try:
-            start_from_bridge(grounder, frame_map(sources, config), query_map(config))
+            start_from_bridge(grounder, fit_frame_map(sources, config), fit_query_map(config))
         except ValueError as error:
             raise DataError(
                 f"{config.data.anchors}: {error}: set model.width to that of the anchors or more."
@@ -51,7 +52,7 @@ def start(
     return grounder
 
 
-def conse_map(config: TrainConfig) -> Tensor:
+def build_conse_map(config: TrainConfig) -> Tensor:
     """The embedded encoder's features to their part in the query encoder's space: (384, Dv). Raises DataError."""
     if config.model.frame_width <= CONSE or config.model.width < CONSE or config.model.query_width != CONSE:
         raise DataError(
@@ -61,7 +62,7 @@ def conse_map(config: TrainConfig) -> Tensor:
     return torch.eye(config.model.frame_width)[-CONSE:]  # (384, Dv)
 
 
-def ridge(inputs: Tensor, targets: Tensor, strength: float) -> Tensor:
+def fit_ridge(inputs: Tensor, targets: Tensor, strength: float) -> Tensor:
     """The linear map from centered `inputs` (N, I) to centered `targets` (N, O), shrunk by `strength`: (O, I)."""
     inputs, targets = inputs - inputs.mean(dim=0), targets - targets.mean(dim=0)
     penalty = strength * torch.eye(inputs.shape[1])  # (I, I)
@@ -75,11 +76,11 @@ def set_centers(grounder: Grounder, sources: Sequence[Source], bank: QueryBank) 
     grounder.query_tower.center.copy_(bank.sentences.float().mean(dim=0))
 
 
-def query_map(config: TrainConfig) -> Tensor:
+def fit_query_map(config: TrainConfig) -> Tensor:
     """Pooled queries to the anchors' space: (K, Dq)."""
     prompts, embeddings = read_anchors(config.data.anchors)
     sentences = encode_queries(prompts, keep=Path(f"{config.data.moments}.anchors.safetensors")).sentences  # (N, Dq)
-    return ridge(sentences.float(), embeddings, QUERY_RIDGE)
+    return fit_ridge(sentences.float(), embeddings, QUERY_RIDGE)
 
 
 def read_anchors(path: str | Path) -> tuple[list[str], Tensor]:
@@ -98,18 +99,18 @@ def read_anchors(path: str | Path) -> tuple[list[str], Tensor]:
     return prompts, embeddings
 
 
-def frame_map(sources: Sequence[Source], config: TrainConfig) -> Tensor:
+def fit_frame_map(sources: Sequence[Source], config: TrainConfig) -> Tensor:
     """Frame features to the anchors' space: (K, Dv). Frames that lie there already are left alone."""
     data = config.data
     if not data.anchor_features:
         return torch.eye(config.model.frame_width)  # (Dv, Dv)
     width = read_anchors(data.anchors)[1].shape[1]
     store = PublishedFeatures(data.anchor_features, data.anchor_timestamps, "open_clip:", width)
-    pairs = [(source.features.float(), seen_at(source, store)) for source in sources]
-    return ridge(torch.cat([own for own, _ in pairs]), torch.cat([other for _, other in pairs]), FRAME_RIDGE)
+    pairs = [(source.features.float(), interpolate_frames(source, store)) for source in sources]
+    return fit_ridge(torch.cat([own for own, _ in pairs]), torch.cat([other for _, other in pairs]), FRAME_RIDGE)
 
 
-def seen_at(source: Source, store: PublishedFeatures) -> Tensor:
+def interpolate_frames(source: Source, store: PublishedFeatures) -> Tensor:
     """What another tower saw of the same video, at the times of `source`: (T, K), linear between its own frames."""
     video = store.load(source.name)
     times, frames = source.timestamps.numpy(), video.features.astype(np.float32)  # (T,) and (S, K)
@@ -118,3 +119,61 @@ def seen_at(source: Source, store: PublishedFeatures) -> Tensor:
     after = np.minimum(before + 1, len(frames) - 1)  # (T,)
     rest = (place - before)[:, None].astype(np.float32)  # (T, 1)
     return torch.from_numpy((1 - rest) * frames[before] + rest * frames[after])  # (T, K)
+
+
+def start_fitted(
+    grounder: Grounder, config: TrainConfig, sources: Sequence[Source], bank: QueryBank, known: Tensor | None = None
+) -> Grounder:
+    """Starts a fresh grounder from `fit_bridge` on its training pairs. Raises DataError if the width is too small."""
+    model = config.model
+    if model.width < model.query_width:
+        raise DataError(f"model.width is {model.width}: a fitted bridge needs {model.query_width} or more.")
+    frame_bridge, query_bridge, centers = fit_bridge(sources, bank, config.bridge, known)
+    start_from_bridge(grounder, frame_bridge, query_bridge, centers)
+    with torch.no_grad():  # a mean over the neighbours: the bridge was fitted on means over whole videos
+        grounder.frame_tower.context.weight.fill_(1 / model.context)
+    return grounder
+
+
+def fit_bridge(
+    sources: Sequence[Source], bank: QueryBank, config: BridgeConfig, known: Tensor | None = None
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """A ridge regression of the mean sentence of each video on its mean frame, in closed form.
+
+    Both sides are centred. Sentences are partly whitened first, or the few directions that all captions share decide:
+    the middle between a plain regression and canonical correlation (Hardoon et al., Neural Computation 2004).
+
+    Args:
+        sources: videos.
+        bank: their queries.
+        config: see BridgeConfig.
+        known: (Dq, Dv) map of frames to sentences that is there before any training. The regression then shrinks
+            towards it, so that things which no training sentence names are still found.
+
+    Returns:
+        (Dq, Dv) map of frames, (Dq, Dq) map of queries, and their centers (Dv,) and (Dq,). Mapped training videos and
+        mapped queries have unit length on average.
+    """
+    frames = torch.stack([source.features.float().mean(dim=0) for source in sources])  # (S, Dv)
+    said = torch.stack([bank.sentences[list(source.queries)].mean(dim=0) for source in sources])  # (S, Dq)
+    centers = frames.mean(dim=0), said.mean(dim=0)
+    frames, said = frames - centers[0], said - centers[1]
+    every = torch.cat([bank.sentences[list(source.queries)] for source in sources]) - centers[1]  # (Q, Dq)
+    whiten = _fit_whitening(every, config.whitening)  # (Dq, Dq)
+    spread = frames.square().sum(dim=1).mean().clamp(min=1e-12)
+    kernel = frames @ frames.T / spread + config.ridge * torch.eye(len(frames))  # (S, S)
+    before = whiten @ (torch.zeros(every.shape[1], frames.shape[1]) if known is None else known)  # (Dq, Dv)
+    wanted, guessed = said @ whiten.T, frames @ before.T  # (S, Dq) each
+    share = (wanted * guessed).sum() / guessed.square().sum().clamp(min=1e-12)  # least squares
+    learned = (wanted - share * guessed).T @ torch.linalg.solve(kernel, frames) / spread  # (Dq, Dv)
+    frame_bridge = share * before + learned  # (Dq, Dv)
+    lengths = [(rows @ bridge.T).norm(dim=1).mean().clamp(min=1e-6) for rows, bridge in
+               ((frames, frame_bridge), (every, whiten))]  # fmt: skip
+    return frame_bridge / lengths[0], whiten / lengths[1], centers
+
+
+def _fit_whitening(sentences: Tensor, exponent: float) -> Tensor:
+    """(Q, Dq) centred sentences to the map (Dq, Dq) that evens out their variances to the given degree."""
+    variances, directions = torch.linalg.eigh(sentences.T @ sentences / len(sentences))  # (Dq,), (Dq, Dq)
+    variances = variances.clamp(min=0) + FLOOR * variances.max()  # (Dq,)
+    return variances.pow(-exponent / 2).unsqueeze(1) * directions.T  # (Dq, Dq)

@@ -3,17 +3,17 @@ import random
 import pytest
 import torch
 
-from training.data import (
+from training.batches import (
     Batch,
     CompositionConfig,
     QueryBank,
     Source,
-    batches,
     collate,
-    compose,
-    crop,
-    groups,
-    narrow,
+    compose_sources,
+    crop_source,
+    draw_batches,
+    draw_groups,
+    narrow_to_moment,
 )
 
 WHOLE = CompositionConfig(2, 3)
@@ -32,7 +32,7 @@ def bank(count: int) -> QueryBank:
 
 def epoch(number: int = 0, count: int = 11, config: CompositionConfig = WHOLE, seed: int = 0) -> list[Batch]:
     sources = [source(n, length=3 + n % 4) for n in range(count)]
-    return list(batches(sources, bank(2 * count), config, videos=2, seed=seed, epoch=number))
+    return list(draw_batches(sources, bank(2 * count), config, videos=2, seed=seed, epoch=number))
 
 
 @pytest.mark.parametrize("wrong", [{"fewest": 0}, {"fewest": 4, "most": 3}, {"crop": 0.0}, {"crop": 1.1}])
@@ -44,32 +44,32 @@ def test_composition_is_checked(wrong):
 class TestGroups:
     def test_every_index_is_used_at_most_once_in_groups_of_the_right_size(self):
         for seed in range(20):
-            cut = groups(23, CompositionConfig(3, 5), random.Random(seed))
+            cut = draw_groups(23, CompositionConfig(3, 5), random.Random(seed))
             used = [index for group in cut for index in group]
             assert len(set(used)) == len(used) >= 23 - 2
             assert all(3 <= len(group) <= 5 for group in cut)
 
     def test_one_and_one_composes_nothing(self):
-        assert sorted(groups(4, CompositionConfig(1, 1), random.Random(0))) == [[0], [1], [2], [3]]
+        assert sorted(draw_groups(4, CompositionConfig(1, 1), random.Random(0))) == [[0], [1], [2], [3]]
 
     def test_too_few_make_no_group(self):
-        assert groups(2, CompositionConfig(3, 5), random.Random(0)) == []
+        assert draw_groups(2, CompositionConfig(3, 5), random.Random(0)) == []
 
     def test_the_order_is_random(self):
-        orders = {tuple(map(tuple, groups(9, CompositionConfig(3, 3), random.Random(seed)))) for seed in range(5)}
+        orders = {tuple(map(tuple, draw_groups(9, CompositionConfig(3, 3), random.Random(seed)))) for seed in range(5)}
         assert len(orders) == 5
 
 
 class TestCrop:
     def test_whole_by_default(self):
-        features, timestamps = crop(source(7), WHOLE, random.Random(0))
+        features, timestamps = crop_source(source(7), WHOLE, random.Random(0))
         assert features.tolist() == source(7).features.tolist()
         assert timestamps.tolist() == [0.0, 0.5, 1.0, 1.5]
 
     def test_keeps_a_stretch_of_at_least_the_share_that_begins_at_zero(self):
         lengths = set()
         for seed in range(50):
-            features, timestamps = crop(source(7, length=10), CompositionConfig(crop=0.3), random.Random(seed))
+            features, timestamps = crop_source(source(7, length=10), CompositionConfig(crop=0.3), random.Random(seed))
             frames = features[:, 1]
             assert frames.tolist() == list(range(int(frames[0]), int(frames[0]) + len(frames)))
             assert timestamps.tolist() == [0.5 * frame for frame in range(len(frames))]
@@ -77,22 +77,22 @@ class TestCrop:
         assert lengths == set(range(3, 11))
 
     def test_keeps_at_least_a_frame(self):
-        assert len(crop(source(7, length=1), CompositionConfig(crop=0.01), random.Random(0))[0]) == 1
+        assert len(crop_source(source(7, length=1), CompositionConfig(crop=0.01), random.Random(0))[0]) == 1
 
 
 class TestCompose:
     def test_parts_follow_one_another(self):
-        features, timestamps, spans = compose([source(5, 2), source(6, 3)], WHOLE, random.Random(0))
+        features, timestamps, spans = compose_sources([source(5, 2), source(6, 3)], WHOLE, random.Random(0))
         assert features[:, 0].tolist() == [5, 5, 6, 6, 6]
         assert spans == [(0, 2), (2, 5)]
         assert timestamps.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
 
     def test_each_part_keeps_its_own_rate(self):
-        _, timestamps, _ = compose([source(5, 2, step=2.0), source(6, 3, step=0.5)], WHOLE, random.Random(0))
+        _, timestamps, _ = compose_sources([source(5, 2, step=2.0), source(6, 3, step=0.5)], WHOLE, random.Random(0))
         assert timestamps.tolist() == [0.0, 2.0, 4.0, 4.5, 5.0]
 
     def test_timestamps_rise_with_parts_of_one_frame(self):
-        _, timestamps, _ = compose([source(1, 1), source(2, 1), source(3, 2)], WHOLE, random.Random(0))
+        _, timestamps, _ = compose_sources([source(1, 1), source(2, 1), source(3, 2)], WHOLE, random.Random(0))
         assert (timestamps.diff() > 0).all()
 
 
@@ -170,13 +170,13 @@ class TestNarrow:
     source = Source(torch.zeros(6, 2), torch.arange(6.0), (0, 1), "v", ((1.5, 4.0), (9.0, 12.0)))
 
     def test_keeps_the_frames_of_the_moment(self):
-        assert narrow((0, 6), self.source, 0) == (2, 4)
+        assert narrow_to_moment((0, 6), self.source, 0) == (2, 4)
 
     def test_keeps_one_frame_at_least(self):
-        assert narrow((0, 6), self.source, 1) == (5, 6)
+        assert narrow_to_moment((0, 6), self.source, 1) == (5, 6)
 
     def test_a_source_without_moments_stays_whole(self):
-        assert narrow((3, 9), Source(torch.zeros(6, 2), torch.arange(6.0), (0, 1)), 0) == (3, 9)
+        assert narrow_to_moment((3, 9), Source(torch.zeros(6, 2), torch.arange(6.0), (0, 1)), 0) == (3, 9)
 
     def test_a_batch_marks_the_moment_of_the_query_that_was_drawn(self):
         bank = QueryBank([torch.ones(2, 3), 2 * torch.ones(2, 3)], torch.eye(2))

@@ -1,0 +1,194 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+
+import training.initialization as initialization
+from grounding.errors import GroundingError
+from grounding.model import Grounder, GrounderConfig
+from training.batches import QueryBank, Source
+from training.config import BridgeConfig, DataConfig, TrainConfig
+from training.features import PublishedFeatures
+from training.initialization import fit_bridge, fit_ridge, initialize, interpolate_frames, read_anchors
+
+OWN, SHARED, TEXT = 6, 4, 5
+
+
+def made(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=generator)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Two towers and a text encoder that see one hidden space through linear maps of their own, each off center."""
+    generator = torch.Generator().manual_seed(0)
+    to_own, to_text = made(generator, SHARED, OWN), made(generator, SHARED, TEXT)
+    hidden = [torch.nn.functional.normalize(made(generator, 30, SHARED), dim=-1) for _ in range(4)]
+    texts = made(generator, 60, SHARED)
+    sources = [Source(points @ to_own + 3.0, torch.arange(30.0), (n,), f"v{n}") for n, points in enumerate(hidden)]
+    save_file({f"v{n}": points.numpy() for n, points in enumerate(hidden)}, tmp_path / "other.safetensors")
+    save_file({f"v{n}": np.arange(30.0) for n in range(4)}, tmp_path / "times.safetensors")
+    np.savez(tmp_path / "anchors.npz", prompts=[f"a {n}" for n in range(60)], embeddings=texts.numpy())
+    sentences = texts @ to_text - 1.0
+    monkeypatch.setattr(initialization, "encode_queries", lambda prompts, keep: QueryBank([], sentences))
+    monkeypatch.setattr(initialization, "QUERY_RIDGE", 1e-3)
+    monkeypatch.setattr(initialization, "FRAME_RIDGE", 1e-3)
+    data = DataConfig(
+        moments=str(tmp_path / "moments.jsonl"),
+        features="",
+        anchors=str(tmp_path / "anchors.npz"),
+        anchor_features=str(tmp_path / "other.safetensors"),
+        anchor_timestamps=str(tmp_path / "times.safetensors"),
+    )
+    model = GrounderConfig(OWN, TEXT, 8, context=1, dropout=0.0, centered=True)
+    config = TrainConfig("x", "open_clip:x:y", data, model)
+    return config, sources, QueryBank([], sentences[:4]), hidden, sentences
+
+
+def test_ridge_finds_a_linear_map_whatever_the_centers():
+    generator = torch.Generator().manual_seed(0)
+    inputs, linear = made(generator, 50, 3), made(generator, 2, 3)
+    found = fit_ridge(inputs + 5.0, inputs @ linear.T - 7.0, 1e-4)
+    assert torch.allclose(found, linear, atol=1e-3)
+
+
+def test_more_ridge_shrinks_the_map():
+    inputs = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    assert fit_ridge(inputs, inputs, 100.0).norm() < fit_ridge(inputs, inputs, 1.0).norm()
+
+
+def test_frames_and_texts_meet_in_the_space_of_the_anchors(world):
+    config, sources, bank, hidden, sentences = world
+    grounder = initialize(Grounder(config.model), config, sources, bank).eval()
+    anchors = read_anchors(config.data.anchors)[1]
+    text = grounder.query_tower.projection(sentences - sentences.mean(dim=0))[:, :SHARED]
+    frame = grounder.frame_tower.projection(sources[0].features - grounder.frame_tower.center)[:, :SHARED]
+    assert torch.allclose(text, anchors - anchors.mean(dim=0), atol=0.05)
+    assert torch.allclose(frame, hidden[0] - torch.cat(hidden).mean(dim=0), atol=0.05)
+
+
+def test_towers_are_centered_on_what_they_are_trained_on(world):
+    config, sources, bank, _, _ = world
+    grounder = initialize(Grounder(config.model), config, sources, bank)
+    mean = torch.cat([source.features for source in sources]).mean(dim=0)
+    assert torch.allclose(grounder.frame_tower.center, mean, atol=1e-5)
+    assert torch.allclose(grounder.query_tower.center, bank.sentences.mean(dim=0), atol=1e-5)
+
+
+def test_between_another_towers_frames_lies_their_mix(world):
+    config, _, _, hidden, _ = world
+    store = PublishedFeatures(config.data.anchor_features, config.data.anchor_timestamps, "other", SHARED)
+    seen = interpolate_frames(Source(torch.zeros(3, OWN), torch.tensor([0.0, 2.25, 99.0]), (), "v1"), store)
+    expected = torch.stack([hidden[1][0], 0.75 * hidden[1][2] + 0.25 * hidden[1][3], hidden[1][-1]])
+    assert torch.allclose(seen, expected, atol=1e-5)
+
+
+def test_anchors_that_do_not_fit_are_one_clear_error(world):
+    config, sources, bank, _, _ = world
+    narrow = dataclasses.replace(config, model=dataclasses.replace(config.model, width=3))
+    with pytest.raises(GroundingError, match=r"anchors\.npz.*set model\.width"):
+        initialize(Grounder(narrow.model), narrow, sources, bank)
+
+
+@pytest.mark.parametrize("broken", ["missing", "text", "keys", "rows", "nan"])
+def test_broken_anchors_are_named(tmp_path, broken):
+    path = tmp_path / "anchors.npz"
+    if broken == "text":
+        path.write_text("no archive")
+    if broken == "keys":
+        np.savez(path, words=["a dog"])
+    if broken == "rows":
+        np.savez(path, prompts=["a dog"], embeddings=np.zeros((2, 3)))
+    if broken == "nan":
+        np.savez(path, prompts=["a dog"], embeddings=np.full((1, 3), np.nan))
+    with pytest.raises(GroundingError, match=r"anchors\.npz"):
+        read_anchors(path)
+
+
+@pytest.fixture
+def pairs() -> tuple[list[Source], QueryBank]:
+    """Thirty videos (T, 10) with two sentences (4,) each, one a linear map of the other, both off center."""
+    torch.manual_seed(0)
+    meanings, mix = torch.randn(30, 4), torch.randn(4, 10)
+    sources = [
+        Source((meaning @ mix + 2).repeat(5, 1) + 0.05 * torch.randn(5, 10), torch.arange(5.0), (2 * n, 2 * n + 1))
+        for n, meaning in enumerate(meanings)
+    ]
+    sentences = F.normalize(meanings.repeat_interleave(2, dim=0) + 1 + 0.05 * torch.randn(60, 4), dim=-1)
+    return sources, QueryBank([row.unsqueeze(0) for row in sentences], sentences)
+
+
+def right(frames: torch.Tensor, queries: torch.Tensor) -> float:
+    """Share of the videos whose own sentence is nearest."""
+    nearest = (F.normalize(queries, dim=-1) @ F.normalize(frames, dim=-1).T).argmax(dim=1)
+    return float((nearest == torch.arange(len(queries))).float().mean())
+
+
+def test_frames_and_sentences_meet(pairs):
+    sources, bank = pairs
+    frame_bridge, query_bridge, centers = fit_bridge(sources, bank, BridgeConfig(ridge=0.1))
+    frames = torch.stack([source.features.mean(dim=0) for source in sources]) - centers[0]
+    assert right(frames @ frame_bridge.T, (bank.sentences[::2] - centers[1]) @ query_bridge.T) > 0.8
+
+
+def test_mapped_lengths_are_one_on_average(pairs):
+    sources, bank = pairs
+    frame_bridge, query_bridge, centers = fit_bridge(sources, bank, BridgeConfig(ridge=1.0))
+    frames = torch.stack([source.features.mean(dim=0) for source in sources]) - centers[0]
+    assert (frames @ frame_bridge.T).norm(dim=1).mean() == pytest.approx(1.0, rel=1e-4)
+    assert ((bank.sentences - centers[1]) @ query_bridge.T).norm(dim=1).mean() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_whitening_evens_out_the_sentences(pairs):
+    sources, bank = pairs
+
+    def unevenness(exponent):
+        _, query_bridge, centers = fit_bridge(sources, bank, BridgeConfig(ridge=1.0, whitening=exponent))
+        variances = torch.linalg.eigvalsh(torch.cov(((bank.sentences - centers[1]) @ query_bridge.T).T))
+        return float(variances.max() / variances.min())
+
+    assert unevenness(1.0) < unevenness(0.5) < unevenness(0.0)
+
+
+@pytest.fixture
+def fitted() -> TrainConfig:
+    model = GrounderConfig(frame_width=10, query_width=4, width=6, context=3)
+    return TrainConfig("toy", "toy", DataConfig("", ""), model, bridge=BridgeConfig(ridge=0.1))
+
+
+def test_a_grounder_starts_from_the_fitted_bridge(pairs, fitted):
+    sources, bank = pairs
+    grounder = initialize(Grounder(fitted.model), fitted, sources, bank).eval()
+    with torch.no_grad():
+        features = torch.stack([source.features for source in sources])  # (30, 5, 10)
+        frames = grounder.frame_tower(features, torch.ones(30, 5, dtype=torch.bool))  # (30, 5, 6)
+        tokens = bank.sentences[::2].unsqueeze(1)  # (30, 1, 4)
+        queries = grounder.query_tower(tokens, torch.ones(30, 1, dtype=torch.bool))  # (30, 6)
+    assert right(frames.mean(dim=1), queries) > 0.8
+
+
+def test_a_width_too_small_is_an_error(pairs, fitted):
+    narrow = dataclasses.replace(fitted, model=dataclasses.replace(fitted.model, width=3))
+    with pytest.raises(GroundingError, match="needs 4 or more"):
+        initialize(Grounder(narrow.model), narrow, *pairs)
+
+
+@pytest.mark.parametrize("wrong", [{"ridge": -1.0}, {"whitening": -0.1}])
+def test_a_bridge_takes_no_negative_numbers(wrong):
+    with pytest.raises(ValueError, match="0 or more"):
+        BridgeConfig(**wrong)
+
+
+def test_what_no_training_pair_shows_is_still_known(pairs):
+    sources, bank = pairs
+    known = torch.zeros(4, 11)
+    known[0, 10] = 1.0  # a feature that no training video has, and what it means
+    wider = [dataclasses.replace(each, features=F.pad(each.features, (0, 1))) for each in sources]
+    blind, _, _ = fit_bridge(wider, bank, BridgeConfig(ridge=0.1))
+    assert blind[:, 10].abs().max() < 1e-5
+    known[:, :10] = blind[:, :10]
+    told, query_bridge, _ = fit_bridge(wider, bank, BridgeConfig(ridge=0.1), known)
+    assert F.cosine_similarity(told[:, 10], query_bridge[:, 0], dim=0) == pytest.approx(1.0, abs=1e-4)
