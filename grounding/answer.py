@@ -68,7 +68,7 @@ def build_answer(
     """
     curve = scores.numpy().astype(np.float64)  # (T,)
     reading = config.segments
-    breaks = video.once(  # the same for every query, and for the baseline's
+    breaks = video.compute_once(  # the same for every query, and for the baseline's
         ("breaks", reading.windows, reading.join, reading.changes),
         lambda: find_breaks(video.timestamps, video.features, reading),
     )

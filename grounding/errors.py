@@ -17,6 +17,10 @@ class CheckpointError(GroundingError):
     """The checkpoint is missing, damaged, or does not fit the features it is given."""
 
 
+class FeaturesError(GroundingError):
+    """The features of a video are damaged, or are none."""
+
+
 class WriteError(GroundingError):
     """A file cannot be written: no room, or no right to."""
 

@@ -10,7 +10,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from grounding.errors import CheckpointError
 from grounding.features.encoded_video import EncodedVideo
 from training.files import DataError, write_whole
 
@@ -182,7 +181,7 @@ def _name_errors(where: str | Path, missing: str, remedy: str) -> Iterator[None]
     except (SafetensorError, OSError) as error:
         damaged = f"damaged ({error}): delete it and {remedy}"
         raise DataError(f"{where}: {missing if 'does not contain tensor' in str(error) else damaged}.") from error
-    except (CheckpointError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise DataError(f"{where}: {str(error).rstrip('.')}; {remedy}.") from error
 
 

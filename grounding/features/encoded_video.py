@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from grounding.errors import CheckpointError
+from grounding.errors import FeaturesError
 
-Found = TypeVar("Found")
+Computed = TypeVar("Computed")
 
-BLOCK = 512  # frames that are looked at together
+BLOCK = 512  # frames that are converted at once, which bounds memory
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EncodedVideo:
         skipped: spans (start, end) in seconds that could not be decoded in full.
 
     Raises:
-        CheckpointError: shapes disagree, no frame at all, or a value that is not finite.
+        FeaturesError: shapes disagree, no frame at all, or a value that is not finite.
     """
 
     timestamps: np.ndarray
@@ -33,42 +33,42 @@ class EncodedVideo:
     duration: float
     encoder: str
     skipped: tuple[tuple[float, float], ...] = ()
-    _found: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _computed: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)
-        features = _real(np.asarray(self.features))  # (T, D)
+        features = _check_real(np.asarray(self.features))  # (T, D)
         object.__setattr__(self, "timestamps", timestamps)
         object.__setattr__(self, "features", features)
         if timestamps.ndim != 1 or features.ndim != 2 or len(timestamps) != len(features) or not len(timestamps):
-            raise CheckpointError(
+            raise FeaturesError(
                 f"timestamps {timestamps.shape} and features {features.shape} do not fit: "
                 "give (T,) seconds and (T, D) features of the same T frames, at least one."
             )
-        if not (np.isfinite(timestamps).all() and _finite(features)):
-            raise CheckpointError("The features or timestamps hold NaN or infinity: encode this video again.")
+        if not (np.isfinite(timestamps).all() and _is_finite(features)):
+            raise FeaturesError("The features or timestamps hold NaN or infinity: encode this video again.")
         if (np.diff(timestamps) <= 0).any() or timestamps[0] < 0:
-            raise CheckpointError("The timestamps must be seconds from 0 on, each later than the one before.")
+            raise FeaturesError("The timestamps must be seconds from 0 on, each later than the one before.")
         if not (np.isfinite(self.duration) and self.duration > timestamps[-1]):
-            raise CheckpointError(
+            raise FeaturesError(
                 f"The duration {self.duration} s must be later than the last frame, {timestamps[-1]:.3f} s."
             )
 
-    def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
-        """What `find` finds in this video, looked for once and kept with it. It should be small: nobody counts it."""
-        if what not in self._found:
-            self._found[what] = find()
-        return self._found[what]
+    def compute_once(self, what: Hashable, compute: Callable[[], Computed]) -> Computed:
+        """What `compute` gives for this video, computed once and kept with it. It should be small: nobody counts it."""
+        if what not in self._computed:
+            self._computed[what] = compute()
+        return self._computed[what]
 
 
-def _real(features: np.ndarray) -> np.ndarray:
-    """Features as torch can read them. Raises CheckpointError for what are no real numbers."""
+def _check_real(features: np.ndarray) -> np.ndarray:
+    """Features as torch can read them. Raises FeaturesError for what are no real numbers."""
     if features.dtype.kind not in "fiu":
-        raise CheckpointError(f"The features are of type {features.dtype}: give real numbers, such as float32.")
+        raise FeaturesError(f"The features are of type {features.dtype}: give real numbers, such as float32.")
     return np.ascontiguousarray(features, features.dtype.newbyteorder("="))
 
 
-def _finite(features: np.ndarray) -> bool:
+def _is_finite(features: np.ndarray) -> bool:
     """Whether all values are in float32, looked at block by block, so that no copy as long as the video is made."""
     blocks = (features[first : first + BLOCK] for first in range(0, len(features), BLOCK))
     with np.errstate(over="ignore"):

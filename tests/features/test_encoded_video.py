@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.errors import CheckpointError
+from grounding.errors import FeaturesError
 from grounding.features.encoded_video import BLOCK, EncodedVideo
 
 GOOD = {"timestamps": np.array([0.0, 0.5, 1.0]), "features": np.ones((3, 4)), "duration": 1.5, "encoder": "embedded"}
@@ -51,7 +51,7 @@ def test_cannot_be_changed():
     ],
 )
 def test_what_does_not_fit_says_why(wrong, reason):
-    with pytest.raises(CheckpointError, match=reason):
+    with pytest.raises(FeaturesError, match=reason):
         EncodedVideo(**GOOD | wrong)
 
 
@@ -60,7 +60,7 @@ def test_a_value_that_is_not_finite_is_found_anywhere(frame):
     features = np.ones((2 * BLOCK + 1, 2), np.float16)
     EncodedVideo(np.arange(len(features)), features, len(features), "embedded")
     features[frame, 1] = np.nan
-    with pytest.raises(CheckpointError, match="NaN or infinity"):
+    with pytest.raises(FeaturesError, match="NaN or infinity"):
         EncodedVideo(np.arange(len(features)), features, len(features), "embedded")
 
 
@@ -68,7 +68,7 @@ def test_what_was_found_in_a_video_is_not_looked_for_again():
     video = EncodedVideo(np.arange(2.0), np.zeros((2, 3)), 2.0, "x")
     looks = []
     for what in ("changes", "changes", "mean"):
-        assert video.once(what, lambda: looks.append(1) or len(looks)) == (2 if what == "mean" else 1)
+        assert video.compute_once(what, lambda: looks.append(1) or len(looks)) == (2 if what == "mean" else 1)
     assert len(looks) == 2
 
 
@@ -81,10 +81,10 @@ def test_features_of_any_real_type_are_read(kind):
 
 @pytest.mark.parametrize("kind", [complex, object, str])
 def test_features_that_are_no_real_numbers_are_refused(kind):
-    with pytest.raises(CheckpointError, match="real numbers"):
+    with pytest.raises(FeaturesError, match="real numbers"):
         EncodedVideo(np.arange(3.0), np.ones((3, 2)).astype(kind), 3.0, "embedded")
 
 
 def test_features_too_large_for_single_precision_are_not_finite():
-    with pytest.raises(CheckpointError, match="infinity"):
+    with pytest.raises(FeaturesError, match="infinity"):
         EncodedVideo(np.arange(3.0), np.full((3, 2), 1e39), 3.0, "embedded")
