@@ -1,18 +1,16 @@
 """Clips that a visitor has given: encoded once, remembered for the next query, and shown while they grow."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
-import torch
 
 from grounding.app.memory_cache import Memory
 from grounding.app.models import check_clip, check_length
 from grounding.app.thumbnails import Film, Projector
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.streaming import Growing
+from grounding.features.streaming import StreamingEncoder, read_chunks
+from grounding.isolation.client import ApartReader
 from grounding.predictor import Predictor
 
 
@@ -43,16 +41,6 @@ class Clip:
         """Bytes of memory."""
         pictures = self.film.pictures if self.film else ()
         return self.video.features.nbytes + self.video.timestamps.nbytes + sum(map(len, pictures))
-
-
-class Blind:
-    """A frame encoder for clips whose features are there: only their pictures are wanted."""
-
-    name, width = "blind", 0
-
-    def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
-        """See FrameEncoder."""
-        return torch.empty(len(frames), 0)  # (B, 0)
 
 
 def encoded(path: str | None, predictor: Predictor, memory: Memory[Clip]) -> Iterator[Clip]:
@@ -89,10 +77,10 @@ def film_of(path: str, memory: Memory[Clip]) -> Film | None:
 
 
 def _developed(path: str, rate: float, duration: float) -> Generator[float, None, Film]:
-    projector, growing = Projector(), Growing(path, Blind(), rate)
-    for frames in growing:
+    projector = Projector()
+    for frames in read_chunks(ApartReader(path, rate)):
         projector.add(frames)
-        yield min(growing.seconds / duration, 1.0)
+        yield min(frames[-1].timestamp / duration, 1.0)
     return projector.film()
 
 
@@ -103,16 +91,16 @@ def _kept(key: Key, predictor: Predictor) -> Clip | None:
 
 def _grown(path: str, predictor: Predictor) -> Generator[Clip, None, Clip]:
     projector, begin = Projector(), time.monotonic()
-    growing = predictor.grow_video(path)
-    for frames in growing:
-        check_length(path, growing.seconds)
+    stream = predictor.grow_video(path)
+    for frames in stream:
+        check_length(path, stream.seconds)
         projector.add(frames)
-        yield _so_far(growing, projector, time.monotonic() - begin)
-    video = growing.video()
+        yield _so_far(stream, projector, time.monotonic() - begin)
+    video = stream.video()
     return Clip(video, projector.film(), video.duration)
 
 
-def _so_far(growing: Growing, projector: Projector, elapsed: float) -> Clip:
-    rest = max(growing.expected - growing.seconds, 0.0)
-    wait = elapsed * rest / max(growing.seconds, 1.0)
-    return Clip(growing.video(), projector.film(), growing.expected, wait, whole=False)
+def _so_far(stream: StreamingEncoder, projector: Projector, elapsed: float) -> Clip:
+    rest = max(stream.expected - stream.seconds, 0.0)
+    wait = elapsed * rest / max(stream.seconds, 1.0)
+    return Clip(stream.video(), projector.film(), stream.expected, wait, whole=False)

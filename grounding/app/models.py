@@ -183,11 +183,11 @@ def remembered(
     key = predictor.key(memory.content_hash(video))
     encoded = memory.get(key) or predictor.kept(key)
     if not encoded:
-        growing = predictor.grow_video(video)
-        for _ in growing:
-            check_length(video, growing.seconds)
+        stream = predictor.grow_video(video)
+        for _ in stream:
+            check_length(video, stream.seconds)
             yield gr.skip(), gr.skip()
-        encoded = growing.video()
+        encoded = stream.video()
         predictor.keep(key, video, encoded)
     memory.put(key, encoded, encoded.features.nbytes)
     return encoded

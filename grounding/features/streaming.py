@@ -1,27 +1,31 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 
 from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.repeats import encode_new
-from grounding.features.threads import sharing
 from grounding.isolation.client import ApartReader
 from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
+GRID = (16, 16)  # what moves may be small, so the blocks of a frame are compared one by one
+STILL = 1.0  # of 255, the mean difference in a block up to which nothing has moved
+BRIGHT = 48  # of 255, the difference of a single pixel from which something new is there, however small
 
 Progress = Callable[[float, str], None]
 
 
-class Growing:
+class StreamingEncoder:
     """A video whose frames are being encoded: each step of the iteration encodes a chunk of them.
 
     A child process decodes the next chunk meanwhile. Whoever stops iterating stops decoder and encoder.
@@ -47,12 +51,11 @@ class Growing:
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
-        with closing(iter(self._reader)) as frames:
-            for batch in batched(frames, CHUNK):
-                with sharing()():
-                    self._features.add(encode_new(self._encoder, [frame.image for frame in batch]).numpy())  # (B, D)
-                self._timestamps += [frame.timestamp for frame in batch]
-                yield batch
+        for chunk in read_chunks(self._reader):
+            with share_cores():
+                self._features.add(encode_new(self._encoder, [frame.image for frame in chunk]))  # (B, D)
+            self._timestamps += [frame.timestamp for frame in chunk]
+            yield chunk
         self._whole = True
 
     @property
@@ -103,15 +106,57 @@ def encode_frames(
     """
     report = progress or (lambda fraction, message: None)
     report(0.0, "Opening the video")
-    growing = Growing(path, encoder, rate)
-    for _ in growing:
-        report(min(growing.seconds / growing.expected, 0.99), f"Encoded {growing.seconds:.0f} s of video")
+    stream = StreamingEncoder(path, encoder, rate)
+    for _ in stream:
+        report(min(stream.seconds / stream.expected, 0.99), f"Encoded {stream.seconds:.0f} s of video")
     report(1.0, "Encoded the whole video")
-    return growing.video()
+    return stream.video()
 
 
-def batched(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames, the last one shorter."""
-    stream = iter(frames)
-    while batch := list(islice(stream, size)):
-        yield batch
+def read_chunks(reader: ApartReader) -> Iterator[list[Frame]]:
+    """Frames in lists of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
+    with closing(iter(reader)) as frames:
+        while chunk := list(islice(frames, CHUNK)):
+            yield chunk
+
+
+def encode_new(encoder: FrameEncoder, frames: Sequence[np.ndarray]) -> np.ndarray:
+    """(B, width), as the encoder's `encode`, but frames that show nothing new are not encoded again: slides, screens
+    and cameras that stand still.
+
+    A frame is compared with the last encoded one and not with its neighbour, so slow changes add up until they count.
+    """
+    fresh: list[np.ndarray] = []
+    rows: list[int] = []
+    for frame in frames:
+        if not fresh or differ(frame, fresh[-1]):
+            fresh.append(frame)
+        rows.append(len(fresh) - 1)
+    return encoder.encode(fresh).numpy()[rows]  # (B, width)
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two frames show something different anywhere."""
+    if one.shape != other.shape:
+        return True
+    difference = cv2.absdiff(one, other)  # (H, W, 3)
+    if difference.max() >= BRIGHT:
+        return True
+    return bool(cv2.resize(difference.astype(np.float32), GRID, interpolation=cv2.INTER_AREA).max() >= STILL)
+
+
+@contextmanager
+def share_cores() -> Iterator[None]:
+    """Halves torch's number of threads: those that wait for one another keep their cores busy, so beside a decoder
+    that needs the same cores all of them take half as long again as half of them."""
+    torch.set_num_threads(max(count_threads() // 2, 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count_threads())
+
+
+@cache
+def count_threads() -> int:
+    """Threads that torch computes with when nothing is decoded, asked once: videos may overlap."""
+    return torch.get_num_threads()

@@ -72,12 +72,12 @@ def stages(file: str) -> Times:
 
     from grounding.encoders.frames import prepare
     from grounding.features.encoded_video import EncodedVideo
-    from grounding.features.streaming import CHUNK, batched
+    from grounding.features.streaming import read_chunks
     from grounding.video.reader import FrameReader
 
     predictor, times, stamps, features = ready(), {}, [], []
     reader = FrameReader(file, predictor.config.rate)
-    batches = batched(reader, CHUNK)
+    batches = read_chunks(reader)
     while True:
         with timed(times, "decode"):
             batch = next(batches, None)

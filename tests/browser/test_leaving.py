@@ -6,20 +6,20 @@ from urllib.parse import unquote
 
 from playwright.sync_api import expect
 
-from grounding.features import streaming as growing
+from grounding.features import streaming
 from tests.browser.steps import ask, upload
 from tests.clips import colours
 
 
 def test_the_work_stops_and_the_clip_goes(tab, tmp_path, monkeypatch):
-    encoded, encode = [], growing.encode_new
+    encoded, encode = [], streaming.encode_new
 
     def slowly(encoder, images):
         encoded.append(len(images))
         time.sleep(0.5)
         return encode(encoder, images)
 
-    monkeypatch.setattr(growing, "encode_new", slowly)
+    monkeypatch.setattr(streaming, "encode_new", slowly)
     upload(tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
     kept = Path(unquote(tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
     assert kept.is_file()
