@@ -61,7 +61,7 @@ def listening() -> Iterator[None]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serves the demo.")
-    room = {"type": cache.megabytes, "default": memory.MEGABYTES, "metavar": "N"}
+    room = {"type": cache.parse_megabytes, "default": memory.MEGABYTES, "metavar": "N"}
     parser.add_argument("--memory-mb", **room, help="memory for the clips of all visitors together")
     kept = {"type": minutes, "default": LIMITS.kept, "metavar": "N"}
     parser.add_argument("--keep-minutes", **kept, dest="kept", help="visitors' files go so long after their last use")
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
     args = parse(arguments)
     hold_little_memory()
-    memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.from_options(args)
+    memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.cache_from_options(args)
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
     name, port = os.environ.get("GRADIO_SERVER_NAME", host), os.environ.get("GRADIO_SERVER_PORT")
     os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # else Gradio keeps what was asked in the visitor's browser

@@ -9,7 +9,7 @@ from typing import NoReturn
 from grounding.answer import Answer
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
-from grounding.features.disk_cache import add_options, from_options
+from grounding.features.disk_cache import add_options, cache_from_options
 from grounding.predictor import Predictor
 from grounding.text import left_out, printable
 
@@ -57,7 +57,7 @@ def say(text: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     queries = [check_query(query) for query in args.query]
-    predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=from_options(args))
+    predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))
     report = show_progress if sys.stderr.isatty() else None
     video = predictor.encode_video(args.video, report)
     if video.skipped:

@@ -1,6 +1,5 @@
 """A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
 
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from safetensors.torch import load_file
 
 from grounding.errors import CheckpointError
 from grounding.features.encoded_video import EncodedVideo
+from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments.find import SegmentConfig
 
@@ -77,7 +77,7 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
     path = folder / "model.safetensors"
     grounder = Grounder(config.model)
     try:
-        if config.weights and sha256(path) != config.weights:
+        if config.weights and hash_file(path) != config.weights:
             raise ValueError("its sha256 is not the one in config.json")
         grounder.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     except Exception as error:  # safetensors raises its own type, torch RuntimeError, the system OSError
@@ -101,12 +101,6 @@ def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:
             f"{config.name!r} reads {config.frame_encoder!r} features of width "
             f"{config.model.frame_width}: encode the video again."
         )
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_checkpoints(root: Path = CHECKPOINTS) -> list[str]:

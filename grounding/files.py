@@ -1,7 +1,8 @@
-"""Files that are handed out: their names, and that they are whole."""
+"""Files: what they hold, as a hash; under which names they are handed out, and that they are whole."""
 
 import errno
 import glob
+import hashlib
 import os
 import re
 import unicodedata
@@ -13,6 +14,12 @@ from grounding.errors import WriteError
 
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 LONGEST = 40  # characters of a visitor's own name that are kept
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 of a file's content in hexadecimal digits, read in pieces. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def safe_name(path: str | Path) -> str:

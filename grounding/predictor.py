@@ -6,25 +6,24 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from secrets import token_hex
 
 import numpy as np
 import torch
 
 from grounding.answer import Answer, build_answer
 from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
-from grounding.encoders.devices import resolve_device, tower_dtype
+from grounding.encoders.devices import resolve_device
 from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.errors import QueryError
-from grounding.features.cache_key import Key, code_hash, content_hash, weights_hash
+from grounding.features.cache_key import Key, KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.streaming import Growing, Progress, encode_frames
+from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
+from grounding.files import hash_file
 from grounding.isolation.worker_pool import children
 from grounding.model import Grounder
 from grounding.scoring import LastFrames, embed
@@ -103,7 +102,7 @@ class Predictor:
             EncoderError: the encoder's weights are missing or damaged.
         """
         check_file(Path(path))
-        key = self.cache and self.key(content_hash(path))
+        key = self.cache and self.key(hash_file(path))
         video = self.kept(key)
         if video is None:
             self._expect(path)
@@ -113,10 +112,10 @@ class Predictor:
             progress(1.0, "Encoded before")
         return video
 
-    def grow_video(self, path: str | Path) -> Growing:
+    def grow_video(self, path: str | Path) -> StreamingEncoder:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
         self._expect(path)
-        return Growing(path, self.frame_encoder, self.config.rate)
+        return StreamingEncoder(path, self.frame_encoder, self.config.rate)
 
     def _expect(self, path: str | Path) -> None:
         """What comes before the encoder loads, which takes seconds."""
@@ -124,13 +123,11 @@ class Predictor:
         children().warm()
 
     def key(self, content: str) -> Key:
-        """Under which the features of a file are kept, by its content_hash: the same whatever memory runs out.
+        """Under which the features of a file are kept, by its hash: the same whatever memory runs out.
 
         Raises EncoderError.
         """
-        kind = f"{code_hash()} {self._wanted.type} {tower_dtype(self._wanted)}"
-        width = self.config.model.frame_width
-        return Key(content, self.config.frame_encoder, self._weights_hash, float(self.config.rate), width, kind)
+        return self._keys.make(content)
 
     def kept(self, key: Key | None) -> EncodedVideo | None:
         """What the cache has, None without one."""
@@ -140,17 +137,13 @@ class Predictor:
         """Puts an encoded file into the cache, unless it was written to or has left meanwhile, or the key's device had
         no memory left and another one encoded it."""
         device = torch.device(getattr(vars(self).get("frame_encoder"), "device", "cpu"))
-        with suppress(OSError):
-            if self.cache and device.type == self._wanted.type and content_hash(path) == key.content:
-                self.cache.put(key, video)
+        if self.cache and device.type == self._wanted.type:
+            self.cache.put_file(key, path, video)
 
     @cached_property
-    def _weights_hash(self) -> str:
-        known = weights_hash(self.config.frame_encoder, self.weights)
-        if known is None:
-            _ = self.frame_encoder  # fetches its weights, or says why it cannot
-            known = weights_hash(self.config.frame_encoder, self.weights)
-        return known or token_hex()  # fits nothing that is kept
+    def _keys(self) -> KeyMaker:
+        encoder, rate, width = self.config.frame_encoder, self.config.rate, self.config.model.frame_width
+        return KeyMaker(encoder, rate, width, self._wanted, self.weights, lambda: self.frame_encoder)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

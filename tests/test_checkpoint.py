@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grounding.checkpoint import find_checkpoint, list_checkpoints, load_grounder, read_config, sha256
+from grounding.checkpoint import find_checkpoint, list_checkpoints, load_grounder, read_config
 from grounding.errors import CheckpointError
+from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
 
 MODEL = {"frame_width": 6, "query_width": 5, "width": 8, "context": 3}
@@ -97,7 +98,7 @@ def test_weights_of_another_checkpoint_of_the_same_sizes_are_refused(tmp_path):
     one, other = write(tmp_path / "one"), write(tmp_path / "other")
     torch.manual_seed(1)
     save_file(Grounder(GrounderConfig(**MODEL)).state_dict(), other / "model.safetensors")
-    write(tmp_path / "one", VALUES | {"weights": sha256(one / "model.safetensors")})
+    write(tmp_path / "one", VALUES | {"weights": hash_file(one / "model.safetensors")})
     load_grounder(one, read_config(one))
     (other / "model.safetensors").replace(one / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"sha256 is not the one in config\.json.*fetch the checkpoint again"):
@@ -117,7 +118,7 @@ def test_every_shipped_checkpoint_loads():
         folder = find_checkpoint(name)
         config = read_config(folder)
         assert config.name == name
-        assert config.weights == sha256(folder / "model.safetensors")
+        assert config.weights == hash_file(folder / "model.safetensors")
         assert load_grounder(folder, config).config == config.model
 
 

@@ -1,6 +1,14 @@
+import hashlib
+
 import pytest
 
-from grounding.files import safe_name, whole_file
+from grounding.files import hash_file, safe_name, whole_file
+
+
+def test_a_hash_counts_content_and_not_the_name(tmp_path):
+    (tmp_path / "a").write_bytes(b"same")
+    (tmp_path / "b").write_bytes(b"same")
+    assert hash_file(tmp_path / "a") == hash_file(tmp_path / "b") == hashlib.sha256(b"same").hexdigest()
 
 
 @pytest.mark.parametrize(

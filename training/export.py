@@ -8,7 +8,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from grounding.checkpoint import CheckpointConfig, sha256
+from grounding.checkpoint import CheckpointConfig
+from grounding.files import hash_file
 from training.files import write_whole
 
 
@@ -16,7 +17,7 @@ def export(weights: Mapping[str, Tensor], described: CheckpointConfig, folder: P
     """Writes weights and config as a checkpoint. Raises DataError if `folder` cannot be written."""
     with write_whole(folder / "model.safetensors") as part:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
-        described = replace(described, weights=sha256(part))
+        described = replace(described, weights=hash_file(part))
     with write_whole(folder / "config.json") as part:
         part.write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
 

@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from grounding.features.cache_key import Key, content_hash
+from grounding.features.cache_key import Key
+from grounding.files import hash_file
 
 KEPT = 4  # encoded clips a visitor can go back to without waiting
 MEGABYTES = 1000.0  # of 1e6 bytes, for all visitors: hundreds of clips of 90 s, or a dozen of two hours
@@ -100,7 +101,7 @@ class Memory(Generic[T]):
         state = os.stat(path)
         which = (str(path), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         if which not in self._hashes:
-            self._hashes = {which: content_hash(path)}
+            self._hashes = {which: hash_file(path)}
         return self._hashes[which]
 
 

@@ -1,6 +1,5 @@
 """Towers whose weights lie in installed packages, checked by sha256: nothing is downloaded."""
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from grounding.encoders.efficientnet_lite0 import Lite0
 from grounding.encoders.minilm import MiniLM
 from grounding.errors import EncoderError
+from grounding.files import hash_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -53,8 +53,7 @@ def _locate(weights: PackagedWeights) -> Path:
     path = Path(spec.submodule_search_locations[0]) / weights.file
     if not path.is_file():
         raise EncoderError(f"{path} is missing from the package. Reinstall it: {install}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = hash_file(path)
     if found != weights.sha256:
         raise EncoderError(
             f"{path} is not the file we expect (sha256 {found[:16]}…, expected {weights.sha256[:16]}…). "

@@ -2,17 +2,25 @@
 
 import hashlib
 import json
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 import cv2
 import torch
 
 import grounding
+from grounding.encoders.devices import tower_dtype
 from grounding.encoders.open_clip_models import cached_open_clip
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0, MINILM
+from grounding.files import hash_file
+
+FOLDERS = ("video", "isolation", "encoders", "features")  # of this package: what lies there makes features
+SUFFIXES = (".py", ".safetensors")  # the code, and the class embeddings beside it
 
 
 class Key(NamedTuple):
@@ -34,22 +42,50 @@ class Key(NamedTuple):
     width: int
     made_by: str
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         """As it stands in the head of a file."""
         return json.dumps(self._asdict(), sort_keys=True)
 
-    def name(self) -> str:
+    def to_file_name(self) -> str:
         """A file name that tells nobody what is in it."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
+        return hashlib.sha256(self.to_text().encode()).hexdigest()
 
 
-def content_hash(path: str | Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True)
+class KeyMaker:
+    """Makes the keys of one encoder's features.
+
+    Attributes:
+        encoder: name of the frame encoder.
+        rate: frames sampled a second.
+        width: of a feature.
+        device: on which it is meant to compute; the key stays the same if memory runs out there.
+        weights: the local file that it was given.
+        load: loads the encoder, which fetches weights that are not there yet.
+    """
+
+    encoder: str
+    rate: float
+    width: int
+    device: torch.device
+    weights: str | Path | None
+    load: Callable[[], object]
+
+    def make(self, content: str) -> Key:
+        """The key of a file, by its hash. Raises EncoderError where the weights cannot be fetched."""
+        made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)}"
+        return Key(content, self.encoder, self._weights_hash, float(self.rate), self.width, made_by)
+
+    @cached_property
+    def _weights_hash(self) -> str:
+        found = hash_weights(self.encoder, self.weights)
+        if found is None:
+            self.load()
+            found = hash_weights(self.encoder, self.weights)
+        return found or token_hex()  # fits nothing that is kept
 
 
-def weights_hash(encoder: str, weights: str | Path | None = None) -> str | None:
+def hash_weights(encoder: str, weights: str | Path | None = None) -> str | None:
     """Which weights a frame encoder has, without loading them; None where that is not known before they are loaded.
 
     Args:
@@ -59,15 +95,16 @@ def weights_hash(encoder: str, weights: str | Path | None = None) -> str | None:
     if encoder == "embedded":
         return f"{EFFICIENTNET_LITE0.sha256} {MINILM.sha256}" if weights is None else None
     file = cached_open_clip(encoder) if weights is None else weights
-    return content_hash(file) if file and Path(file).is_file() else None
+    return hash_file(file) if file and Path(file).is_file() else None
 
 
 @cache
-def code_hash() -> str:
-    """SHA-256 of this package's code, folder by folder, and of the versions of what decodes and computes: whatever
-    changes, features are made anew."""
-    digest = hashlib.sha256(f"{torch.__version__} {cv2.__version__} {version('av')}\n".encode())
+def hash_code() -> str:
+    """SHA-256 of the folders that make features, and of the versions of the libraries that do: whatever changes there,
+    features are made anew. The page, the grounder and the segments do not count."""
+    libraries = (torch.__version__, cv2.__version__, *map(version, ("av", "pillow", "open-clip-torch")))
+    digest = hashlib.sha256(" ".join(libraries).encode())
     root = Path(grounding.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root).as_posix()} {content_hash(path)}\n".encode())
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*") if path.suffix in SUFFIXES):
+        digest.update(f"{path.relative_to(root).as_posix()} {hash_file(path)}\n".encode())
     return digest.hexdigest()

@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
+from grounding.files import hash_file
 
 MEGABYTES = 2000.0  # of 1e6 bytes: 3,000 clips of 90 s, or 40 of two hours
 ENDING = ".safetensors"
@@ -34,10 +35,12 @@ log = logging.getLogger(__name__)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command line's options."""
     parser.add_argument("--cache", metavar="DIR", help="keep encoded videos here, so that none is encoded twice")
-    parser.add_argument("--cache-mb", type=megabytes, default=MEGABYTES, metavar="N", help="how much they may take up")
+    parser.add_argument(
+        "--cache-mb", type=parse_megabytes, default=MEGABYTES, metavar="N", help="how much they may take up"
+    )
 
 
-def megabytes(text: str) -> float:
+def parse_megabytes(text: str) -> float:
     """A size that was given as text. Raises ValueError."""
     size = float(text)
     if not size >= 0:
@@ -45,7 +48,7 @@ def megabytes(text: str) -> float:
     return size
 
 
-def from_options(args: argparse.Namespace) -> "FeatureCache | None":
+def cache_from_options(args: argparse.Namespace) -> "FeatureCache | None":
     """None unless a folder was named."""
     return FeatureCache(args.cache, args.cache_mb) if args.cache else None
 
@@ -62,7 +65,7 @@ class FeatureCache:
     """Encoded videos in a folder; those that were used longest ago leave first.
 
     Of two processes that encode the same clip at once, the one that is done last replaces the other's entry, which is
-    the same. What goes wrong is told once, in the log.
+    the same. What goes wrong is said once, in the log.
 
     Args:
         folder: where the folder of the entries is, or is made.
@@ -71,7 +74,7 @@ class FeatureCache:
 
     def __init__(self, folder: str | Path, megabytes: float = MEGABYTES) -> None:
         self.folder, self.room = Path(folder).expanduser() / "encoded", megabytes * 1e6
-        self._told = False
+        self._warned = False
 
     def get(self, key: Key) -> EncodedVideo | None:
         """The video with this key, None where there is none; an entry that is damaged is removed."""
@@ -83,7 +86,7 @@ class FeatureCache:
         except FileNotFoundError:
             pass
         except OSError as error:
-            self._tell(error)
+            self._warn(error)
         except Exception as error:  # a file that is no entry fails in as many ways as there are formats
             self._remove(path, error)
         return video
@@ -99,14 +102,20 @@ class FeatureCache:
             write_entry(self._path(key), key, video)
             self._make_room(0)  # others write too
         except (OSError, SafetensorError) as error:
-            self._tell(error)
+            self._warn(error)
+
+    def put_file(self, key: Key, path: str | Path, video: EncodedVideo) -> None:
+        """Keeps an encoded file, unless it was written to or has left while it was encoded."""
+        with suppress(OSError):
+            if hash_file(path) == key.content:
+                self.put(key, video)
 
     def _open(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # refused where the folder is somebody else's, who could put anything into it
 
     def _path(self, key: Key) -> Path:
-        return self.folder / f"{key.name()}{ENDING}"
+        return self.folder / f"{key.to_file_name()}{ENDING}"
 
     def _make_room(self, size: int) -> None:
         entries = sorted(self._entries())
@@ -133,20 +142,20 @@ class FeatureCache:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            self._tell(error)
+            self._warn(error)
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
             reason = str(error).splitlines()[0]
             log.warning("The cache in %s does not work (%s): make room, or choose another folder.", self.folder, reason)
-        self._told = True
+        self._warned = True
 
 
 def write_entry(path: Path, key: Key, video: EncodedVideo) -> None:
     """Writes beside `path` and renames, so that whoever reads finds all of it or nothing. Raises OSError."""
     part = path.with_name(f"{PART}{token_hex(8)}")
     tensors = {"timestamps": video.timestamps, "features": np.ascontiguousarray(video.features)}  # (T,), (T, D)
-    head = {"key": key.text(), "facts": facts(video), "checksum": checksum(key, video)}
+    head = {"key": key.to_text(), "facts": pack_facts(video), "checksum": compute_checksum(key, video)}
     try:
         save_file(tensors, part, head)
         part.chmod(0o600)
@@ -160,25 +169,25 @@ def read_entry(path: Path, key: Key) -> EncodedVideo:
     with safe_open(path, "numpy") as file:
         head = file.metadata()
         timestamps, features = file.get_tensor("timestamps"), file.get_tensor("features")  # (T,), (T, D)
-    if head["key"] != key.text():
+    if head["key"] != key.to_text():
         raise ValueError("it belongs to another clip, encoder or rate")
     duration, skipped = json.loads(head["facts"])
     video = EncodedVideo(timestamps, features, float(duration), key.encoder, tuple(map(tuple, skipped)))
     if features.dtype != np.float16 or features.shape[1] != key.width:
         raise ValueError(f"its features are {features.dtype} and {features.shape[1]} wide")
-    if head["checksum"] != checksum(key, video):
+    if head["checksum"] != compute_checksum(key, video):
         raise ValueError("its checksum is wrong")
     return video
 
 
-def facts(video: EncodedVideo) -> str:
+def pack_facts(video: EncodedVideo) -> str:
     """What an entry says of a video besides its frames."""
     return json.dumps([float(video.duration), video.skipped])
 
 
-def checksum(key: Key, video: EncodedVideo) -> str:
+def compute_checksum(key: Key, video: EncodedVideo) -> str:
     """SHA-256 over all that an entry says."""
-    digest = hashlib.sha256(f"{key.text()} {facts(video)} {video.features.shape}".encode())
+    digest = hashlib.sha256(f"{key.to_text()} {pack_facts(video)} {video.features.shape}".encode())
     digest.update(np.ascontiguousarray(video.timestamps))
     digest.update(np.ascontiguousarray(video.features))
     return digest.hexdigest()

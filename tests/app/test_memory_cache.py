@@ -5,7 +5,8 @@ import pytest
 
 from grounding.app import memory_cache as memory
 from grounding.app.memory_cache import KEPT, Memory, Room, shared_room
-from grounding.features.cache_key import Key, content_hash
+from grounding.features.cache_key import Key
+from grounding.files import hash_file
 
 
 def key(number):
@@ -97,19 +98,19 @@ def test_visitors_at_the_same_time_keep_within_the_room(room):
 
 def test_a_file_is_read_again_only_where_it_was_written_to(room, tmp_path, monkeypatch):
     reads = []
-    monkeypatch.setattr(memory, "content_hash", lambda path: reads.append(path) or content_hash(path))
+    monkeypatch.setattr(memory, "hash_file", lambda path: reads.append(path) or hash_file(path))
     one, path = Memory(room), tmp_path / "a"
     path.write_bytes(b"one")
-    assert one.content_hash(path) == one.content_hash(path) == content_hash(path)
+    assert one.content_hash(path) == one.content_hash(path) == hash_file(path)
     assert len(reads) == 1
     path.write_bytes(b"another")
-    assert one.content_hash(path) == content_hash(path)
+    assert one.content_hash(path) == hash_file(path)
 
 
 def test_what_is_kept_of_a_file(room, tmp_path):
     one, path = Memory(room), tmp_path / "a"
     path.write_bytes(b"one")
-    own = key(1)._replace(content=content_hash(path))
+    own = key(1)._replace(content=hash_file(path))
     one.put(own, 1, 1)
     put(one, 2)
     assert one.of(path) == [own]

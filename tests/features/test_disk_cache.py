@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from grounding.features import disk_cache as cache
 from grounding.features.cache_key import Key
-from grounding.features.disk_cache import FeatureCache, checksum
+from grounding.features.disk_cache import FeatureCache, compute_checksum
 from grounding.features.encoded_video import EncodedVideo
 
 KEY = Key("a" * 64, "embedded", "w" * 64, 2.0, 4, "this code")
@@ -64,7 +64,7 @@ def rewrite(path, head=None, **tensors):
     try:
         duration, skipped = json.loads(head["facts"])
         made = EncodedVideo(tensors["timestamps"], tensors["features"], duration, "embedded", skipped)
-        head["checksum"] = checksum(KEY, made)
+        head["checksum"] = compute_checksum(KEY, made)
     except (ValueError, TypeError):  # NaN and the like, which no checksum is needed for
         pass
     save_file(tensors, path, head)
@@ -126,10 +126,10 @@ DAMAGE = {
     "times that do not rise": lambda path: rewrite(path, timestamps=np.zeros(100)),
     "duration": lambda path: rewrite(path, {"facts": "[1.0, []]"}),
     "no number": lambda path: rewrite(path, {"facts": '["long", []]'}),
-    "another's head": lambda path: rewrite(path, {"key": other(1).text()}),
-    "another rate": lambda path: rewrite(path, {"key": KEY._replace(rate=1.0).text()}),
+    "another's head": lambda path: rewrite(path, {"key": other(1).to_text()}),
+    "another rate": lambda path: rewrite(path, {"key": KEY._replace(rate=1.0).to_text()}),
     "no head": lambda path: save_file(load_file(path), path),
-    "another tensor": lambda path: save_file({"x": np.zeros(3)}, path, {"key": KEY.text(), "facts": "[1, []]"}),
+    "another tensor": lambda path: save_file({"x": np.zeros(3)}, path, {"key": KEY.to_text(), "facts": "[1, []]"}),
 }
 
 
@@ -165,7 +165,7 @@ def put_in_order(kept, numbers):
     for place, number in enumerate(numbers):
         kept.put(other(number), video(number))
         stamp = time.time() - 1000 + place
-        os.utime(kept.folder / f"{other(number).name()}.safetensors", (stamp, stamp))
+        os.utime(kept.folder / f"{other(number).to_file_name()}.safetensors", (stamp, stamp))
 
 
 def test_the_limit_holds_and_what_was_used_longest_ago_leaves(small):
