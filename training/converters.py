@@ -4,12 +4,13 @@
     python -m training.converters activitynet train.json --out train.jsonl
     python -m training.converters qvhighlights highlight_val_release.jsonl --out val.jsonl
     python -m training.converters msrvtt clips.jsonl --split train --out train.jsonl
+    python -m training.converters frames clips.jsonl --out train.jsonl
     python -m training.converters folds annotations.jsonl --split 0 1 2 3 --out train.jsonl
 
-`msrvtt` reads clips with their captions, whole clips being the moments; `folds` reads Charades-STA with a fold for
-each video. A span that runs over its video's end is cut there. Where no span is left, as where the start is not before
-the end, the sentence stays without one, for training. Both are counted. --features DIR leaves out the videos that were
-not encoded.
+`msrvtt` reads clips with their captions, whole clips being the moments, and `frames` the same of folders of frames;
+`folds` reads Charades-STA with a fold for each video. A span that runs over its video's end is cut there. Where no span
+is left, as where the start is not before the end, the sentence stays without one, for training. Both are counted.
+--features DIR leaves out the videos that were not encoded.
 """
 
 import argparse
@@ -96,6 +97,18 @@ def read_msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
             yield from ((name, reader.duration, query, 0.0, reader.duration) for query in captions)
 
 
+def read_frame_folders(clips: Path) -> Iterator[Row]:
+    """Folders of frames with captions, each about the whole of its folder, whose frames count as half a second apart.
+
+    A line is an object with "video_id", the folder's name, "frames", how many it holds, and "captions".
+    """
+    for number, entry in read_numbered_objects(clips):
+        with name_errors_at(f"{clips}, line {number}"):
+            name, duration, captions = entry["video_id"], entry["frames"] / 2, entry["captions"]
+            rows = [(name, duration, query, 0.0, duration) for query in captions]
+        yield from rows
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file that are not blank, with their numbers; a sentence may hold other separators."""
     text = path.read_text(encoding="utf-8").split("\n")
@@ -147,6 +160,7 @@ READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "qvhighlights": read_qvhighlights,
     "folds": read_folds,
     "msrvtt": read_msrvtt,
+    "frames": read_frame_folders,
 }
 
 

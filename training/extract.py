@@ -1,4 +1,4 @@
-"""Encodes a folder of videos, one safetensors file per video.
+"""Encodes a folder of videos, one safetensors file per video. A folder of pictures counts as a video, too.
 
     python -m training.extract --videos DIR --encoder embedded --rate 2 --out DIR
     python -m training.extract --videos DIR --encoder open_clip:ViT-B-32-quickgelu:openai --weights FILE --out DIR
@@ -6,6 +6,9 @@
 
 Videos that are done already are skipped, so a stopped run goes on, and any number of runs may work on one folder. Files
 that cannot be read are skipped and reported at the end, a line each; the exit status is 1 if there are any.
+
+Pictures of one folder are its frames in the order of their names. Their times are not known: with --rate 2 they count
+as half a second apart.
 """
 
 import argparse
@@ -15,25 +18,53 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from grounding.encoders.oom_fallback import ThriftyEncoder
-from grounding.encoders.registry import load_frame_encoder
+from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import GroundingError, VideoError
+from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import encode_frames
 from training.features import SUFFIXES, is_written, write_features
 from training.files import DataError, check_folder
 
+PICTURES = (".jpg", ".jpeg", ".png")
 PATIENCE = timedelta(days=30)  # of a process that is done, for the others
 
 
 def find_videos(folder: Path) -> list[str]:
-    """Names of the videos below `folder`, relative to it, sorted. Raises VideoError if there is none."""
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not names:
-        raise VideoError(f"There is no video in {folder}: give a folder with {', '.join(SUFFIXES)} files.")
-    return names
+    """Names of the videos and folders of pictures below `folder`, relative to it, sorted.
+
+    Raises VideoError if there is none.
+    """
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    videos = {path for path in files if path.suffix.lower() in SUFFIXES}
+    frame_folders = {path.parent for path in files if path.suffix.lower() in PICTURES} - {folder}
+    if not videos | frame_folders:
+        raise VideoError(
+            f"There is no video in {folder}: give a folder with {', '.join(SUFFIXES)} files, or folders of pictures."
+        )
+    return sorted(str(path.relative_to(folder)) for path in videos | frame_folders)
+
+
+def encode_frame_folder(folder: Path, encoder: FrameEncoder, rate: float) -> EncodedVideo:
+    """Encodes the pictures of a folder as frames 1 / `rate` seconds apart. Raises VideoError if one cannot be read."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    frames = [_read_picture(path) for path in paths]
+    features = encoder.encode(frames).numpy()  # (T, Dv)
+    return EncodedVideo(np.arange(len(frames)) / rate, features, len(frames) / rate, encoder.name)
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB. Raises VideoError."""
+    pixels = np.fromfile(path, dtype=np.uint8)
+    picture = cv2.imdecode(pixels, cv2.IMREAD_COLOR) if len(pixels) else None
+    if picture is None:
+        raise VideoError(f"{path} cannot be read as a picture: mend or delete it.")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def extract(
@@ -60,7 +91,8 @@ def extract(
     for name in tqdm(missing, unit="video", desc="encoding"):
         try:
             if not is_written(out, name, encoder_name, rate):
-                write_features(out, name, encode_frames(videos / name, encoder, rate), rate)
+                encode = encode_frame_folder if (videos / name).is_dir() else encode_frames
+                write_features(out, name, encode(videos / name, encoder, rate), rate)
         except VideoError as error:
             failed[name] = str(error)
     if encoder.note:

@@ -117,6 +117,14 @@ def test_msrvtt_captions_describe_whole_clips(tmp_path):
     assert all(m.start == 0 and m.end == m.duration == pytest.approx(1.5, abs=0.05) for m in moments)
 
 
+def test_captions_of_a_folder_of_frames_describe_the_whole_of_it(tmp_path):
+    moments, _ = converted(tmp_path, "frames", [{"video_id": "video7", "frames": 3, "captions": ["a", "b"]}])
+    assert [(m.video, m.query, m.start, m.end, m.duration) for m in moments] == [
+        ("video7", "a", 0.0, 1.5, 1.5),
+        ("video7", "b", 0.0, 1.5, 1.5),
+    ]
+
+
 def test_a_span_beyond_the_video_leaves_the_sentence_without_one(tmp_path):
     moments, said = converted(
         tmp_path, "charades", "A 20.0 25.0##late.\nA 7.0 7.0##empty.\nA -2 3##early.\n", "id,length\nA,10\n"

@@ -1,6 +1,8 @@
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -61,6 +63,26 @@ def test_every_video_is_encoded(videos, tmp_path, encoder):
         assert video.timestamps.tolist() == pytest.approx([0.0, 0.5, 1.0])
         assert video.features.argmax(axis=1).tolist() == [0, 1, 2]
         assert video.duration == pytest.approx(1.5, abs=0.05)
+
+
+def test_a_folder_of_pictures_is_a_video_with_frames_at_the_rate(videos, tmp_path, encoder):
+    (videos / "pictures").mkdir()
+    for name, colour in (("0.png", (0, 0, 255)), ("1.png", (255, 0, 0))):  # BGR
+        cv2.imwrite(str(videos / "pictures" / name), np.full((4, 6, 3), colour, dtype=np.uint8))
+    assert find_videos(videos) == ["a.mp4", "more/b.MP4", "pictures"]
+    assert extract(["pictures"], videos, "fake", 2.0, tmp_path / "out") == {}
+    video = FeatureFolder(tmp_path / "out", "fake", 3).load("pictures")
+    assert (video.timestamps.tolist(), video.duration) == ([0.0, 0.5], 1.0)
+    assert video.features.tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_a_picture_that_cannot_be_read_is_reported(videos, tmp_path, encoder, content):
+    (videos / "pictures").mkdir()
+    (videos / "pictures" / "0.jpg").write_bytes(content)
+    failed = extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    assert list(failed) == ["pictures"]
+    assert "0.jpg cannot be read as a picture" in failed["pictures"]
 
 
 def test_what_is_done_is_not_done_again(videos, tmp_path, encoder, monkeypatch):
