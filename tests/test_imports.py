@@ -15,7 +15,7 @@ FLOORS = (  # each imports from its own floor and those before it
     {"files"},
     {"video", "encoders", "segments", "model"},
     {"isolation"},
-    {"features"},
+    {"features", "exports"},
     {"checkpoint", "scoring"},
     {"answer"},
     {"predictor"},

@@ -1,19 +1,15 @@
 """What a visitor takes away beside the segment itself: the answers as JSON and CSV, the plot as a page of its own."""
 
-import csv
 import html
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 
 from grounding.answer import Answer
+from grounding.exports.table import BOM, csv_table
 from grounding.files import safe_name, whole_file
-
-BOM = "\ufeff"  # tells Excel that a table is UTF-8
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
@@ -56,7 +52,7 @@ def segments_csv(answers: Sequence[Answer], video: str = "") -> str:
         for answer in answers
         for rank, segment in enumerate(answer.segments, start=1)
     ]
-    return _table(SEGMENT_COLUMNS, rows)
+    return csv_table(SEGMENT_COLUMNS, rows)
 
 
 def scores_csv(answers: Sequence[Answer], video: str = "") -> str:
@@ -66,23 +62,7 @@ def scores_csv(answers: Sequence[Answer], video: str = "") -> str:
         for answer in answers
         for timestamp, score in zip(answer.timestamps.tolist(), answer.scores.tolist(), strict=True)
     ]
-    return _table(SCORE_COLUMNS, rows)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Two tables rather than one: a row is one thing, so that each loads and groups as it is."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_safe(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _safe(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it, which it shows as text."""
-    if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
-    return round(value, 4) if isinstance(value, float) else value
+    return csv_table(SCORE_COLUMNS, rows)
 
 
 def to_html(figure: go.Figure, title: str) -> str:

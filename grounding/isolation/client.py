@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from grounding.isolation.protocol import Message
 from grounding.isolation.worker_pool import children
 from grounding.video.container import VideoInfo
 from grounding.video.damage import Span
+from grounding.video.media_info import MediaInfo
 from grounding.video.reader import SHORT_SIDE, Frame, check_rate
 
 Progress = Callable[..., None]
@@ -53,6 +55,13 @@ class ApartReader:
 def length(path: Path) -> float:
     """As clock.length, in a child process."""
     return _last("length", path, {"path": str(path.absolute())})["length"]
+
+
+def read_media_info(path: str | Path) -> MediaInfo:
+    """As media_info.read_media_info, in a child process."""
+    path = Path(path)
+    info = _last("media_info", path, {"path": str(path.absolute())})["info"]
+    return MediaInfo(**{**info, "rate": Fraction(info["rate"])})
 
 
 def preview(path: str | Path, folder: str | Path, progress: Progress | None = None) -> Path:

@@ -90,6 +90,14 @@ def length(mouth: Mouth, path: str) -> Said:
     return {"length": clock.length(Path(path))}
 
 
+def media_info(mouth: Mouth, path: str) -> Said:
+    """See media_info.read_media_info."""
+    from grounding.video.media_info import read_media_info
+
+    info = asdict(read_media_info(path))
+    return {"info": {**info, "rate": str(info["rate"])}}
+
+
 def preview(mouth: Mouth, path: str, folder: str) -> Said:
     """See preview.preview."""
     from grounding.video.clips import preview
@@ -106,7 +114,7 @@ def cut(mouth: Mouth, path: str, start: float, end: float, out: str) -> Said:
 
 def jobs() -> dict[str, Callable[..., Said]]:
     """What the parent may ask for, by name."""
-    return {"frames": frames, "length": length, "preview": preview, "cut": cut}
+    return {"frames": frames, "length": length, "media_info": media_info, "preview": preview, "cut": cut}
 
 
 def answer(request: Message, mouth: Mouth) -> None:

@@ -1,0 +1,154 @@
+"""Moments as an editing program takes them: cuts of clips in whole frames, one after another on a timeline."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from grounding.errors import GroundingError
+from grounding.exports.timecode import (
+    end_frame,
+    first_frame,
+    frame_from_timecode,
+    has_drop_frame,
+    is_drop_frame,
+    timecode_from_frame,
+    timecode_rate,
+)
+from grounding.text import printable
+from grounding.video.media_info import MediaInfo
+
+BEGIN, BEGIN_DROP = "01:00:00:00", "01:00:00;00"  # where timelines begin by custom
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch of a video that fits a query.
+
+    Attributes:
+        video: path of the file.
+        query: what was asked.
+        start, end: seconds since the first frame.
+        score: higher is better.
+    """
+
+    video: str
+    query: str
+    start: float
+    end: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A moment in whole frames.
+
+    Attributes:
+        moment: what is cut.
+        info: of its clip.
+        rate: frames a second that are counted, see `timecode_rate`.
+        origin: number of the clip's first frame, by its own timecode.
+        first, last: numbers of the first frame and of the one after the last, counted from `origin` on.
+        drop: whether the clip's timecode is drop-frame.
+        placed: number of the timeline's frame where the cut begins, from 0.
+        length: frames of the timeline.
+    """
+
+    moment: Moment
+    info: MediaInfo
+    rate: Fraction
+    origin: int
+    first: int
+    last: int
+    drop: bool
+    placed: int = 0
+    length: int = 0
+
+    @property
+    def name(self) -> str:
+        """The clip's file name, on one line."""
+        return printable(Path(self.moment.video).name)
+
+    @property
+    def note(self) -> str:
+        """The query and its score, on one line."""
+        return f"{printable(self.moment.query)} ({self.moment.score:.2f})"
+
+    @property
+    def uri(self) -> str:
+        """Address of the file."""
+        return Path(self.moment.video).absolute().as_uri()
+
+    @property
+    def media_length(self) -> int:
+        """Frames of the whole clip."""
+        return max(end_frame(self.info.duration, self.rate), self.last)
+
+    @property
+    def timecodes(self) -> tuple[str, str]:
+        """Of the first frame and of the one after the last, by the clip's own timecode."""
+        first, last = (
+            timecode_from_frame(self.origin + frame, self.rate, self.drop) for frame in (self.first, self.last)
+        )
+        return first, last
+
+
+@dataclass(frozen=True)
+class CutList:
+    """Cuts one after another on a timeline at the rate of most of them."""
+
+    cuts: tuple[Cut, ...]
+    rate: Fraction
+    drop: bool
+
+    @property
+    def length(self) -> int:
+        """Frames."""
+        return self.cuts[-1].placed + self.cuts[-1].length
+
+    @property
+    def origin(self) -> int:
+        """Number of the timeline's first frame, by its timecode."""
+        return frame_from_timecode(BEGIN_DROP if self.drop else BEGIN, self.rate)
+
+    def timecode(self, frame: int) -> str:
+        """Of a frame of the timeline, counted from 0."""
+        return timecode_from_frame(self.origin + frame, self.rate, self.drop)
+
+
+def build_cut_list(moments: Sequence[Moment], read_info: Callable[[str], MediaInfo]) -> CutList:
+    """Places moments one after another, in their order.
+
+    A clip's own timecode is followed where it has one, and begins at 0 where not: drop-frame at 29.97 and 59.94. A clip
+    of variable frame rate is counted at its mean rate, as most editing programs do when they take it in.
+
+    Args:
+        moments: at least one.
+        read_info: reads a file; asked once for each. Its errors are raised.
+
+    Raises:
+        GroundingError: there are no moments.
+    """
+    if not moments:
+        raise GroundingError("There are no moments to export: choose some, or ask for others.")
+    infos = {video: read_info(video) for video in dict.fromkeys(moment.video for moment in moments)}
+    cuts = [_cut(moment, infos[moment.video]) for moment in moments]
+    (rate, drop), _ = Counter((cut.rate, cut.drop) for cut in cuts).most_common(1)[0]
+    placed, done = 0, []
+    for cut in cuts:
+        length = max(round((cut.last - cut.first) * rate / cut.rate), 1)
+        done.append(replace(cut, placed=placed, length=length))
+        placed += length
+    return CutList(tuple(done), rate, drop)
+
+
+def _cut(moment: Moment, info: MediaInfo) -> Cut:
+    rate = timecode_rate(info.rate)
+    first = first_frame(moment.start, rate)
+    last = max(end_frame(moment.end, rate), first + 1)
+    try:
+        origin, drop = frame_from_timecode(info.timecode, rate), is_drop_frame(info.timecode, rate)
+    except GroundingError:  # none, or not one of this rate
+        origin, drop = 0, has_drop_frame(rate)
+    return Cut(moment, info, rate, origin, first, last, drop)
