@@ -34,14 +34,14 @@ def preview_name(path: str | Path) -> str:
 
 
 @contextmanager
-def whole_file(out: Path) -> Iterator[Path]:
+def write_whole(out: Path) -> Iterator[Path]:
     """A file beside `out` that takes its place when all went well, and otherwise leaves nothing.
 
-    Raises WriteError where there is no room for it, see `written`.
+    Raises WriteError where there is no room for it, see `explain_write_errors`.
     """
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with written(out):
+        with explain_write_errors(out):
             yield part
             part.replace(out)
     finally:
@@ -49,7 +49,7 @@ def whole_file(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def swept(out: Path) -> Iterator[None]:
+def remove_parts_on_error(out: Path) -> Iterator[None]:
     """After an error, what a process that was killed had begun to write of `out` is gone."""
     try:
         yield
@@ -60,7 +60,7 @@ def swept(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def written(out: Path) -> Iterator[None]:
+def explain_write_errors(out: Path) -> Iterator[None]:
     """A block that writes `out`. Raises WriteError if the disk is full or must not be written to."""
     try:
         yield

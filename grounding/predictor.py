@@ -24,7 +24,7 @@ from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
 from grounding.files import hash_file
-from grounding.isolation.worker_pool import children
+from grounding.isolation.worker_pool import get_pool
 from grounding.model import Grounder
 from grounding.scoring import LastFrames, embed
 from grounding.segments.hard_negatives import similarity_to_moment
@@ -120,7 +120,7 @@ class Predictor:
     def _expect(self, path: str | Path) -> None:
         """What comes before the encoder loads, which takes seconds."""
         check_file(Path(path))
-        children().warm()
+        get_pool().warm_up()
 
     def key(self, content: str) -> Key:
         """Under which the features of a file are kept, by its hash: the same whatever memory runs out.

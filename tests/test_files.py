@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from grounding.files import hash_file, safe_name, whole_file
+from grounding.files import hash_file, safe_name, write_whole
 
 
 def test_a_hash_counts_content_and_not_the_name(tmp_path):
@@ -30,7 +30,7 @@ def test_a_name_is_safe_on_every_file_system_and_in_every_header(name, safe):
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
     out = tmp_path / "out.txt"
-    with whole_file(out) as part:
+    with write_whole(out) as part:
         part.write_text("new")
         assert not out.exists()
     assert out.read_text() == "new"
@@ -40,7 +40,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 def test_a_file_that_failed_leaves_the_old_one(tmp_path):
     out = tmp_path / "out.txt"
     out.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(out) as part:
+    with pytest.raises(RuntimeError), write_whole(out) as part:
         part.write_text("half")
         raise RuntimeError
     assert out.read_text() == "old"

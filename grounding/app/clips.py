@@ -10,7 +10,7 @@ from grounding.app.thumbnails import Film, Projector
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import StreamingEncoder, read_chunks
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from grounding.predictor import Predictor
 
 
@@ -78,7 +78,7 @@ def film_of(path: str, memory: Memory[Clip]) -> Film | None:
 
 def _developed(path: str, rate: float, duration: float) -> Generator[float, None, Film]:
     projector = Projector()
-    for frames in read_chunks(ApartReader(path, rate)):
+    for frames in read_chunks(IsolatedReader(path, rate)):
         projector.add(frames)
         yield min(frames[-1].timestamp / duration, 1.0)
     return projector.film()

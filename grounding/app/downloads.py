@@ -9,16 +9,18 @@ from grounding.answer import Answer
 from grounding.app.exports import write_results
 from grounding.app.models import check_limits
 from grounding.features.streaming import Progress
-from grounding.isolation.client import cut, preview
+from grounding.isolation.client import cut_clip, make_preview
 from grounding.segments.find import Segment
-from grounding.video.cutting import cut_name
+from grounding.video.clips import name_cut
 
 
 def segment_file(clip: str, segment: Segment, folder: Path, progress: Progress | None = None) -> str:
     """Path of a new mp4 with a segment of a clip. Raises VideoError, see `cut`."""
     report = progress or (lambda fraction, message: None)
-    out = folder / cut_name(clip, segment.start, segment.end)
-    return str(cut(clip, segment.start, segment.end, out, lambda fraction: report(fraction, "Cutting the segment")))
+    out = folder / name_cut(clip, segment.start, segment.end)
+    return str(
+        cut_clip(clip, segment.start, segment.end, out, lambda fraction: report(fraction, "Cutting the segment"))
+    )
 
 
 def result_files(clip: str, answers: Sequence[Answer], figure: go.Figure, folder: Path) -> list[str]:
@@ -32,4 +34,4 @@ def playable_file(clip: str, folder: Path, progress: Progress | None = None) -> 
     Raises VideoError for a file that is too large, too long or no video; see `check_limits` and `preview`.
     """
     check_limits(clip)
-    return str(preview(clip, folder, progress))
+    return str(make_preview(clip, folder, progress))

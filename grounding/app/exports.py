@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from grounding.answer import Answer
 from grounding.exports.table import BOM, csv_table
-from grounding.files import safe_name, whole_file
+from grounding.files import safe_name, write_whole
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
@@ -35,7 +35,7 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
         f"{name}_plot.html": to_html(figure, video),
     }
     for file, text in texts.items():
-        with whole_file(folder / file) as part:
+        with write_whole(folder / file) as part:
             part.write_text(text, encoding="utf-8", newline="")
     return [folder / file for file in texts]
 

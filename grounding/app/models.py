@@ -20,10 +20,10 @@ from grounding.encoders.registry import resolve_device
 from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
-from grounding.isolation.client import length
+from grounding.isolation.client import read_length
 from grounding.predictor import Predictor
 from grounding.text import shortened
-from grounding.video.limits import number
+from grounding.video.limits import positive_from_env
 from grounding.video.reader import check_file
 
 
@@ -46,7 +46,11 @@ MEGABYTES, SECONDS = "GROUNDING_CLIP_MEGABYTES", "GROUNDING_CLIP_SECONDS"  # env
 
 def told() -> Limits:
     """LIMITS, or what the environment says instead. Raises GroundingError where that is no positive number."""
-    return replace(LIMITS, megabytes=number(MEGABYTES, LIMITS.megabytes), seconds=number(SECONDS, LIMITS.seconds))
+    return replace(
+        LIMITS,
+        megabytes=positive_from_env(MEGABYTES, LIMITS.megabytes),
+        seconds=positive_from_env(SECONDS, LIMITS.seconds),
+    )
 
 
 @dataclass
@@ -128,7 +132,7 @@ def described(predictor: Predictor) -> str:
 def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
     """Raises VideoError for no file, one that is no video, or is larger or longer than `limits`, before decoding."""
     check_size(path, limits)
-    seconds = length(Path(path))
+    seconds = read_length(Path(path))
     if seconds < math.inf:  # otherwise the file does not say, and is looked at as it grows
         check_length(path, seconds, limits)
 

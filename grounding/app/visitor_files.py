@@ -11,7 +11,7 @@ from threading import Lock
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from grounding.files import written
+from grounding.files import explain_write_errors
 
 
 class Visitors:
@@ -33,7 +33,7 @@ class Visitors:
             self._forget_gone()
             own = self._folders.setdefault(session or "", Path(get_upload_folder(), secrets.token_hex(16)))
             new = own / secrets.token_hex(4)
-            with written(new):
+            with explain_write_errors(new):
                 new.mkdir(mode=0o700, parents=True)
         return new
 

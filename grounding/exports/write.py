@@ -10,7 +10,7 @@ from grounding.exports.fcpxml import fcpxml_from_cuts
 from grounding.exports.otio import otio_from_cuts
 from grounding.exports.subtitles import Cue, srt_from_cues, webvtt_from_cues
 from grounding.exports.table import csv_from_cuts
-from grounding.files import whole_file
+from grounding.files import write_whole
 from grounding.isolation.client import read_media_info
 from grounding.video.media_info import MediaInfo
 
@@ -49,7 +49,7 @@ def write_moments(
     path = check_export(path, overwrite)
     text = KINDS[path.suffix.lower()](build_cut_list(moments, read_info), path.stem)
     try:
-        with whole_file(path) as part:
+        with write_whole(path) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise WriteError(f"{path.name!r} cannot be written ({error.strerror}): choose another place.") from error

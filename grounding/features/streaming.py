@@ -13,7 +13,7 @@ import torch
 
 from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once
@@ -40,11 +40,11 @@ class StreamingEncoder:
         expected: how long the video is, as its container claims or, where it does not say, as a guess; seconds.
 
     Raises:
-        VideoError: as ApartReader does.
+        VideoError: as IsolatedReader does.
     """
 
     def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float) -> None:
-        self._reader, self._encoder = ApartReader(path, rate), encoder
+        self._reader, self._encoder = IsolatedReader(path, rate), encoder
         self._timestamps: list[float] = []
         self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
         self._whole = False
@@ -102,7 +102,7 @@ def encode_frames(
 ) -> EncodedVideo:
     """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
 
-    Raises VideoError as ApartReader does; see `Predictor.encode_video`.
+    Raises VideoError as IsolatedReader does; see `Predictor.encode_video`.
     """
     report = progress or (lambda fraction, message: None)
     report(0.0, "Opening the video")
@@ -113,7 +113,7 @@ def encode_frames(
     return stream.video()
 
 
-def read_chunks(reader: ApartReader) -> Iterator[list[Frame]]:
+def read_chunks(reader: IsolatedReader) -> Iterator[list[Frame]]:
     """Frames in lists of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
     with closing(iter(reader)) as frames:
         while chunk := list(islice(frames, CHUNK)):

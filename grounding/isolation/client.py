@@ -1,4 +1,8 @@
-"""What is done with untrusted files in a child process, for callers who need not know that there is one."""
+"""What is done with untrusted files in a worker process, for callers who need not know that there is one.
+
+Everywhere `check` is called while the worker is waited for, many times a second: whatever it raises ends the work and
+kills the worker at once, even one that hangs.
+"""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -8,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from grounding.files import preview_name, swept
+from grounding.files import preview_name, remove_parts_on_error
 from grounding.isolation.protocol import Message
-from grounding.isolation.worker_pool import children
+from grounding.isolation.worker_pool import Check, get_pool
 from grounding.video.container import VideoInfo
 from grounding.video.damage import Span
 from grounding.video.media_info import MediaInfo
@@ -19,73 +23,85 @@ from grounding.video.reader import SHORT_SIDE, Frame, check_rate
 Progress = Callable[..., None]
 
 
-class ApartReader:
-    """A FrameReader whose decoder runs in a child process; it decodes up to children.AHEAD frames in advance.
+class IsolatedReader:
+    """A FrameReader whose decoder runs in a worker; it decodes up to worker_pool.MAX_QUEUED frames in advance.
 
     Whoever stops iterating stops the decoder. Attributes, arguments and errors are FrameReader's; on top of these,
-    VideoError is raised where the limits of `Patience` are reached and where the decoder crashes.
+    VideoError is raised where the limits of `DecodeLimits` are reached and where the decoder crashes.
     """
 
-    def __init__(self, path: str | Path, rate: float, short_side: int = SHORT_SIDE) -> None:
+    def __init__(self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, check: Check | None = None) -> None:
         check_rate(rate)
-        self.path, self.rate, self.short_side = Path(path), rate, short_side
+        self.path, self.rate, self.short_side, self._check = Path(path), rate, short_side, check
         self.duration = 0.0
         self.skipped: tuple[Span, ...] = ()
-        self._messages: Iterator[Message] | None = self._started()
-        self.info = VideoInfo(**next(self._messages).said["info"])
+        self._messages: Iterator[Message] | None = self._start()
+        self.info = VideoInfo(**next(self._messages).fields["info"])
 
     def __iter__(self) -> Iterator[Frame]:
         messages, self._messages = self._messages, None
         if messages is None:  # once more
-            messages = self._started()
+            messages = self._start()
             next(messages)
         with closing(messages):
-            for said, carried in messages:
-                self.duration = said["duration"]
-                if "end" in said:
-                    self.skipped = tuple(map(tuple, said["skipped"]))
+            for fields, payload in messages:
+                self.duration = fields["duration"]
+                if "end" in fields:
+                    self.skipped = tuple(map(tuple, fields["skipped"]))
                 else:
-                    yield Frame(said["timestamp"], np.frombuffer(carried, np.uint8).reshape(said["shape"]))
+                    yield Frame(fields["timestamp"], np.frombuffer(payload, np.uint8).reshape(fields["shape"]))
 
-    def _started(self) -> Generator[Message, None, None]:
+    def _start(self) -> Generator[Message, None, None]:
         arguments = {"path": str(self.path.absolute()), "rate": self.rate, "short_side": self.short_side}
-        return children().do("frames", self.path.name, arguments)
+        return get_pool().run("frames", self.path.name, arguments, self._check)
 
 
-def length(path: Path) -> float:
-    """As clock.length, in a child process."""
-    return _last("length", path, {"path": str(path.absolute())})["length"]
+def read_length(path: Path) -> float:
+    """As timeline.read_length, in a worker."""
+    return _run("length", path, {"path": str(path.absolute())})["length"]
 
 
 def read_media_info(path: str | Path) -> MediaInfo:
-    """As media_info.read_media_info, in a child process."""
+    """As media_info.read_media_info, in a worker."""
     path = Path(path)
-    info = _last("media_info", path, {"path": str(path.absolute())})["info"]
+    info = _run("media_info", path, {"path": str(path.absolute())})["info"]
     return MediaInfo(**{**info, "rate": Fraction(info["rate"])})
 
 
-def preview(path: str | Path, folder: str | Path, progress: Progress | None = None) -> Path:
-    """As preview.preview, in a child process. Whatever ends the work, nothing unfinished is left in `folder`."""
+def make_preview(
+    path: str | Path, folder: str | Path, progress: Progress | None = None, check: Check | None = None
+) -> Path:
+    """As clips.make_preview, in a worker. Whatever ends the work, nothing unfinished is left in `folder`."""
     path, folder = Path(path), Path(folder)
     arguments = {"path": str(path.absolute()), "folder": str(folder.absolute())}
-    with swept(folder / preview_name(path)):
-        return Path(_last("preview", path, arguments, progress)["path"])
+    with remove_parts_on_error(folder / preview_name(path)):
+        return Path(_run("preview", path, arguments, progress, check)["path"])
 
 
-def cut(path: str | Path, start: float, end: float, out: str | Path, progress: Progress | None = None) -> Path:
-    """As cutting.cut, in a child process. Whatever ends the work, nothing unfinished is left beside `out`."""
+def cut_clip(
+    path: str | Path,
+    start: float,
+    end: float,
+    out: str | Path,
+    progress: Progress | None = None,
+    check: Check | None = None,
+) -> Path:
+    """As clips.cut_clip, in a worker. Whatever ends the work, nothing unfinished is left beside `out`."""
     path, out = Path(path), Path(out)
     arguments = {"path": str(path.absolute()), "start": start, "end": end, "out": str(out.absolute())}
-    with swept(out):
-        _last("cut", path, arguments, progress)
+    with remove_parts_on_error(out):
+        _run("cut", path, arguments, progress, check)
     return out
 
 
-def _last(job: str, path: Path, arguments: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
-    with closing(children().do(job, path.name, arguments)) as messages:
-        for said, _ in messages:
-            if "end" in said:
+def _run(
+    job: str, path: Path, arguments: dict[str, Any], progress: Progress | None = None, check: Check | None = None
+) -> dict[str, Any]:
+    """Waits for the end of a job, and returns what it found."""
+    with closing(get_pool().run(job, path.name, arguments, check)) as messages:
+        for fields, _ in messages:
+            if "end" in fields:
                 break
             if progress:
-                progress(*said["progress"])
-    return said
+                progress(*fields["progress"])
+    return fields

@@ -1,6 +1,6 @@
-"""The child process that opens files which nobody trusts: python -m grounding.worker MEGABYTES
+"""The child process that opens files which nobody trusts: python -m grounding.isolation.worker MEGABYTES
 
-It does one job after another, as its parent asks on stdin (see children.py), and ends when stdin does.
+It does one job after another, as its parent asks on stdin (see worker_pool.py), and ends when stdin does.
 """
 
 import math
@@ -26,71 +26,71 @@ try:
 except ImportError:  # Windows
     resource = None
 
-BEAT = 1.0  # seconds between two signs of life while nothing else is said
-LOOK = 0.05  # seconds between two looks at how much memory is taken
-ROOM = 1000  # megabytes that threads and libraries may reserve beside
-STEP = 0.1  # seconds between two words on how far a job is
+HEARTBEAT = 1.0  # seconds between two signs of life while nothing else is sent
+MEMORY_CHECK = 0.05  # seconds between two looks at how much memory is taken
+SPARE_MEGABYTES = 1000  # that threads and libraries may reserve beside
+PROGRESS_STEP = 0.1  # seconds between two messages on how far a job is
 
-Said = dict[str, Any]  # a JSON object
+Fields = dict[str, Any]  # a JSON object
 
 
-class Mouth:
-    """Says things to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised.
+class ParentChannel:
+    """Sends messages to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised.
 
     Decoders take a lack of memory for damage of the file, so they are stopped before there is one.
     """
 
     def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
-        self._stream, self._megabytes, self._said, self._looked = stream, megabytes, 0.0, 0.0
+        self._stream, self._megabytes, self._last_sent, self._last_checked = stream, megabytes, 0.0, 0.0
 
-    def say(self, carried: memoryview | bytes = b"", **said: Any) -> None:
+    def send(self, payload: memoryview | bytes = b"", **fields: Any) -> None:
         """Sends one message."""
         self._check_memory()
-        send(self._stream, said, carried)
-        self._said = time.monotonic()
+        send(self._stream, fields, payload)
+        self._last_sent = time.monotonic()
 
-    def beat(self) -> None:
-        """To be called while work goes on: says so now and then."""
+    def heartbeat(self) -> None:
+        """To be called while work goes on: sends a sign of life now and then."""
         self._check_memory()
-        if time.monotonic() - self._said > BEAT:
-            self.say(alive=True)
+        if time.monotonic() - self._last_sent > HEARTBEAT:
+            self.send(alive=True)
 
-    def progress(self, fraction: float, *message: str) -> None:
-        """Says how far a job is, now and then."""
+    def report_progress(self, fraction: float, *message: str) -> None:
+        """Sends how far a job is, now and then."""
         self._check_memory()
-        if fraction == 1 or time.monotonic() - self._said > STEP:
-            self.say(progress=[fraction, *message])
+        if fraction == 1 or time.monotonic() - self._last_sent > PROGRESS_STEP:
+            self.send(progress=[fraction, *message])
 
-    def end(self, **said: Any) -> None:
+    def end(self, **fields: Any) -> None:
         """Sends the last message of a job."""
-        send(self._stream, said)
+        send(self._stream, fields)
 
     def _check_memory(self) -> None:
-        if time.monotonic() - self._looked > LOOK:
-            self._looked = time.monotonic()
-            if peak() > self._megabytes:
+        if time.monotonic() - self._last_checked > MEMORY_CHECK:
+            self._last_checked = time.monotonic()
+            if peak_megabytes() > self._megabytes:
                 raise MemoryError
 
 
-def frames(mouth: Mouth, path: str, rate: float, short_side: int) -> Said:
+def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int) -> Fields:
     """Sends what a FrameReader finds: its info, then frame by frame, and what is known at the end."""
     from grounding.video.reader import FrameReader
 
-    reader = FrameReader(path, rate, short_side, mouth.beat)
-    mouth.say(info=asdict(reader.info))
+    reader = FrameReader(path, rate, short_side, channel.heartbeat)
+    channel.send(info=asdict(reader.info))
     for timestamp, image in reader:
-        mouth.say(image.data, timestamp=timestamp, duration=reader.duration, shape=image.shape)
+        channel.send(image.data, timestamp=timestamp, duration=reader.duration, shape=image.shape)
     return {"duration": reader.duration, "skipped": reader.skipped}
 
 
-def length(mouth: Mouth, path: str) -> Said:
-    """See clock.length."""
-    from grounding.video import timeline as clock
+def measure_length(channel: ParentChannel, path: str) -> Fields:
+    """See timeline.read_length."""
+    from grounding.video.timeline import read_length
 
-    return {"length": clock.length(Path(path))}
+    return {"length": read_length(Path(path))}
 
 
-def media_info(mouth: Mouth, path: str) -> Said:
+def read_media_info(channel: ParentChannel, path: str) -> Fields:
     """See media_info.read_media_info."""
     from grounding.video.media_info import read_media_info
 
@@ -98,42 +98,48 @@ def media_info(mouth: Mouth, path: str) -> Said:
     return {"info": {**info, "rate": str(info["rate"])}}
 
 
-def preview(mouth: Mouth, path: str, folder: str) -> Said:
-    """See preview.preview."""
-    from grounding.video.clips import preview
+def make_preview(channel: ParentChannel, path: str, folder: str) -> Fields:
+    """See clips.make_preview."""
+    from grounding.video.clips import make_preview
 
-    return {"path": str(preview(path, folder, mouth.progress))}
-
-
-def cut(mouth: Mouth, path: str, start: float, end: float, out: str) -> Said:
-    """See cutting.cut."""
-    from grounding.video.cutting import cut
-
-    return {"path": str(cut(path, start, end, out, mouth.progress))}
+    return {"path": str(make_preview(path, folder, channel.report_progress))}
 
 
-def jobs() -> dict[str, Callable[..., Said]]:
+def cut_clip(channel: ParentChannel, path: str, start: float, end: float, out: str) -> Fields:
+    """See clips.cut_clip."""
+    from grounding.video.clips import cut_clip
+
+    return {"path": str(cut_clip(path, start, end, out, channel.report_progress))}
+
+
+def list_jobs() -> dict[str, Callable[..., Fields]]:
     """What the parent may ask for, by name."""
-    return {"frames": frames, "length": length, "media_info": media_info, "preview": preview, "cut": cut}
+    return {
+        "frames": send_frames,
+        "length": measure_length,
+        "media_info": read_media_info,
+        "preview": make_preview,
+        "cut": cut_clip,
+    }
 
 
-def answer(request: Message, mouth: Mouth) -> None:
-    """Does a job and says how it ended."""
+def do_job(request: Message, channel: ParentChannel) -> None:
+    """Does what the parent asked and sends how it ended."""
     try:
-        found = jobs()[request.said["job"]](mouth, **request.said["arguments"])
+        result = list_jobs()[request.fields["job"]](channel, **request.fields["arguments"])
     except GroundingError as error:
-        mouth.end(end="error", kind=type(error).__name__, why=str(error))
+        channel.end(end="error", kind=type(error).__name__, why=str(error))
     except Exception as error:
-        if lacks_memory(error):
-            mouth.end(end="memory")
+        if is_lack_of_memory(error):
+            channel.end(end="memory")
         else:  # its text may hold a path of the server, so that is for the log
             why = getattr(error, "strerror", None) or type(error).__name__
-            mouth.end(end="failed", why=why, log=f"{type(error).__name__}: {error}")
+            channel.end(end="failed", why=why, log=f"{type(error).__name__}: {error}")
     else:
-        mouth.end(end="done", **found)
+        channel.end(end="done", **result)
 
 
-def lacks_memory(error: Exception) -> bool:
+def is_lack_of_memory(error: Exception) -> bool:
     """Whether an error says so; BlockingIOError is that of a thread that cannot be started, -4 is OpenCV's code."""
     return isinstance(error, MemoryError | BlockingIOError) or getattr(error, "code", None) == -4
 
@@ -145,8 +151,8 @@ def listen(requests: SimpleQueue) -> None:
     os._exit(0)
 
 
-def peak() -> float:
-    """Megabytes of memory that this process held at most; 0 where the system does not say.
+def peak_megabytes() -> float:
+    """Memory that this process held at most; 0 where the system does not say.
 
     Not ru_maxrss on Linux: there it begins with what the parent holds.
     """
@@ -164,10 +170,10 @@ def bound_memory(megabytes: float) -> None:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a crash leaves would hold a visitor's clip
             hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-            resource.setrlimit(resource.RLIMIT_DATA, (round((2 * megabytes + ROOM) * 1e6), hard))
+            resource.setrlimit(resource.RLIMIT_DATA, (round((2 * megabytes + SPARE_MEGABYTES) * 1e6), hard))
 
 
-def own_stdout() -> BinaryIO:
+def take_stdout() -> BinaryIO:
     """The pipe to the parent, out of reach of whatever else prints."""
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -175,16 +181,16 @@ def own_stdout() -> BinaryIO:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops its children
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops its workers
     megabytes = float(sys.argv[1])
     bound_memory(megabytes)
-    mouth, requests = Mouth(own_stdout(), megabytes), SimpleQueue()
+    channel, requests = ParentChannel(take_stdout(), megabytes), SimpleQueue()
     Thread(target=listen, args=(requests,), daemon=True).start()
     with suppress(ImportError):  # the first job says so
         for decoder in ("grounding.video.reader", "av"):  # which takes a while, and that job may not be there yet
             import_module(decoder)
     while True:
-        answer(requests.get(), mouth)
+        do_job(requests.get(), channel)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""A copy of a video that every browser plays, where the file itself is not one."""
+"""Clips for visitors: a copy of a video that every browser plays, and the segment that they take away."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
-from grounding.files import preview_name
+from grounding.errors import VideoError
+from grounding.files import preview_name, safe_name
 from grounding.video.container import check_file, opened, tolerant
 from grounding.video.remux import remux
-from grounding.video.timeline import length
+from grounding.video.timeline import read_length
 from grounding.video.transcode import Quality, transcode
 
 QUALITY = Quality(short_side=480, crf=26, preset="ultrafast")
@@ -23,9 +25,10 @@ PIXELS = ("yuv420p", "yuvj420p")  # 8 bits; not every browser takes more
 DOING = "Making a preview that the browser can play"
 
 Progress = Callable[[float, str], None]
+CutProgress = Callable[[float], None]
 
 
-def preview(path: str | Path, folder: str | Path, progress: Progress | None = None) -> Path:
+def make_preview(path: str | Path, folder: str | Path, progress: Progress | None = None) -> Path:
     """`path` itself if every browser plays it on our clock, else a new h264 mp4 in `folder`.
 
     Second t of the result shows the frame that an answer calls t. A file of AV1 counts as playable, which on Apple's
@@ -50,7 +53,7 @@ def preview(path: str | Path, folder: str | Path, progress: Progress | None = No
     if remux(path, out):
         report(1.0, DOING)
         return out
-    total = length(path)
+    total = read_length(path)
     return transcode(path, out, quality=QUALITY, progress=lambda seconds: report(min(seconds / total, 1.0), DOING))
 
 
@@ -71,3 +74,30 @@ def plays_everywhere(path: Path) -> bool:
             and bool(container.duration)
             and abs(first.time or 0.0) <= EARLY
         )
+
+
+def cut_clip(path: str | Path, start: float, end: float, out: str | Path, progress: CutProgress | None = None) -> Path:
+    """Writes the part of a video from `start` to `end` as an mp4 (h264, AAC), and returns `out`.
+
+    Cut at any frame, since it is encoded anew: the frame on screen at `start` is the first, and the length is
+    `end` - `start` (less, where the video ends before). Sound is kept in time; the picture is written upright, in
+    square pixels and 8 bits.
+
+    Args:
+        path: any video that can be grounded.
+        start, end: seconds since the first frame.
+        out: the file to write, which appears only when it is whole.
+        progress: called with a fraction in [0, 1]; an exception that it raises ends the work.
+
+    Raises:
+        VideoError: the times are no interval of the video, the file cannot be read, or no h264 encoder is installed.
+    """
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        raise VideoError(f"There is nothing from {start} s to {end} s: give a start that comes before the end.")
+    report = progress or (lambda fraction: None)
+    return transcode(Path(path), Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
+
+
+def name_cut(path: str | Path, start: float, end: float) -> str:
+    """File name for a cut, such as clip_12.5-17.0s.mp4."""
+    return f"{safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from grounding.errors import VideoError
-from grounding.video.limits import Patience
+from grounding.video.limits import limits_from_env
 
 if TYPE_CHECKING:
     import av
@@ -102,7 +102,7 @@ def opencv_frames(path: Path, short_side: int) -> Iterator[tuple[float | None, P
     log = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # its place in OpenCV 5, and in 4
     log.setLogLevel(0)
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{name};{value}" for name, value in ONLY.items())
-    patience = Patience.told()
+    patience = limits_from_env()
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # absolute: "concat:a" is a protocol otherwise
 
     def picture() -> np.ndarray:
@@ -141,7 +141,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
             raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
         if stream.codec_context is None:  # a codec that nobody knows, or a damaged name of one
             raise VideoError(undecodable(path))
-        Patience.told().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
+        limits_from_env().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
         yield container, stream
 
 
@@ -172,7 +172,7 @@ def tolerant(
     """
     import av
 
-    patience, name = Patience.told(), Path(container.name).name
+    patience, name = limits_from_env(), Path(container.name).name
     stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
     with damage():  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):

@@ -12,7 +12,7 @@ INSTEAD = "convert it to an h264 mp4 and try again"
 
 
 @dataclass(frozen=True)
-class Patience:
+class DecodeLimits:
     """Limits on one clip, each changed by an environment variable, such as GROUNDING_DECODE_STALL=120.
 
     Attributes:
@@ -27,11 +27,6 @@ class Patience:
     megabytes: float = 4000.0
     megapixels: float = 40.0
 
-    @classmethod
-    def told(cls) -> "Patience":
-        """As the environment says. Raises GroundingError where that is no positive number."""
-        return cls(**{field.name: number(PREFIX + field.name.upper(), field.default) for field in fields(cls)})
-
     def check_size(self, name: str, width: int, height: int) -> None:
         """Raises VideoError for a picture that is too large; sizes in pixels."""
         if width * height > self.megapixels * 1e6:
@@ -40,48 +35,54 @@ class Patience:
                 f"save it with a smaller picture, or allow more with {PREFIX}MEGAPIXELS."
             )
 
-    def stalled(self, name: str) -> VideoError:
+    def stall_error(self, name: str) -> VideoError:
         """Nothing came for too long."""
         why = f"nothing of it was decoded for {self.stall:g} s"
-        return given_up(name, why, f"{INSTEAD}, or allow more with {PREFIX}STALL")
+        return give_up_error(name, why, f"{INSTEAD}, or allow more with {PREFIX}STALL")
 
-    def too_long(self, name: str) -> VideoError:
+    def time_error(self, name: str) -> VideoError:
         """Frames came, but too slowly."""
         why = f"decoding it took longer than {self.seconds:g} s"
-        return given_up(name, why, f"save it shorter or smaller, or allow more with {PREFIX}SECONDS")
+        return give_up_error(name, why, f"save it shorter or smaller, or allow more with {PREFIX}SECONDS")
 
-    def too_large(self, name: str) -> VideoError:
+    def memory_error(self, name: str) -> VideoError:
         """Memory ran out."""
         why = f"decoding it takes more than {self.megabytes:g} MB of memory"
-        return given_up(name, why, f"save it with a smaller picture, or allow more with {PREFIX}MEGABYTES")
+        return give_up_error(name, why, f"save it with a smaller picture, or allow more with {PREFIX}MEGABYTES")
 
 
-def given_up(name: str, why: str, instead: str) -> VideoError:
+def limits_from_env() -> DecodeLimits:
+    """As the environment says. Raises GroundingError where that is no positive number."""
+    names = fields(DecodeLimits)
+    return DecodeLimits(**{one.name: positive_from_env(PREFIX + one.name.upper(), one.default) for one in names})
+
+
+def give_up_error(name: str, why: str, instead: str) -> VideoError:
     """What is said of every clip whose decoding was ended."""
     return VideoError(f"{name!r} was given up, since {why}: {instead}.")
 
 
-def crashed(name: str, status: int | None) -> VideoError:
+def crash_error(name: str, status: int | None) -> VideoError:
     """The process ended: by a signal if `status` is negative."""
     if status == -getattr(signal, "SIGKILL", 9):
         why = "the process that decoded it was killed, as happens where memory runs out"
-        return given_up(name, why, "try again, or save it with a smaller picture")
+        return give_up_error(name, why, "try again, or save it with a smaller picture")
     by = signal.Signals(-status).name if status and -status in set(signal.Signals) else f"status {status}"
-    return given_up(name, f"its decoder crashed ({by})", INSTEAD)
+    return give_up_error(name, f"its decoder crashed ({by})", INSTEAD)
 
 
-def failed(name: str, why: str) -> VideoError:
+def failure_error(name: str, why: str) -> VideoError:
     """The decoder met something that nobody thought of."""
-    return given_up(name, f"its decoder failed ({why})", INSTEAD)
+    return give_up_error(name, f"its decoder failed ({why})", INSTEAD)
 
 
-def number(variable: str, otherwise: float) -> float:
+def positive_from_env(variable: str, otherwise: float) -> float:
     """An environment variable, `otherwise` where it is not set. Raises GroundingError for no positive number."""
     text = os.environ.get(variable) or str(otherwise)
     try:
-        told = float(text)
+        value = float(text)
     except ValueError:
-        told = 0.0
-    if not 0 < told < math.inf:
+        value = 0.0
+    if not 0 < value < math.inf:
         raise GroundingError(f"{variable} is {text!r}: give a positive number, such as {otherwise:g}.")
-    return told
+    return value

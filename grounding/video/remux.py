@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import av
 
-from grounding.files import whole_file
+from grounding.files import write_whole
 from grounding.video.container import opened, quarter_turns, tolerant
-from grounding.video.timeline import beginning, length
+from grounding.video.timeline import beginning, read_length
 
 if TYPE_CHECKING:
     from av.stream import Stream
@@ -25,7 +25,7 @@ def remux(source: Path, out: Path) -> bool:
         Whether it was done: False for other codecs, a picture that is turned or has more than 8 bits, a file that
         begins between key frames, and wherever the copy would not be the same video; then nothing is written.
     """
-    with suppress(av.FFmpegError, ValueError, TypeError), whole_file(out) as part:
+    with suppress(av.FFmpegError, ValueError, TypeError), write_whole(out) as part:
         if _fits(source):
             _copy(source, part)
             if _same_times(source, part):
@@ -49,10 +49,10 @@ def _fits(source: Path) -> bool:
 
 
 def _same_times(source: Path, part: Path) -> bool:
-    seconds = length(source)
+    seconds = read_length(source)
     with opened(part) as (container, _):
         claimed = (container.duration or 0) / 1e6
-    differences = (beginning(part).seconds, length(part) - seconds, claimed - seconds)
+    differences = (beginning(part).seconds, read_length(part) - seconds, claimed - seconds)
     return max(map(abs, differences)) < APART
 
 

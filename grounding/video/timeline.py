@@ -49,7 +49,7 @@ def beginning(path: Path) -> Beginning:
         return Beginning(first, float(stream.sample_aspect_ratio or 1) or 1.0)
 
 
-def length(path: Path) -> float:
+def read_length(path: Path) -> float:
     """Seconds from the first frame to the end of the last, without decoding what lies between.
 
     Where packets have no timestamps, what the container claims; infinity where it claims nothing.

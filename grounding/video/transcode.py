@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 
 from grounding.errors import VideoError
-from grounding.files import whole_file
+from grounding.files import write_whole
 from grounding.video.audio import SoundTrack
 from grounding.video.container import quarter_turns, upright
 from grounding.video.timeline import Timed, beginning, frames_from
@@ -71,7 +71,7 @@ def transcode(
     """
     check_encoder()
     try:
-        with whole_file(out) as part, closing(frames_from(source, start)) as frames:
+        with write_whole(out) as part, closing(frames_from(source, start)) as frames:
             spans = shown(waited(frames, start, progress), start, end)
             _write(source, spans, part, (start, end), quality or Quality(), progress)
     except av.FFmpegError as error:

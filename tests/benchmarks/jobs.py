@@ -41,9 +41,9 @@ def ready():
     import numpy as np
 
     from grounding import Predictor
-    from grounding.isolation.worker_pool import children
+    from grounding.isolation.worker_pool import get_pool
 
-    children().warm()
+    get_pool().warm_up()
     predictor = Predictor.from_checkpoint("embedded")
     predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
     predictor.query_encoder.encode(["a dog"])

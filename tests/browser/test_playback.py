@@ -5,8 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from grounding.video.clips import preview
-from grounding.video.cutting import cut
+from grounding.video.clips import cut_clip, make_preview
 from grounding.video.reader import read_frames
 from tests.clips import plain, write_video
 
@@ -66,11 +65,11 @@ def seen(path, times):
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_preview_shows_at_a_time_what_features_saw_then(chromium, tmp_path, name):
     source = write_video(tmp_path / name, FRAMES, **SOURCES[name])
-    copy = preview(source, tmp_path / "own")
+    copy = make_preview(source, tmp_path / "own")
     assert np.abs(shown(chromium, copy, TIMES) - seen(source, TIMES)).max() < 4.5  # the next frame but one is 4 away
 
 
 def test_a_cut_begins_with_the_frame_at_its_start(chromium, tmp_path):
     source = write_video(tmp_path / "a.mkv", FRAMES, encoder={"bf": "3"})
-    clip = cut(source, 6.25, 8.0, tmp_path / "cut.mp4")
+    clip = cut_clip(source, 6.25, 8.0, tmp_path / "cut.mp4")
     assert np.abs(shown(chromium, clip, [0.0, 0.5, 1.7]) - seen(source, [6.25, 6.75, 7.95])).max() < 4.5

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.isolation.client import ApartReader, cut, length, preview
+from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, read_length
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken
@@ -22,7 +22,7 @@ def frames(count: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
 
 def same(path, rate: float = 3.0, pictures: bool = True) -> bool:
     """Whether a reader in a child gives what the one here gives, bit for bit; without `pictures`, but for these."""
-    here, there = FrameReader(path, rate), ApartReader(path, rate)
+    here, there = FrameReader(path, rate), IsolatedReader(path, rate)
     ours, theirs = list(here), list(there)
     assert ours
     return (here.info, here.duration, here.skipped, [frame.timestamp for frame in ours]) == (
@@ -50,19 +50,19 @@ def test_so_are_those_of_turned_large_and_damaged_files(tmp_path):
 
 
 def test_it_may_be_read_twice(tmp_path):
-    reader = ApartReader(colours(tmp_path / "a.mp4"), rate=1.0)
+    reader = IsolatedReader(colours(tmp_path / "a.mp4"), rate=1.0)
     assert [frame.timestamp for frame in reader] == [frame.timestamp for frame in reader] == [0, 1, 2, 3, 4, 5]
 
 
 def test_frames_may_be_written_to(tmp_path):
     """As torch wants them."""
-    assert next(iter(ApartReader(colours(tmp_path / "a.mp4"), rate=1.0))).image.flags.writeable
+    assert next(iter(IsolatedReader(colours(tmp_path / "a.mp4"), rate=1.0))).image.flags.writeable
 
 
 @pytest.mark.parametrize("kind", BAD_KINDS)
 def test_errors_are_the_same(tmp_path, kind, capfd):
     path, said = bad_file(kind, tmp_path), []
-    for reader in (FrameReader, ApartReader):
+    for reader in (FrameReader, IsolatedReader):
         with pytest.raises(VideoError) as caught:
             list(reader(path, rate=1.0))
         said.append(str(caught.value))
@@ -73,7 +73,7 @@ def test_errors_are_the_same(tmp_path, kind, capfd):
 def test_an_error_comes_after_the_frames_before_it(tmp_path):
     part = write_video(tmp_path / "part.ts", [plain(RED)] * 20).read_bytes()
     (tmp_path / "twice.ts").write_bytes(part + part)
-    frames = iter(ApartReader(tmp_path / "twice.ts", rate=1.0))
+    frames = iter(IsolatedReader(tmp_path / "twice.ts", rate=1.0))
     assert [next(frames).timestamp, next(frames).timestamp] == pytest.approx([0.0, 1.0])
     with pytest.raises(VideoError, match="jump backwards"):
         next(frames)
@@ -81,22 +81,22 @@ def test_an_error_comes_after_the_frames_before_it(tmp_path):
 
 def test_a_rate_is_a_positive_number(tmp_path):
     with pytest.raises(ValueError, match="positive number of frames a second"):
-        ApartReader(colours(tmp_path / "a.mp4"), rate=0.0)
+        IsolatedReader(colours(tmp_path / "a.mp4"), rate=0.0)
 
 
 def test_length_is_that_of_the_file(tmp_path):
-    assert length(colours(tmp_path / "a.mp4")) == pytest.approx(6.0)
+    assert read_length(colours(tmp_path / "a.mp4")) == pytest.approx(6.0)
 
 
 def test_a_cut_and_a_preview_are_made_with_progress(tmp_path):
     told: list[tuple] = []
     clip = write_video(tmp_path / "a.avi", frames(60), codec="mpeg4", ticks=10)
-    part = cut(clip, 1.0, 3.0, tmp_path / "cut.mp4", lambda *said: told.append(said))
-    assert part == tmp_path / "cut.mp4" and length(part) == pytest.approx(2.0)
-    shown = preview(clip, tmp_path / "own", lambda *said: told.append(said))
-    assert shown == tmp_path / "own" / "a-preview.mp4" and length(shown) == pytest.approx(6.0)
+    part = cut_clip(clip, 1.0, 3.0, tmp_path / "cut.mp4", lambda *said: told.append(said))
+    assert part == tmp_path / "cut.mp4" and read_length(part) == pytest.approx(2.0)
+    shown = make_preview(clip, tmp_path / "own", lambda *said: told.append(said))
+    assert shown == tmp_path / "own" / "a-preview.mp4" and read_length(shown) == pytest.approx(6.0)
     assert (1.0,) in told and (1.0, "Making a preview that the browser can play") in told
-    assert preview(part, tmp_path / "own") == part  # plays everywhere
+    assert make_preview(part, tmp_path / "own") == part  # plays everywhere
 
 
 @pytest.mark.parametrize("job", ["preview", "cut"])
@@ -112,14 +112,14 @@ def test_whoever_stops_leaves_nothing_unfinished(tmp_path, job):
 
     with pytest.raises(KeyboardInterrupt):
         if job == "preview":
-            preview(clip, tmp_path / "own", stop)
+            make_preview(clip, tmp_path / "own", stop)
         else:
-            cut(clip, 0.0, 30.0, tmp_path / "own" / "cut.mp4", stop)
+            cut_clip(clip, 0.0, 30.0, tmp_path / "own" / "cut.mp4", stop)
     assert [path.name for path in (tmp_path / "own").iterdir()] == [".else.mp4.7.part"]
 
 
 def test_errors_of_a_cut_are_told(tmp_path):
     with pytest.raises(VideoError, match="'a.mp4' has no frame at 7.00 s"):
-        cut(colours(tmp_path / "a.mp4"), 7.0, 8.0, tmp_path / "cut.mp4")
+        cut_clip(colours(tmp_path / "a.mp4"), 7.0, 8.0, tmp_path / "cut.mp4")
     with pytest.raises(VideoError, match="There is nothing from 2"):
-        cut(tmp_path / "a.mp4", 2.0, 1.0, tmp_path / "cut.mp4")
+        cut_clip(tmp_path / "a.mp4", 2.0, 1.0, tmp_path / "cut.mp4")

@@ -8,37 +8,37 @@ import pytest
 from grounding.errors import QueryError, VideoError
 from grounding.isolation import worker
 from grounding.isolation.protocol import Message, receive
-from grounding.isolation.worker import Mouth, answer, peak
+from grounding.isolation.worker import ParentChannel, do_job, peak_megabytes
 from tests.clips import RED, colours, plain, write_video
 
 
 def said(job, megabytes=4000.0, **arguments) -> list[Message]:
     """All that is said about a job."""
     stream = io.BytesIO()
-    answer(Message({"job": job, "arguments": arguments}, bytearray()), Mouth(stream, megabytes))
+    do_job(Message({"job": job, "arguments": arguments}, bytearray()), ParentChannel(stream, megabytes))
     stream.seek(0)
     return list(iter(lambda: receive(stream), None))
 
 
 def test_frames_come_with_what_is_known_of_the_video(tmp_path):
     info, *frames, end = said("frames", path=str(colours(tmp_path / "a.mp4")), rate=1.0, short_side=336)
-    assert info.said["info"]["codec"] == "h264"
-    assert [frame.said["timestamp"] for frame in frames] == [0, 1, 2, 3, 4, 5]
-    assert all(len(frame.carried) == 64 * 96 * 3 for frame in frames)
-    assert end.said == {"end": "done", "duration": pytest.approx(6.0), "skipped": []}
+    assert info.fields["info"]["codec"] == "h264"
+    assert [frame.fields["timestamp"] for frame in frames] == [0, 1, 2, 3, 4, 5]
+    assert all(len(frame.payload) == 64 * 96 * 3 for frame in frames)
+    assert end.fields == {"end": "done", "duration": pytest.approx(6.0), "skipped": []}
 
 
 def test_jobs_say_how_far_they_are_and_what_they_made(tmp_path):
     clip = write_video(tmp_path / "a.avi", [plain(RED)] * 20, codec="mpeg4", ticks=10)
-    assert said("length", path=str(clip))[-1].said == {"end": "done", "length": pytest.approx(2.0)}
+    assert said("length", path=str(clip))[-1].fields == {"end": "done", "length": pytest.approx(2.0)}
     *told, end = said("preview", path=str(clip), folder=str(tmp_path))
-    assert told[-1].said["progress"][0] == 1 and end.said["path"].endswith("a-preview.mp4")
+    assert told[-1].fields["progress"][0] == 1 and end.fields["path"].endswith("a-preview.mp4")
     *told, end = said("cut", path=str(clip), start=0.0, end=1.0, out=str(tmp_path / "cut.mp4"))
-    assert told[-1].said == {"progress": [1.0]} and end.said["path"].endswith("cut.mp4")
+    assert told[-1].fields == {"progress": [1.0]} and end.fields["path"].endswith("cut.mp4")
 
 
 def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
-    assert said("frames", 1.0, path=str(colours(tmp_path / "a.mp4")), rate=1.0, short_side=336)[-1].said == {
+    assert said("frames", 1.0, path=str(colours(tmp_path / "a.mp4")), rate=1.0, short_side=336)[-1].fields == {
         "end": "memory"
     }
 
@@ -63,23 +63,23 @@ def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
     ],
 )
 def test_what_goes_wrong_is_said(monkeypatch, error, end):
-    def job(mouth):
+    def job(channel):
         raise error
 
-    monkeypatch.setattr(worker, "jobs", lambda: {"job": job})
-    assert said("job")[-1].said == end
+    monkeypatch.setattr(worker, "list_jobs", lambda: {"job": job})
+    assert said("job")[-1].fields == end
 
 
 def test_signs_of_life_come_now_and_then(monkeypatch):
     stream, now = io.BytesIO(), [100.0]
     monkeypatch.setattr(worker.time, "monotonic", lambda: now[0])
-    mouth = Mouth(stream)
+    channel = ParentChannel(stream)
     for seconds in (0.0, 0.5, 0.4, 0.2, 0.3):
         now[0] += seconds
-        mouth.beat()
+        channel.heartbeat()
     stream.seek(0)
-    assert [message.said for message in iter(lambda: receive(stream), None)] == [{"alive": True}] * 2
+    assert [message.fields for message in iter(lambda: receive(stream), None)] == [{"alive": True}] * 2
 
 
 def test_the_peak_of_memory_is_that_of_this_process():
-    assert 20 < peak() < 20_000
+    assert 20 < peak_megabytes() < 20_000

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.isolation import client as apart
-from grounding.isolation.client import ApartReader, length
-from grounding.isolation.worker_pool import AHEAD, ROOT, Children
-from grounding.video.limits import Patience
+from grounding.isolation import client
+from grounding.isolation.client import IsolatedReader, read_length
+from grounding.isolation.worker_pool import MAX_QUEUED, ROOT, WorkerPool
+from grounding.video.limits import DecodeLimits
 from tests.clips import RED, plain, write_video
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 
 
 def running() -> set[int]:
-    """The process ids of children that somebody listens to."""
-    return {int(thread.name.split()[1]) for thread in threading.enumerate() if thread.name.startswith("child ")}
+    """The process ids of workers that somebody listens to."""
+    return {int(thread.name.split()[1]) for thread in threading.enumerate() if thread.name.startswith("worker ")}
 
 
 def gone(process: int, seconds: float = 10.0) -> bool:
@@ -37,31 +37,31 @@ def gone(process: int, seconds: float = 10.0) -> bool:
 
 
 @pytest.fixture
-def patience(monkeypatch):
-    """Sets the limits for this test, whose children are its own."""
+def limited(monkeypatch):
+    """Sets the limits for this test, whose workers are its own."""
     made, before = [], running()
 
-    def give(**limits: float) -> Children:
-        made.append(Children(Patience(**limits)))
-        monkeypatch.setattr(apart, "children", lambda: made[-1])
+    def give(**limits: float) -> WorkerPool:
+        made.append(WorkerPool(DecodeLimits(**limits)))
+        monkeypatch.setattr(client, "get_pool", lambda: made[-1])
         return made[-1]
 
     yield give
-    for children in made:
-        children.kill()
+    for workers in made:
+        workers.kill()
     assert running() <= before
 
 
 @pytest.fixture
 def clip(tmp_path):
     """More frames than wait in the queue and in the pipe."""
-    return write_video(tmp_path / "clip.mp4", [plain(RED, (240, 320))] * 3 * AHEAD)
+    return write_video(tmp_path / "clip.mp4", [plain(RED, (240, 320))] * 3 * MAX_QUEUED)
 
 
 def begun(clip):
     """A reader that gave its first frame, its frames, and the id of its process."""
     before = running()
-    reader = ApartReader(clip, rate=10.0)
+    reader = IsolatedReader(clip, rate=10.0)
     frames = iter(reader)
     next(frames)
     (process,) = running() - before
@@ -70,20 +70,20 @@ def begun(clip):
 
 @posix
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-def test_a_decoder_that_crashes_is_told_and_the_next_clip_works(patience, clip, blow):
-    patience()
+def test_a_decoder_that_crashes_is_told_and_the_next_clip_works(limited, clip, blow):
+    limited()
     frames, process = begun(clip)
     os.kill(process, blow)
     with pytest.raises(VideoError, match="was killed, as happens" if blow == signal.SIGKILL else blow.name) as caught:
         list(frames)
     assert "'clip.mp4'" in str(caught.value)
     assert gone(process)
-    assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD
+    assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED
 
 
 @posix
-def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(patience, clip):
-    limits = patience().patience
+def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(limited, clip):
+    limits = limited().limits
     frames, process = begun(clip)
     os.kill(process, signal.SIGSTOP)
     object.__setattr__(limits, "stall", 0.3)  # only now, since a process may take its time to start
@@ -91,73 +91,73 @@ def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(patience, cli
         list(frames)
     assert gone(process)
     object.__setattr__(limits, "stall", 60.0)
-    assert length(clip) == pytest.approx(9.6)
+    assert read_length(clip) == pytest.approx(9.6)
 
 
-def test_a_consumer_that_takes_its_time_is_no_stall(patience, clip):
-    limits = patience().patience
+def test_a_consumer_that_takes_its_time_is_no_stall(limited, clip):
+    limits = limited().limits
     frames, _ = begun(clip)
     object.__setattr__(limits, "stall", 0.5)
     time.sleep(1.0)
     assert next(frames)
     object.__setattr__(limits, "stall", 60.0)
-    assert 1 + len(list(frames)) == 3 * AHEAD - 1
+    assert 1 + len(list(frames)) == 3 * MAX_QUEUED - 1
 
 
-def test_all_of_a_clip_has_a_limit_too(patience, clip):
-    patience(seconds=0.01)
+def test_all_of_a_clip_has_a_limit_too(limited, clip):
+    limited(seconds=0.01)
     with pytest.raises(VideoError, match=r"'clip.mp4'.* longer than 0.01 s.*GROUNDING_DECODE_SECONDS"):
-        list(ApartReader(clip, rate=10.0))
+        list(IsolatedReader(clip, rate=10.0))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("avi", "mpeg4")])  # by plan, and frame by frame
-def test_memory_has_a_limit(patience, tmp_path, suffix, codec):
-    patience(megabytes=100)
+def test_memory_has_a_limit(limited, tmp_path, suffix, codec):
+    limited(megabytes=100)
     clip = write_video(
         tmp_path / f"large.{suffix}", [plain(RED, (2160, 3840))] * 12, codec=codec, encoder={"preset": "ultrafast"}
     )
     with pytest.raises(VideoError, match=r"'large.*' .* more than 100 MB of memory.*GROUNDING_DECODE_MEGABYTES"):
-        list(ApartReader(clip, rate=10.0))
+        list(IsolatedReader(clip, rate=10.0))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux counts")
-def test_what_the_parent_holds_does_not_count(patience, clip):
+def test_what_the_parent_holds_does_not_count(limited, clip):
     held = np.ones(500_000_000, np.uint8)
-    patience(megabytes=400)
-    assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD and held[0]
+    limited(megabytes=400)
+    assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED and held[0]
 
 
-def test_what_nobody_thought_of_is_told_by_its_kind_and_logged_by_its_text(patience, caplog):
+def test_what_nobody_thought_of_is_told_by_its_kind_and_logged_by_its_text(limited, caplog):
     with pytest.raises(VideoError, match=r"'a.mp4' was given up, since its decoder failed \(TypeError\)"):
-        list(patience().do("length", "a.mp4", {"nonsense": 1}))
+        list(limited().run("length", "a.mp4", {"nonsense": 1}))
     assert "unexpected keyword argument 'nonsense'" in caplog.text
 
 
-def test_one_child_does_one_clip_after_another(patience, clip):
-    patience()
+def test_one_child_does_one_clip_after_another(limited, clip):
+    limited()
     before = running()
     for _ in range(3):
-        assert len(list(ApartReader(clip, rate=10.0))) == 3 * AHEAD
-        assert length(clip) == pytest.approx(9.6)
+        assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED
+        assert read_length(clip) == pytest.approx(9.6)
     assert len(running() - before) == 1
 
 
-def test_an_error_of_the_file_leaves_the_child_alive(patience, clip):
-    patience()
-    length(clip)
+def test_an_error_of_the_file_leaves_the_child_alive(limited, clip):
+    limited()
+    read_length(clip)
     before = running()
     for _ in range(3):
         with pytest.raises(VideoError, match="There is no file 'none.mp4'"):
-            ApartReader(clip.with_name("none.mp4"), rate=1.0)
+            IsolatedReader(clip.with_name("none.mp4"), rate=1.0)
     assert running() == before
 
 
 @pytest.mark.parametrize("iterated", [False, True])
-def test_whoever_stops_stops_the_decoder(patience, clip, iterated):
-    patience()
+def test_whoever_stops_stops_the_decoder(limited, clip, iterated):
+    limited()
     before = running()
-    reader = ApartReader(clip, rate=10.0)
+    reader = IsolatedReader(clip, rate=10.0)
     (process,) = running() - before
     if iterated:
         frames = iter(reader)
@@ -168,9 +168,9 @@ def test_whoever_stops_stops_the_decoder(patience, clip, iterated):
     assert len(running() - before) == 1  # the next one, in reserve
 
 
-def test_several_clips_at_once(patience, clip):
-    patience()
-    readers = [iter(ApartReader(clip, rate=10.0)) for _ in range(4)]
+def test_several_clips_at_once(limited, clip):
+    limited()
+    readers = [iter(IsolatedReader(clip, rate=10.0)) for _ in range(4)]
     assert all(len({frame.timestamp for frame in group}) == 1 for group in zip(*readers, strict=True))
 
 
@@ -180,11 +180,11 @@ def test_no_child_outlives_its_parent(clip, stuck):
     """Its parent is killed while it decodes; `stuck`: while it waits for room."""
     code = f"""
 import sys, threading, time
-from grounding.isolation.client import ApartReader
-frames = iter(ApartReader({str(clip)!r}, rate=10.0))
+from grounding.isolation.client import IsolatedReader
+frames = iter(IsolatedReader({str(clip)!r}, rate=10.0))
 next(frames)
-print(next(t.name for t in threading.enumerate() if t.name.startswith("child ")).split()[1], flush=True)
-{"time.sleep(60)" if stuck else f"all(iter(lambda: list(ApartReader({str(clip)!r}, 10.0)), 0))"}
+print(next(t.name for t in threading.enumerate() if t.name.startswith("worker ")).split()[1], flush=True)
+{"time.sleep(60)" if stuck else f"all(iter(lambda: list(IsolatedReader({str(clip)!r}, 10.0)), 0))"}
 """
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, text=True)
     process = int(parent.stdout.readline())
@@ -202,21 +202,21 @@ def test_a_fork_has_children_of_its_own(clip):
     code = f"""
 import os
 from pathlib import Path
-from grounding.isolation.client import length
-from grounding.isolation.worker_pool import children
-clip, before = Path({str(clip)!r}), (length(Path({str(clip)!r})), children())[1]
+from grounding.isolation.client import read_length
+from grounding.isolation.worker_pool import get_pool
+clip, before = Path({str(clip)!r}), (read_length(Path({str(clip)!r})), get_pool())[1]
 process = os.fork()
 if not process:
-    ok = children() is not before and length(clip) > 9
-    children().kill()
+    ok = get_pool() is not before and read_length(clip) > 9
+    get_pool().kill()
     os._exit(0 if ok else 1)
-assert os.waitpid(process, 0)[1] == 0 and length(clip) > 9
+assert os.waitpid(process, 0)[1] == 0 and read_length(clip) > 9
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
 
 
-def test_a_child_that_cannot_be_started_is_told(patience, clip, monkeypatch):
-    patience()
+def test_a_child_that_cannot_be_started_is_told(limited, clip, monkeypatch):
+    limited()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(VideoError, match="could be started"):
-        length(clip)
+        read_length(clip)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from grounding.errors import VideoError
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from grounding.video.reader import Frame
 from tests.trust.matrix import Case, Times, clocks, codecs, damages, number, others, shapes
 from tests.trust.report import Row
@@ -63,7 +63,7 @@ def verdict(case: Case, folder: Path, rates: tuple[float, ...] = (2.0,)) -> str:
 
 def tried(case: Case, path: Path, rate: float, times: Times, seen: Times | None) -> str:
     """Says what is wrong with the samples at one rate, or with what is said to be skipped."""
-    reader = ApartReader(path, rate)
+    reader = IsolatedReader(path, rate)
     frames = list(reader)
     if case.skipped != bool(reader.skipped) and rate >= 2:
         return f"said to be skipped: {reader.skipped or 'nothing'}"
@@ -73,7 +73,7 @@ def tried(case: Case, path: Path, rate: float, times: Times, seen: Times | None)
 def wrong_error(path: Path, expected: str) -> str:
     """Says what was said instead of an error."""
     try:
-        frames = list(ApartReader(path, 2.0))
+        frames = list(IsolatedReader(path, 2.0))
     except VideoError as error:
         return "" if expected in str(error) and path.name in str(error) and "\n" not in str(error) else str(error)
     return f"{len(frames)} frames and no error"

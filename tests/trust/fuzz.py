@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding.errors import GroundingError
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from tests.trust.mutations import mutated, seeds
 from tests.trust.report import Row
 
@@ -65,7 +65,7 @@ def verdict(message: str, path: Path) -> str:
 
 def decode(path: Path) -> None:
     """From a file to frames. Raises VideoError, or AssertionError for times of no use."""
-    reader = ApartReader(path, rate=2.0)
+    reader = IsolatedReader(path, rate=2.0)
     check_times(np.array([frame.timestamp for frame in reader]), reader.duration)
 
 

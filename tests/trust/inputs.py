@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding.errors import GroundingError
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from grounding.video.container import opencv_frames, opened
 from tests.trust.bombs import Make, bombs, poses
 from tests.trust.fuzz import FINE, decode, outcome
@@ -86,7 +86,7 @@ def leaks(name: str, hidden: Secret) -> Iterator[str]:
 
 
 def ours(path: Path) -> list[np.ndarray]:
-    return [frame.image for frame in ApartReader(path, 2.0)]
+    return [frame.image for frame in IsolatedReader(path, 2.0)]
 
 
 def pyav_alone(path: Path) -> list[np.ndarray]:

@@ -17,12 +17,11 @@ from grounding.app import handlers as events
 from grounding.app.exports import write_results
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
-from grounding.isolation import client as apart
-from grounding.isolation.worker_pool import Children
+from grounding.isolation import client
+from grounding.isolation.worker_pool import WorkerPool
 from grounding.segments.find import Segment
-from grounding.video.clips import preview
-from grounding.video.cutting import cut
-from grounding.video.limits import Patience
+from grounding.video.clips import cut_clip, make_preview
+from grounding.video.limits import DecodeLimits
 from tests.boards import board
 from tests.clips import write_video
 from training.export import export, write_log
@@ -77,23 +76,23 @@ def test_results(out):
 
 def test_a_preview(out, clip):
     with full_disk(), pytest.raises(GroundingError) as error:
-        preview(clip, out)
+        make_preview(clip, out)
     assert_refused(error, out)
 
 
 def test_a_cut(out, clip):
     with full_disk(), pytest.raises(GroundingError) as error:
-        cut(clip, 0.0, 1.5, out / "cut.mp4")
+        cut_clip(clip, 0.0, 1.5, out / "cut.mp4")
     assert_refused(error, out)
 
 
 def test_the_page_says_it_beside_the_input(monkeypatch, out, clip):
     monkeypatch.setattr(events.visitors(), "folder", lambda session: out)
-    children = Children(Patience())  # who make the preview, and have no more room than we
-    monkeypatch.setattr(apart, "children", lambda: children)
+    pool = WorkerPool(DecodeLimits())  # who make the preview, and have no more room than we
+    monkeypatch.setattr(client, "get_pool", lambda: pool)
     with full_disk(64):
         shown = [events.results(board()), events.playable(str(clip), lambda share, desc: None)]
-    children.kill()
+    pool.kill()
     assert all("be written" in screen.message and 'role="alert"' in screen.message for screen in shown)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from grounding.isolation.client import ApartReader
+from grounding.isolation.client import IsolatedReader
 from tests.clips import RED, plain, write_video
 from tests.trust import bombs, inputs
 from tests.trust.references import GREENISH, secret
@@ -9,7 +9,7 @@ QUICK = ("claims-64.mov", "header-65535.mp4", "header-65535.mkv", "lasts-136-yea
 
 
 def test_a_picture_that_is_too_large_is_told_the_limit_and_the_option(tmp_path, monkeypatch):
-    monkeypatch.setattr(inputs, "decode", lambda path: list(ApartReader(path, 2.0)))
+    monkeypatch.setattr(inputs, "decode", lambda path: list(IsolatedReader(path, 2.0)))
     made = {name: bombs.bombs()[name] for name in QUICK}
     made["claims-64.mov"] = (lambda path: bombs.pictures(path, (64, 64), [6400] * 3), bombs.LIMIT)
     assert [(name, said) for name, said in inputs.exploded(tmp_path, made) if said] == []
@@ -39,4 +39,4 @@ def test_the_secret_would_be_noticed(tmp_path):
 @pytest.mark.parametrize("size", [(7680, 4320), (4096, 2160)])
 def test_large_pictures_within_the_limit_are_fine(tmp_path, size):
     path = bombs.pictures(tmp_path / "large.mov", size, [size] * 2)
-    assert len(list(ApartReader(path, 2.0))) == 1
+    assert len(list(IsolatedReader(path, 2.0))) == 1

@@ -13,7 +13,7 @@ from grounding.app.markup import done, problem, query_label
 from grounding.app.plots import board_figure
 from grounding.encoders.queries import check_query
 from grounding.errors import QueryError, VideoError
-from grounding.video.cutting import cut_name
+from grounding.video.clips import name_cut
 from tests.boards import answer, board
 from tests.trust.texts import NAMES, QUERIES
 
@@ -55,7 +55,7 @@ def test_the_plot_as_html_holds_no_markup_of_a_visitor():
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_name_becomes_a_plain_one_for_files_that_are_handed_out(name):
-    made = cut_name(name.replace("\x00", "") or "x", 1.0, 2.0)
+    made = name_cut(name.replace("\x00", "") or "x", 1.0, 2.0)
     assert made.isascii() and made.isprintable() and not set(made) & set("/\\<>:\"'|?*;&`$% ")
     assert not made.startswith(("-", "."))
     assert len(made) < 100

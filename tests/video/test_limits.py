@@ -1,28 +1,28 @@
 import pytest
 
 from grounding.errors import GroundingError, VideoError
-from grounding.video.limits import Patience, crashed
+from grounding.video.limits import DecodeLimits, crash_error, limits_from_env
 
 
 def test_the_environment_changes_the_limits(monkeypatch):
     monkeypatch.setenv("GROUNDING_DECODE_STALL", "7.5")
     monkeypatch.setenv("GROUNDING_DECODE_MEGABYTES", "")
-    assert Patience.told() == Patience(stall=7.5)
+    assert limits_from_env() == DecodeLimits(stall=7.5)
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-3", "nan", "inf"])
 def test_a_limit_is_a_positive_number(monkeypatch, text):
     monkeypatch.setenv("GROUNDING_DECODE_SECONDS", text)
     with pytest.raises(GroundingError, match=f"GROUNDING_DECODE_SECONDS is '{text}': give a positive number"):
-        Patience.told()
+        limits_from_env()
 
 
 @pytest.mark.parametrize(("status", "words"), [(-11, "SIGSEGV"), (-9, "killed"), (1, "status 1"), (None, "crashed")])
 def test_a_crash_says_how(status, words):
-    assert words in str(crashed("a.mp4", status))
+    assert words in str(crash_error("a.mp4", status))
 
 
 def test_a_picture_of_8k_is_within_the_limit_and_a_larger_one_is_told_it():
-    Patience().check_size("a.mp4", 8192, 4320)
+    DecodeLimits().check_size("a.mp4", 8192, 4320)
     with pytest.raises(VideoError, match=r"'a.mp4' has pictures of 6400 x 6400 pixels and 40 megapixels .*_MEGAPIXELS"):
-        Patience().check_size("a.mp4", 6400, 6400)
+        DecodeLimits().check_size("a.mp4", 6400, 6400)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.video.clips import QUALITY, plays_everywhere, preview
+from grounding.video.clips import QUALITY, make_preview, plays_everywhere
 from grounding.video.reader import FrameReader, read_frames
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, flash_and_tone, heard, plain, write_video
 
@@ -40,7 +40,7 @@ def same_picture(one, other, time):
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_no_browser_plays_gets_a_copy_that_shows_the_same_at_the_same_time(tmp_path, name):
     source = write(tmp_path, name)
-    copy = preview(source, tmp_path / "own")
+    copy = make_preview(source, tmp_path / "own")
     assert copy.parent == tmp_path / "own"
     assert plays_everywhere(copy)
     assert times(copy) == pytest.approx(times(source), abs=0.001)
@@ -53,7 +53,7 @@ def test_what_no_browser_plays_gets_a_copy_that_shows_the_same_at_the_same_time(
 )
 def test_what_every_browser_plays_is_left_alone(tmp_path, name, options):
     source = write(tmp_path, name, **options)
-    assert preview(source, tmp_path / "own") == source
+    assert make_preview(source, tmp_path / "own") == source
     assert not (tmp_path / "own").exists()
 
 
@@ -61,12 +61,12 @@ def test_pixels_that_few_browsers_show_make_a_copy(tmp_path):
     for pixels in ("yuv420p10le", "yuv444p"):
         source = write(tmp_path, f"{pixels}.mp4", pixels=pixels)
         assert not plays_everywhere(source)
-        assert plays_everywhere(preview(source, tmp_path / "own"))
+        assert plays_everywhere(make_preview(source, tmp_path / "own"))
 
 
 def test_frames_of_uneven_length_stay_where_they_are(tmp_path):
     source = write_video(tmp_path / "a.mkv", SIX, times=UNEVEN)
-    assert times(preview(source, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)
+    assert times(make_preview(source, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)
 
 
 def test_a_clip_that_begins_late_on_its_containers_clock_is_copied_to_begin_at_0(tmp_path):
@@ -74,12 +74,12 @@ def test_a_clip_that_begins_late_on_its_containers_clock_is_copied_to_begin_at_0
     late = write_video(tmp_path / "late.mp4", SIX, times=[time + 4 for time in UNEVEN], muxer={"use_editlist": "0"})
     assert plays_everywhere(source)
     assert not plays_everywhere(late)
-    assert times(preview(late, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)
+    assert times(make_preview(late, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)
 
 
 def test_sound_is_kept_at_its_time(tmp_path):
     source = flash_and_tone(tmp_path / "a.mkv", codec="mpeg4", sound="flac", seconds=3.0)
-    loud, rate = heard(preview(source, tmp_path))
+    loud, rate = heard(make_preview(source, tmp_path))
     assert np.argmax(loud > 0.2) / rate == pytest.approx(2.0, abs=0.03)
 
 
@@ -90,14 +90,14 @@ def test_sound_that_browsers_do_not_play_makes_a_copy(tmp_path):
 def test_a_large_picture_is_made_small(tmp_path):
     tall = [plain(RED, size=(1280, 720))] * 5
     source = write_video(tmp_path / "a.avi", tall, codec="mpeg4")
-    info = FrameReader(preview(source, tmp_path), 1.0).info
+    info = FrameReader(make_preview(source, tmp_path), 1.0).info
     assert (info.width, info.height) == (QUALITY.short_side, round(QUALITY.short_side * 1280 / 720) // 2 * 2)
 
 
 def test_a_copy_is_written_beside_none_of_the_same_name(tmp_path):
     (tmp_path / "one").mkdir()
     source = write(tmp_path / "one", "h264.mkv")
-    copy = preview(source, tmp_path / "one")
+    copy = make_preview(source, tmp_path / "one")
     assert copy != source
     assert copy.name == "h264-preview.mp4"
 
@@ -105,12 +105,12 @@ def test_a_copy_is_written_beside_none_of_the_same_name(tmp_path):
 @pytest.mark.parametrize("kind", BAD_KINDS)
 def test_a_bad_file_is_named(tmp_path, kind):
     with pytest.raises(VideoError, match=kind):
-        preview(bad_file(kind, tmp_path), tmp_path / "own")
+        make_preview(bad_file(kind, tmp_path), tmp_path / "own")
 
 
 def test_progress_rises_to_one_and_may_end_the_work(tmp_path):
     source, told = write(tmp_path, "mpeg4.avi"), []
-    preview(source, tmp_path / "one", lambda fraction, message: told.append(fraction))
+    make_preview(source, tmp_path / "one", lambda fraction, message: told.append(fraction))
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1, abs=0.01)
 
@@ -118,5 +118,5 @@ def test_progress_rises_to_one_and_may_end_the_work(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        preview(source, tmp_path / "other", stop)
+        make_preview(source, tmp_path / "other", stop)
     assert not os.listdir(tmp_path / "other")

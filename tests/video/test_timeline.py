@@ -4,7 +4,7 @@ import pytest
 
 from grounding.video import timeline as clock
 from grounding.video.reader import FrameReader
-from grounding.video.timeline import beginning, frames_from, length
+from grounding.video.timeline import beginning, frames_from, read_length
 from tests.clips import plain, write_video
 
 FORMATS = {
@@ -32,7 +32,7 @@ def test_the_clock_is_that_of_the_answers(tmp_path, name):
     reader = FrameReader(path, 1.0)
     times = [time for time, _ in reader.timed()]
     assert [time for time, _ in frames_from(path)] == pytest.approx(times, abs=1e-6)
-    assert length(path) == pytest.approx(reader.duration, abs=0.11)
+    assert read_length(path) == pytest.approx(reader.duration, abs=0.11)
 
 
 @pytest.mark.parametrize("name", FORMATS)
