@@ -11,14 +11,14 @@ from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, cache_from_options
 from grounding.predictor import Predictor
-from grounding.text import left_out, printable
+from grounding.text import describe_skipped, escape_unprintable
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{printable(message)}; see {self.prog} --help\n")
+        self.exit(2, f"{escape_unprintable(message)}; see {self.prog} --help\n")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -35,7 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def show(answer: Answer) -> str:
     """The segments of an answer as lines for a person."""
-    lines = [printable(answer.query)]
+    lines = [escape_unprintable(answer.query)]
     lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
     return "\n".join(lines)
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     report = show_progress if sys.stderr.isatty() else None
     video = predictor.encode_video(args.video, report)
     if video.skipped:
-        print(left_out(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
+        print(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
     for answer in predictor.ground_many(video, queries, args.top_k):
         say(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
     if predictor.note:
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(parse(arguments))
     except GroundingError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(escape_unprintable(str(error)), file=sys.stderr)
         return 2
     return 0
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
-from grounding.segments.find import Segment, find_breaks, find_segments
+from grounding.segments.find import Segment, find_scene_changes, find_segments
 from grounding.segments.hard_negatives import HardNegative, inspect_segment
 
 
@@ -70,7 +70,7 @@ def build_answer(
     reading = config.segments
     breaks = video.compute_once(  # the same for every query, and for the baseline's
         ("breaks", reading.windows, reading.join, reading.changes),
-        lambda: find_breaks(video.timestamps, video.features, reading),
+        lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
     segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, breaks)
     times = torch.from_numpy(video.timestamps)  # (T,)

@@ -22,15 +22,15 @@ def hash_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def safe_name(path: str | Path) -> str:
+def make_safe_name(path: str | Path) -> str:
     """The stem of a file in letters, digits, - and _, safe on every file system and in every header."""
     plain = unicodedata.normalize("NFKD", Path(path).stem).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "_", plain)[:LONGEST].strip("_-") or "clip"
 
 
-def preview_name(path: str | Path) -> str:
+def make_preview_name(path: str | Path) -> str:
     """File name of a clip's preview."""
-    return f"{safe_name(path)}-preview.mp4"
+    return f"{make_safe_name(path)}-preview.mp4"
 
 
 @contextmanager

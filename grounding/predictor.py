@@ -27,7 +27,7 @@ from grounding.files import hash_file
 from grounding.isolation.worker_pool import get_pool
 from grounding.model import Grounder
 from grounding.scoring import LastFrames, embed
-from grounding.segments.hard_negatives import similarity_to_moment
+from grounding.segments.hard_negatives import measure_moment_similarity
 from grounding.video.reader import check_file
 
 
@@ -185,7 +185,7 @@ class Predictor:
         frames = self._frames(video).cpu()  # (T, D)
         times, scores = torch.from_numpy(video.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
         bounds = [(segment.start, segment.end) for segment in answer.segments]
-        return [similarity_to_moment(frames, times, scores, span).numpy() for span in bounds]
+        return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]
 
     def _frames(self, video: EncodedVideo) -> torch.Tensor:
         """(T, D), kept for the next query in the same video."""

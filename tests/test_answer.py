@@ -45,8 +45,8 @@ def test_an_answer_says_what_it_is_of(video):
 
 
 def test_breaks_are_looked_for_once_in_a_video(video, monkeypatch):
-    looks, find = [], answers.find_breaks
-    monkeypatch.setattr(answers, "find_breaks", lambda *given: looks.append(1) or find(*given))
+    looks, find = [], answers.find_scene_changes
+    monkeypatch.setattr(answers, "find_scene_changes", lambda *given: looks.append(1) or find(*given))
     answer(video)
     answer(video, "something else")
     assert len(looks) == 1

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from grounding.files import hash_file, safe_name, write_whole
+from grounding.files import hash_file, make_safe_name, write_whole
 
 
 def test_a_hash_counts_content_and_not_the_name(tmp_path):
@@ -25,7 +25,7 @@ def test_a_hash_counts_content_and_not_the_name(tmp_path):
     ],
 )
 def test_a_name_is_safe_on_every_file_system_and_in_every_header(name, safe):
-    assert safe_name(name) == safe
+    assert make_safe_name(name) == safe
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

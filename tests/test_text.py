@@ -1,6 +1,13 @@
 import pytest
 
-from grounding.text import about, clock, left_out, plain, printable, shortened
+from grounding.text import (
+    describe_skipped,
+    escape_markup,
+    escape_unprintable,
+    format_clock,
+    format_rough_duration,
+    shorten,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,23 +24,23 @@ from grounding.text import about, clock, left_out, plain, printable, shortened
     ],
 )
 def test_clock(seconds, shown):
-    assert clock(seconds) == shown
+    assert format_clock(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.2, "about 1 s"), (7.4, "about 7 s"), (44, "about 40 s"), (170, "about 3 min")]
 )
 def test_a_wait_is_said_roughly(seconds, said):
-    assert about(seconds) == said
+    assert format_rough_duration(seconds) == said
 
 
 def test_a_long_text_is_cut():
-    assert shortened("a cat", 5) == "a cat"
-    assert shortened("a cat on a mat", 7) == "a cat…"
+    assert shorten("a cat", 5) == "a cat"
+    assert shorten("a cat on a mat", 7) == "a cat…"
 
 
 def test_markup_is_shown_as_typed():
-    assert plain("<b>a</b>") == "&lt;b&gt;a&lt;/b&gt;"
+    assert escape_markup("<b>a</b>") == "&lt;b&gt;a&lt;/b&gt;"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,7 @@ def test_markup_is_shown_as_typed():
     ],
 )
 def test_what_was_left_out_is_said(count, said):
-    text = left_out([(60.0 * index + 1, 60.0 * index + 2) for index in range(count)])
+    text = describe_skipped([(60.0 * index + 1, 60.0 * index + 2) for index in range(count)])
     assert said in text and bool(text) == bool(said)
 
 
@@ -60,9 +67,9 @@ def test_what_was_left_out_is_said(count, said):
     ],
 )
 def test_nothing_is_left_that_a_terminal_or_a_page_would_obey(text, shown):
-    assert printable(text) == shown
+    assert escape_unprintable(text) == shown
 
 
 @pytest.mark.parametrize("text", ["a cat", "قطة تقفز", "猫が跳ぶ", "👩\u200d🚀", "می\u200cروم", "<b>&"])
 def test_any_writing_stays_as_it_is(text):
-    assert printable(text) == text
+    assert escape_unprintable(text) == text

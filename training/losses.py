@@ -13,7 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grounding.segments.hard_negatives import SCALES, Scale, boundary_distance, mine, prototype
+from grounding.segments.hard_negatives import (
+    SCALES,
+    Scale,
+    compute_prototype,
+    measure_boundary_distance,
+    mine_hard_negatives,
+)
 from grounding.validation import check_ranges
 from training.foreground import find_standout
 
@@ -140,7 +146,7 @@ def contrast_coarsely(frames: Tensor, query: Tensor, scores: Tensor, mask: Tenso
     `frames` (Q, T, D), `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
     """
     foreground, background = estimate_foreground(rescale_scores(scores.detach(), mask), mask, config)  # (Q, T) each
-    anchor = F.normalize(prototype(frames, foreground) + query, dim=-1)  # (Q, D)
+    anchor = F.normalize(compute_prototype(frames, foreground) + query, dim=-1)  # (Q, D)
     return contrast_frames(frames, anchor, foreground, background, config.temperature)
 
 
@@ -165,11 +171,13 @@ def mine_scales(
     level = rescale_scores(scores.detach(), mask)  # (Q, T)
     for scale in config.scales:
         foreground, _ = estimate_foreground(level, mask, config)  # (Q, T)
-        center = prototype(frames, foreground)  # (Q, D)
+        center = compute_prototype(frames, foreground)  # (Q, D)
         similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
         outside = (foreground == 0) & mask  # (Q, T)
-        distance = boundary_distance(foreground > 0, timestamps)  # (Q, T)
-        yield Mined(foreground, center, mine(similarity, outside, distance, scale, config.near_duplicate))
+        distance = measure_boundary_distance(foreground > 0, timestamps)  # (Q, T)
+        yield Mined(
+            foreground, center, mine_hard_negatives(similarity, outside, distance, scale, config.near_duplicate)
+        )
         level = (level + rescale_scores(similarity, mask)) / 2  # (Q, T)
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from grounding.answer import Answer
 from grounding.exports.table import BOM, csv_table
-from grounding.files import safe_name, write_whole
+from grounding.files import make_safe_name, write_whole
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
@@ -27,7 +27,7 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
     Raises:
         WriteError: there is no room for them.
     """
-    name = safe_name(video)
+    name = make_safe_name(video)
     texts = {
         f"{name}_results.json": to_json(answers, video),
         f"{name}_segments.csv": BOM + segments_csv(answers, video),

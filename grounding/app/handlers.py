@@ -13,7 +13,7 @@ from grounding.app.plots import board_figure
 from grounding.app.state import Board
 from grounding.app.visitor_files import session_of, visitors
 from grounding.errors import GroundingError
-from grounding.files import safe_name
+from grounding.files import make_safe_name
 
 
 def look_at(board: Board | None, query: int | None) -> Screen:
@@ -74,7 +74,7 @@ def playable(
 
 def own_preview(video: str | None, preview: str | None):
     """A preview that belongs to another clip than the one on the page leaves it."""
-    own = video and preview and Path(preview).stem.startswith(safe_name(video))
+    own = video and preview and Path(preview).stem.startswith(make_safe_name(video))
     return gr.skip() if own or not preview else gr.Video(None, visible=False)
 
 

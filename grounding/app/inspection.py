@@ -8,7 +8,7 @@ import numpy as np
 from grounding.app.plots import SCALE_COLOURS
 from grounding.app.state import Board
 from grounding.segments.hard_negatives import SCALES, HardNegative
-from grounding.text import clock, printable, shortened
+from grounding.text import escape_unprintable, format_clock, shorten
 
 SHOWN = 5  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
@@ -42,11 +42,11 @@ def sentence(board: Board) -> str:
     edge = segment.start if hardest.side == "before" else segment.end
     place = "before it starts" if hardest.side == "before" else "after it ends"
     return (
-        f"For “{html.escape(shortened(printable(board.shown.answer.query), 80))}”, "
-        f"{clock(segment.start)} to {clock(segment.end)}, the frame that came closest to fooling the model is at "
-        f"<b>{clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its similarity to the "
-        f"moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where the moment itself "
-        f"scores {inside_score(board, board.shown.answer.scores):.2f}."
+        f"For “{html.escape(shorten(escape_unprintable(board.shown.answer.query), 80))}”, "
+        f"{format_clock(segment.start)} to {format_clock(segment.end)}, the frame that came closest to fooling the "
+        f"model is at <b>{format_clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its "
+        f"similarity to the moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where "
+        f"the moment itself scores {inside_score(board, board.shown.answer.scores):.2f}."
     )
 
 
@@ -120,8 +120,8 @@ def card(board: Board, time: float, title: str = "", kind: str = "inside") -> st
     )
     return (
         f'<button type="button" class="frame {kind}" data-time="{time:.3f}">'
-        f'<img alt="frame at {clock(time)}" src="{board.film.picture(time)}">'
-        f'<span class="title">{title}</span><span class="time">{clock(time)}</span>{rows}</button>'
+        f'<img alt="frame at {format_clock(time)}" src="{board.film.picture(time)}">'
+        f'<span class="title">{title}</span><span class="time">{format_clock(time)}</span>{rows}</button>'
     )
 
 

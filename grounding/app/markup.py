@@ -7,7 +7,7 @@ from grounding.app.clips import Clip
 from grounding.app.plots import COLOURS
 from grounding.app.state import Asked, Board
 from grounding.errors import GroundingError
-from grounding.text import about, clock, left_out, printable, shortened
+from grounding.text import describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
 
 MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
 
@@ -20,10 +20,10 @@ def problem(error: GroundingError) -> str:
 def done(answer: Answer, model: str) -> str:
     """What was found, and by which model."""
     best = answer.segments[0]
-    warning = f"<small>{left_out(answer.skipped)}</small>" if answer.skipped else ""
+    warning = f"<small>{describe_skipped(answer.skipped)}</small>" if answer.skipped else ""
     return (
-        f'<p class="done" role="status"><b>{clock(best.start)} to {clock(best.end)}</b> '
-        f"“{html.escape(printable(answer.query))}”, mean score {best.score:.2f}"
+        f'<p class="done" role="status"><b>{format_clock(best.start)} to {format_clock(best.end)}</b> '
+        f"“{html.escape(escape_unprintable(answer.query))}”, mean score {best.score:.2f}"
         f"{warning}<small>Answered by {html.escape(model)}.</small></p>"
     )
 
@@ -55,21 +55,21 @@ def queued(before: int) -> str:
 
 def encoding(clip: Clip) -> str:
     """How far a clip is encoded and how long the rest may take."""
-    so_far, length = clock(clip.video.timestamps[-1])[:-2], clock(clip.expected)[:-2]
-    return working(f"Looked at {so_far} of {length}, {about(clip.wait)} left", clip.fraction)
+    so_far, length = format_clock(clip.video.timestamps[-1])[:-2], format_clock(clip.expected)[:-2]
+    return working(f"Looked at {so_far} of {length}, {format_rough_duration(clip.wait)} left", clip.fraction)
 
 
 def segment_label(answer: Answer, index: int) -> str:
     """One line for a segment in the list."""
     segment = answer.segments[index]
-    return f"{index + 1} · {clock(segment.start)} to {clock(segment.end)} · score {segment.score:.2f}"
+    return f"{index + 1} · {format_clock(segment.start)} to {format_clock(segment.end)} · score {segment.score:.2f}"
 
 
 def query_label(asked: Asked, board: Board) -> str:
     """One line for a query in the list, with its marker; with its checkpoint where several answered."""
     several = len({other.answer.checkpoint for other in board.asked}) > 1
     model = f" · {asked.answer.checkpoint}" if several else ""
-    return f"{MARKS[asked.slot]} {shortened(printable(asked.answer.query), 60)}{model}"
+    return f"{MARKS[asked.slot]} {shorten(escape_unprintable(asked.answer.query), 60)}{model}"
 
 
 def swatches(board: Board) -> str:

@@ -22,7 +22,7 @@ from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import read_length
 from grounding.predictor import Predictor
-from grounding.text import shortened
+from grounding.text import shorten
 from grounding.video.limits import positive_from_env
 from grounding.video.reader import check_file
 
@@ -94,7 +94,7 @@ def load_baseline(config: CheckpointConfig) -> Predictor | None:
 def known(checkpoint: str | None) -> str:
     """Only checkpoints that are listed may be asked for: a visitor cannot name a folder of the server."""
     if checkpoint not in list_checkpoints():
-        asked = shortened(repr(checkpoint), 60)
+        asked = shorten(repr(checkpoint), 60)
         raise GroundingError(f"There is no checkpoint {asked}: choose one of {', '.join(list_checkpoints())}.")
     return checkpoint
 
@@ -176,7 +176,7 @@ def _duration(seconds: float) -> str:
 def whole(top_k: Any) -> int:
     """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
     if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
-        raise QueryError(f"top_k is {shortened(repr(top_k), 20)}: give a whole number, 1 or more.")
+        raise QueryError(f"top_k is {shorten(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
 
 

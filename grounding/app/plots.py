@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from grounding.app.state import Asked
 from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.hard_negatives import HardNegative
-from grounding.text import clock, plain, printable, shortened
+from grounding.text import escape_markup, escape_unprintable, format_clock, shorten
 
 # From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080")
@@ -56,7 +56,7 @@ def growing_figure(video: EncodedVideo, scores: Sequence[float], expected: float
         mode="lines",
         line={"color": COLOURS[0], "width": 2.5},
         name="so far",
-        customdata=[clock(time) for time in video.timestamps],
+        customdata=[format_clock(time) for time in video.timestamps],
         hoverinfo="none",
         showlegend=False,
     )
@@ -101,7 +101,7 @@ def _ticks(duration: float) -> dict[str, list]:
     """Clock times at round steps, at most about ten."""
     step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
     values = list(range(0, int(duration) + 1, step))
-    return {"tickvals": values, "ticktext": [clock(value)[:-2] for value in values]}
+    return {"tickvals": values, "ticktext": [format_clock(value)[:-2] for value in values]}
 
 
 def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[HardNegative], legend: bool) -> None:
@@ -113,11 +113,11 @@ def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[Har
         x=answer.timestamps,
         y=answer.scores,
         mode="lines+markers" if few or asked.slot else "lines",
-        name=plain(shortened(printable(answer.query), 32)),
+        name=escape_markup(shorten(escape_unprintable(answer.query), 32)),
         line={"color": COLOURS[asked.slot], "width": 3 if active else 1.75},
         marker={"symbol": SYMBOLS[asked.slot], "size": 8, "maxdisplayed": 12},
         opacity=1 if active else 0.8,
-        customdata=[clock(time) + notes.get(time, "") for time in answer.timestamps],
+        customdata=[format_clock(time) + notes.get(time, "") for time in answer.timestamps],
         hoverinfo="none",
         showlegend=legend,
     )
@@ -130,7 +130,7 @@ def _add_baseline(figure: go.Figure, asked: Asked) -> None:
         mode="lines",
         name="without hard-negative mining",
         line={"color": COLOURS[asked.slot], "width": 2, "dash": "6px,4px"},
-        customdata=[clock(time) for time in asked.baseline.timestamps],
+        customdata=[format_clock(time) for time in asked.baseline.timestamps],
         hoverinfo="none",
     )
 
@@ -153,7 +153,7 @@ def _add_segments(figure: go.Figure, asked: Asked, chosen: int) -> None:
     )
     late = best.start > 0.6 * duration  # a label from the start on would run out of the plot
     figure.add_annotation(
-        text=f"{chosen + 1}: {clock(best.start)} to {clock(best.end)}",
+        text=f"{chosen + 1}: {format_clock(best.start)} to {format_clock(best.end)}",
         x=best.end if late else best.start,
         xanchor="right" if late else "left",
         y=1,

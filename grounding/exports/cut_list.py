@@ -16,7 +16,7 @@ from grounding.exports.timecode import (
     timecode_from_frame,
     timecode_rate,
 )
-from grounding.text import printable
+from grounding.text import escape_unprintable
 from grounding.video.media_info import MediaInfo
 
 BEGIN, BEGIN_DROP = "01:00:00:00", "01:00:00;00"  # where timelines begin by custom
@@ -68,12 +68,12 @@ class Cut:
     @property
     def name(self) -> str:
         """The clip's file name, on one line."""
-        return printable(Path(self.moment.video).name)
+        return escape_unprintable(Path(self.moment.video).name)
 
     @property
     def note(self) -> str:
         """The query and its score, on one line."""
-        return f"{printable(self.moment.query)} ({self.moment.score:.2f})"
+        return f"{escape_unprintable(self.moment.query)} ({self.moment.score:.2f})"
 
     @property
     def uri(self) -> str:

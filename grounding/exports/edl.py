@@ -3,7 +3,7 @@
 from grounding.errors import GroundingError
 from grounding.exports.cut_list import Cut, CutList
 from grounding.exports.timecode import nominal_rate
-from grounding.text import printable
+from grounding.text import escape_unprintable
 
 MOST_EVENTS = 999  # three digits
 FASTEST = 99  # frames a second, since a timecode has two digits for them
@@ -26,7 +26,7 @@ def edl_from_cuts(cuts: CutList, title: str) -> str:
                 f"{cut.name!r} has {float(cut.rate):g} frames a second and an EDL counts {FASTEST} at most: "
                 "export it as .otio or .fcpxml."
             )
-    lines = [f"TITLE: {printable(title)}", f"FCM: {'DROP FRAME' if cuts.drop else 'NON-DROP FRAME'}", ""]
+    lines = [f"TITLE: {escape_unprintable(title)}", f"FCM: {'DROP FRAME' if cuts.drop else 'NON-DROP FRAME'}", ""]
     for number, cut in enumerate(cuts.cuts, start=1):
         lines += _event(cuts, cut, number)
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from grounding.exports.cut_list import Cut, CutList
-from grounding.text import printable
+from grounding.text import escape_unprintable
 
 VERSION = "1.8"
 NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))  # the characters that XML cannot hold and `printable` leaves
@@ -86,7 +86,7 @@ def _time(seconds: Fraction) -> str:
 
 
 def _text(text: str) -> str:
-    return printable(text).translate(NO_XML)
+    return escape_unprintable(text).translate(NO_XML)
 
 
 def _timecode_format(drop: bool) -> str:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from grounding.errors import GroundingError
 from grounding.exports.cut_list import Cut, CutList
-from grounding.text import printable
+from grounding.text import escape_unprintable
 
 INSTALL = "pip install opentimelineio"
 
@@ -21,7 +21,7 @@ def otio_from_cuts(cuts: CutList, title: str) -> str:
             f"Timelines as .otio are written by OpenTimelineIO, which is not installed: {INSTALL}, "
             "or export as .fcpxml or .edl."
         ) from error
-    timeline = otio.schema.Timeline(printable(title))
+    timeline = otio.schema.Timeline(escape_unprintable(title))
     timeline.global_start_time = otio.opentime.RationalTime(cuts.origin, float(cuts.rate))
     track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
@@ -33,7 +33,7 @@ def otio_from_cuts(cuts: CutList, title: str) -> str:
 def _clip(otio, cut: Cut):
     media = otio.schema.ExternalReference(cut.uri, _span(otio, cut.origin, cut.media_length, cut.rate))
     span = _span(otio, cut.origin + cut.first, cut.last - cut.first, cut.rate)
-    facts = {"query": printable(cut.moment.query), "score": cut.moment.score}
+    facts = {"query": escape_unprintable(cut.moment.query), "score": cut.moment.score}
     clip = otio.schema.Clip(cut.name, media, span, metadata={"grounding": facts})
     clip.markers.append(otio.schema.Marker(cut.note, span, otio.schema.MarkerColor.GREEN))
     return clip

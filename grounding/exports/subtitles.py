@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable
 
-from grounding.text import printable
+from grounding.text import escape_unprintable
 
 Cue = tuple[float, float, str]  # start and end in seconds, and the text
 
@@ -12,7 +12,7 @@ def srt_from_cues(cues: Iterable[Cue]) -> str:
     """SubRip. It has no way to write < and { as they are, which players take for markup: they become ‹ and (."""
     shown = str.maketrans("<>{}", "‹›()")
     parts = [
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{printable(text).translate(shown)}\n"
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{escape_unprintable(text).translate(shown)}\n"
         for number, (start, end, text) in enumerate(sorted(cues), start=1)
     ]
     return "\n".join(parts)
@@ -21,7 +21,7 @@ def srt_from_cues(cues: Iterable[Cue]) -> str:
 def webvtt_from_cues(cues: Iterable[Cue]) -> str:
     """WebVTT (W3C)."""
     parts = [
-        f"{_clock(start, '.')} --> {_clock(end, '.')}\n{html.escape(printable(text), quote=False)}\n"
+        f"{_clock(start, '.')} --> {_clock(end, '.')}\n{html.escape(escape_unprintable(text), quote=False)}\n"
         for start, end, text in sorted(cues)
     ]
     return "\n".join(["WEBVTT\n", *parts])

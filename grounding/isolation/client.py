@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding.files import preview_name, remove_parts_on_error
+from grounding.files import make_preview_name, remove_parts_on_error
 from grounding.isolation.protocol import Message
 from grounding.isolation.worker_pool import Check, get_pool
 from grounding.video.container import VideoInfo
@@ -74,7 +74,7 @@ def make_preview(
     """As clips.make_preview, in a worker. Whatever ends the work, nothing unfinished is left in `folder`."""
     path, folder = Path(path), Path(folder)
     arguments = {"path": str(path.absolute()), "folder": str(folder.absolute())}
-    with remove_parts_on_error(folder / preview_name(path)):
+    with remove_parts_on_error(folder / make_preview_name(path)):
         return Path(_run("preview", path, arguments, progress, check)["path"])
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from grounding.errors import GroundingError, VideoError
 from grounding.isolation.protocol import Message, receive, send
-from grounding.text import printable
+from grounding.text import escape_unprintable
 from grounding.video.limits import DecodeLimits, crash_error, failure_error, limits_from_env
 
 MAX_QUEUED = 32  # messages that wait to be taken: a worker decodes while the frames before are encoded
@@ -121,7 +121,7 @@ class Worker:
         if end == "memory":
             raise self._limits.memory_error(name)
         if end == "failed":
-            log.warning("%s: %s", printable(name), printable(message.fields["log"]))
+            log.warning("%s: %s", escape_unprintable(name), escape_unprintable(message.fields["log"]))
             raise failure_error(name, why)
 
     def _listen(self) -> None:

@@ -5,14 +5,14 @@ A segment may begin and end where the curve crosses a threshold and where the fe
 
 import numpy as np
 
-from grounding.segments.scene_changes import neighbour_distance
+from grounding.segments.scene_changes import measure_neighbour_distance
 
 STILL = 1e-6  # cosine distance up to which two frames differ by rounding alone
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
 
-def frame_edges(timestamps: np.ndarray, duration: float) -> np.ndarray:
+def edges_from_timestamps(timestamps: np.ndarray, duration: float) -> np.ndarray:
     """Where each frame's stretch begins and ends, midway between neighbours: (T,) seconds give (T + 1,)."""
     return np.concatenate([[0.0], (timestamps[1:] + timestamps[:-1]) / 2, [duration]])  # (T + 1,)
 
@@ -26,7 +26,7 @@ def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float) -> np.ndarr
     return np.convolve(np.pad(scores, reach, mode="edge"), kernel / kernel.sum(), mode="valid")  # (T,)
 
 
-def sharpened(scores: np.ndarray, power: float) -> np.ndarray:
+def sharpen(scores: np.ndarray, power: float) -> np.ndarray:
     """The odds of the scores to a power, (T,), 1 at the highest: a softmax of the logits over time, but for its sum.
 
     Scores rise little where many frames match, so that half a video may stand out from the rest by a hair. Odds tell
@@ -39,7 +39,7 @@ def sharpened(scores: np.ndarray, power: float) -> np.ndarray:
     return np.exp(power * (logits - logits.max()))  # (T,)
 
 
-def changes(features: np.ndarray, most: int) -> np.ndarray:
+def find_changes(features: np.ndarray, most: int) -> np.ndarray:
     """How much the features change at each edge between frames: (T, D) give (T + 1,), 1 at the strongest change.
 
     Edge i lies between frame i - 1 and frame i. Only the `most` strongest local peaks of the cosine distance between
@@ -51,7 +51,7 @@ def changes(features: np.ndarray, most: int) -> np.ndarray:
         return strength
     strength[[0, -1]] = 0.5
     if len(features) > 1:
-        distance = neighbour_distance(features)  # (T - 1,)
+        distance = measure_neighbour_distance(features)  # (T - 1,)
         distance = np.where(distance > STILL, distance, 0.0)  # (T - 1,)
         padded = np.pad(distance, 1)  # (T + 1,)
         peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
@@ -60,7 +60,7 @@ def changes(features: np.ndarray, most: int) -> np.ndarray:
     return strength
 
 
-def crossings(scores: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
+def find_crossings(scores: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
     """Edges where the curve crosses a threshold, the MOST_CROSSINGS steepest: i lies between frames i - 1 and i."""
     levels = scores.min() + np.array(thresholds)[:, None] * (scores.max() - scores.min())  # (K, 1)
     crossed = np.flatnonzero(np.diff(scores >= levels, axis=1).any(axis=0)) + 1

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grounding.segments.curve import changes, crossings, frame_edges, sharpened, smooth
-from grounding.segments.runs import runs
-from grounding.segments.scene_changes import join_chances, strongest, unbroken
+from grounding.segments.curve import edges_from_timestamps, find_changes, find_crossings, sharpen, smooth
+from grounding.segments.runs import find_runs
+from grounding.segments.scene_changes import estimate_join_chances, keep_strongest, measure_coherence
 from grounding.validation import check_ranges
 
 LONGEST = 600.0  # seconds that a curve or features may be averaged over
@@ -85,7 +85,7 @@ class SegmentConfig:
 
 
 @dataclass(frozen=True)
-class Windows:
+class Candidates:
     """Candidates: first and last edge index, and rank, (W,) each."""
 
     first: np.ndarray
@@ -93,7 +93,7 @@ class Windows:
     rank: np.ndarray
 
 
-def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, config: SegmentConfig) -> Windows:
+def rank_windows(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, config: SegmentConfig) -> Candidates:
     """Every window between two boundaries, ranked.
 
     The rank is the contrast of the mean score inside with that of the surroundings, times (w(1 - w)) ** balance,
@@ -105,7 +105,7 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
         curve: (T,) smoothed scores.
         strength: (T + 1,) changes at the edges.
     """
-    inner = np.union1d(crossings(curve, config.thresholds), np.flatnonzero(strength))
+    inner = np.union1d(find_crossings(curve, config.thresholds), np.flatnonzero(strength))
     bounds = np.union1d(inner, [0, len(curve)]).astype(int)  # (K,)
     first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
     start, end = edges[first], edges[last]  # (W,) each
@@ -119,11 +119,11 @@ def candidates(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, confi
     contrast[np.abs(contrast) < FLAT] = 0.0
     share = np.minimum(length / min(edges[-1], HORIZON), np.maximum(0.5, length / edges[-1]))  # (W,)
     bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
-    return Windows(first, last, contrast * (share * (1 - share)) ** config.balance * bonus)
+    return Candidates(first, last, contrast * (share * (1 - share)) ** config.balance * bonus)
 
 
 @dataclass(frozen=True)
-class Breaks:
+class SceneChanges:
     """Where a video changes, whatever is asked: (T + 1,) each, of the edges.
 
     Attributes:
@@ -135,39 +135,39 @@ class Breaks:
     strength: np.ndarray
 
 
-def find_breaks(timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig) -> Breaks:
+def find_scene_changes(timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig) -> SceneChanges:
     """The changes that the config asks for; `timestamps` (T,) and `features` (T, D) as in `find_segments`."""
     if not config.windows:
-        strength = changes(features, config.changes)  # (T + 1,)
-        return Breaks(strength, strength)
-    chances = join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
-    return Breaks(chances, strongest(chances, config.changes))
+        strength = find_changes(features, config.changes)  # (T + 1,)
+        return SceneChanges(strength, strength)
+    chances = estimate_join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+    return SceneChanges(chances, keep_strongest(chances, config.changes))
 
 
-def ranked_windows(edges: np.ndarray, curve: np.ndarray, breaks: Breaks, config: SegmentConfig) -> Windows:
+def rank_candidates(edges: np.ndarray, curve: np.ndarray, breaks: SceneChanges, config: SegmentConfig) -> Candidates:
     """The candidates between the video's breaks; shapes as in `candidates`."""
     if not config.contrast:
-        return Windows(*runs(edges, curve, breaks.strength, config.thresholds))
-    found = candidates(edges, curve, breaks.strength, config)
+        return Candidates(*find_runs(edges, curve, breaks.strength, config.thresholds))
+    found = rank_windows(edges, curve, breaks.strength, config)
     if not config.windows:
         return found
-    kept = np.exp(config.coherence * unbroken(breaks.chances, found.first, found.last))  # (W,)
+    kept = np.exp(config.coherence * measure_coherence(breaks.chances, found.first, found.last))  # (W,)
     return replace(found, rank=found.rank * kept)
 
 
-def overlap(a: Segment, b: Segment) -> float:
+def compute_iou(a: Segment, b: Segment) -> float:
     """Temporal intersection over union of two segments."""
     shared = min(a.end, b.end) - max(a.start, b.start)
     return shared / (max(a.end, b.end) - min(a.start, b.start)) if shared > 0 else 0.0
 
 
-def suppress(ranked: Iterable[Segment], most: int, limit: float) -> list[Segment]:
+def suppress_overlaps(ranked: Iterable[Segment], most: int, limit: float) -> list[Segment]:
     """Non-maximum suppression: the best `most` segments, none overlapping a better one by more than IoU `limit`."""
     kept: list[Segment] = []
     for segment in ranked:
         if len(kept) == most:
             break
-        if all(overlap(segment, other) <= limit for other in kept):
+        if all(compute_iou(segment, other) <= limit for other in kept):
             kept.append(segment)
     return kept
 
@@ -179,7 +179,7 @@ def find_segments(
     duration: float,
     top_k: int = 5,
     config: SegmentConfig | None = None,
-    breaks: Breaks | None = None,
+    breaks: SceneChanges | None = None,
 ) -> list[Segment]:
     """The `top_k` segments that stand out most from the rest of the video, best first.
 
@@ -196,9 +196,9 @@ def find_segments(
         curve without any contrast gives the whole video.
     """
     config = config or SegmentConfig()
-    edges = frame_edges(timestamps, duration)  # (T + 1,)
-    curve = smooth(timestamps, sharpened(scores, config.sharpness), config.smoothing)  # (T,)
-    found = ranked_windows(edges, curve, breaks or find_breaks(timestamps, features, config), config)
+    edges = edges_from_timestamps(timestamps, duration)  # (T + 1,)
+    curve = smooth(timestamps, sharpen(scores, config.sharpness), config.smoothing)  # (T,)
+    found = rank_candidates(edges, curve, breaks or find_scene_changes(timestamps, features, config), config)
     order = np.argsort(-found.rank, kind="stable")
     total = np.concatenate([[0.0], np.cumsum(scores)])  # (T + 1,)
     mean = (total[found.last] - total[found.first]) / (found.last - found.first)  # (W,), of the scores as they are
@@ -206,4 +206,4 @@ def find_segments(
         Segment(float(edges[found.first[w]]), float(edges[found.last[w]]), min(float(mean[w]), 1.0))
         for w in order[found.rank[order] > 0]
     )
-    return suppress(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(scores.mean()))]
+    return suppress_overlaps(ranked, top_k, config.overlap) or [Segment(0.0, float(duration), float(scores.mean()))]

@@ -35,13 +35,13 @@ class Scale:
 SCALES = (Scale(1.0, 0.5), Scale(3.0, 0.25), Scale(9.0, 0.125))
 
 
-def prototype(frames: Tensor, weights: Tensor) -> Tensor:
+def compute_prototype(frames: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean direction of `frames` (..., T, D) under non-negative `weights` (..., T): unit length, (..., D)."""
     mean = torch.einsum("...td,...t->...d", frames, weights)  # (..., D)
     return torch.nn.functional.normalize(mean, dim=-1)  # (..., D)
 
 
-def boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
+def measure_boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
     """Seconds from each frame to the nearest foreground frame: 0 inside, infinity where there is no foreground.
 
     `foreground` (..., T) bool and `timestamps` (..., T) seconds give (..., T).
@@ -50,7 +50,7 @@ def boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
     return apart.masked_fill(~foreground.unsqueeze(-2), float("inf")).amin(dim=-1)  # (..., T)
 
 
-def mine(
+def mine_hard_negatives(
     similarity: Tensor, candidates: Tensor, distance: Tensor, scale: Scale, near_duplicate: float, bonus: float = 0.1
 ) -> Tensor:
     """The hardest background frames at one scale.
@@ -96,14 +96,16 @@ class HardNegative:
     side: str
 
 
-def similarity_to_moment(frames: Tensor, timestamps: Tensor, scores: Tensor, bounds: tuple[float, float]) -> Tensor:
+def measure_moment_similarity(
+    frames: Tensor, timestamps: Tensor, scores: Tensor, bounds: tuple[float, float]
+) -> Tensor:
     """Cosine of every frame with the prototype of those inside `bounds` (start and end, seconds), by their scores.
 
     `frames` (T, D) of unit length, `timestamps` (T,) seconds and `scores` (T,) give (T,); all 0 where no frame is
     inside.
     """
     inside = (timestamps >= bounds[0]) & (timestamps < bounds[1])  # (T,)
-    return frames @ prototype(frames, inside * (scores + 1e-3))  # (T,)
+    return frames @ compute_prototype(frames, inside * (scores + 1e-3))  # (T,)
 
 
 def inspect_segment(
@@ -130,7 +132,7 @@ def inspect_segment(
     """
     start, end = bounds
     inside = (timestamps >= start) & (timestamps < end)  # (T,)
-    similarity = similarity_to_moment(frames, timestamps, scores, bounds)  # (T,)
+    similarity = measure_moment_similarity(frames, timestamps, scores, bounds)  # (T,)
     found = []
     for side, distance in (("before", start - timestamps), ("after", timestamps - end)):
         inner = 0.0

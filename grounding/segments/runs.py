@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def runs(
+def find_runs(
     edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, thresholds: tuple[float, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First and last edge index and mean score of every stretch above a threshold, (W,) each.
@@ -15,7 +15,7 @@ def runs(
         thresholds: shares of the way from the lowest to the highest score.
     """
     length = np.diff(edges)  # (T,)
-    level = stepped(curve, length, strength)  # (T,)
+    level = average_between_changes(curve, length, strength)  # (T,)
     found: set[tuple[int, int]] = set()
     for threshold in thresholds:
         above = level >= level.min() + threshold * np.ptp(level)  # (T,)
@@ -26,7 +26,7 @@ def runs(
     return first, last, (total[last] - total[first]) / (edges[last] - edges[first])
 
 
-def stepped(curve: np.ndarray, length: np.ndarray, strength: np.ndarray) -> np.ndarray:
+def average_between_changes(curve: np.ndarray, length: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """The curve (T,) with its mean over each stretch between two changes; unchanged where there are none."""
     if not strength.any():
         return curve

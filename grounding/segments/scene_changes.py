@@ -8,7 +8,7 @@ STILL = 1e-6  # product of lengths below which two sides do not differ from the 
 LEAST = 1e-3  # chance that even the clearest join lies within a moment
 
 
-def lasting_change(features: np.ndarray, reach: int, mean: np.ndarray | float = 0.0) -> np.ndarray:
+def measure_lasting_change(features: np.ndarray, reach: int, mean: np.ndarray | float = 0.0) -> np.ndarray:
     """Cosine distance of the means of `reach` frames before and after each inner edge: (T, D) give (T - 1,).
 
     `mean` (D,) is taken off the features first. Edges are looked at block by block: memory does not grow with T.
@@ -31,7 +31,7 @@ def _changes_at(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.nda
     return np.where(lengths > STILL, 1 - cosine, 0.0)  # (E,)
 
 
-def neighbour_distance(features: np.ndarray) -> np.ndarray:
+def measure_neighbour_distance(features: np.ndarray) -> np.ndarray:
     """Cosine distance of each frame and the next: (T, D), T above 1, give (T - 1,). Block by block, as above."""
     starts = range(0, len(features) - 1, BLOCK)
     return np.concatenate([_to_next(features[first : first + BLOCK + 1]) for first in starts])  # (T - 1,)
@@ -43,14 +43,16 @@ def _to_next(features: np.ndarray) -> np.ndarray:
     return 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (N - 1,)
 
 
-def local_peaks(values: np.ndarray, reach: int) -> np.ndarray:
+def find_local_peaks(values: np.ndarray, reach: int) -> np.ndarray:
     """Indices of the values (N,) that none within `reach` on either side exceeds."""
     padded = np.pad(values, reach, constant_values=-np.inf)
     highest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)  # (N,)
     return np.flatnonzero(values >= highest)
 
 
-def join_chances(timestamps: np.ndarray, features: np.ndarray, windows: tuple[float, ...], middle: float) -> np.ndarray:
+def estimate_join_chances(
+    timestamps: np.ndarray, features: np.ndarray, windows: tuple[float, ...], middle: float
+) -> np.ndarray:
     """How likely two scenes meet at each edge between frames, in [0, 1]; edge i lies between frames i - 1 and i.
 
     The video's mean is taken off the features, so that what all its scenes share does not count. Composed videos of
@@ -72,20 +74,20 @@ def join_chances(timestamps: np.ndarray, features: np.ndarray, windows: tuple[fl
     mean = features.mean(axis=0, dtype=np.float32)  # (D,)
     step = float(np.median(np.diff(timestamps)))
     reaches = [max(1, round(window / step)) for window in windows]
-    distance = np.mean([lasting_change(features, reach, mean) for reach in reaches], axis=0)  # (T - 1,)
-    peaks = local_peaks(distance, min(reaches))
+    distance = np.mean([measure_lasting_change(features, reach, mean) for reach in reaches], axis=0)  # (T - 1,)
+    peaks = find_local_peaks(distance, min(reaches))
     peaks = peaks[distance[peaks] > 0]
     chances[peaks + 1] = 1 / (1 + np.exp(SHARPNESS * (middle - distance[peaks])))
     return chances
 
 
-def unbroken(chances: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def measure_coherence(chances: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Log of the chance that no scenes meet strictly between edges `first` and `last`, (W,) each; (W,), at most 0."""
     total = np.cumsum(np.log(np.maximum(1 - chances, LEAST)))  # (T + 1,), up to and with each edge
     return total[last - 1] - total[first]
 
 
-def strongest(chances: np.ndarray, most: int) -> np.ndarray:
+def keep_strongest(chances: np.ndarray, most: int) -> np.ndarray:
     """The same chances (T + 1,) with all but the `most` highest inner ones 0."""
     kept = chances.copy()
     inner = np.argsort(-chances[1:-1], kind="stable") + 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grounding.errors import VideoError
-from grounding.files import preview_name, safe_name
+from grounding.files import make_preview_name, make_safe_name
 from grounding.video.container import check_file, opened, tolerant
 from grounding.video.remux import remux
 from grounding.video.timeline import read_length
@@ -48,7 +48,7 @@ def make_preview(path: str | Path, folder: str | Path, progress: Progress | None
     if plays_everywhere(path):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    out, report = folder / preview_name(path), progress or (lambda fraction, message: None)
+    out, report = folder / make_preview_name(path), progress or (lambda fraction, message: None)
     report(0.0, DOING)
     if remux(path, out):
         report(1.0, DOING)
@@ -100,4 +100,4 @@ def cut_clip(path: str | Path, start: float, end: float, out: str | Path, progre
 
 def name_cut(path: str | Path, start: float, end: float) -> str:
     """File name for a cut, such as clip_12.5-17.0s.mp4."""
-    return f"{safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"
+    return f"{make_safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grounding.segments.find import Breaks, SegmentConfig, candidates, find_breaks, ranked_windows
+from grounding.segments.find import SceneChanges, SegmentConfig, find_scene_changes, rank_candidates, rank_windows
 
 NO_CHANGES = np.zeros(11)
 CURVE = np.array([0.4, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.3])
@@ -12,7 +12,7 @@ CURVE = np.array([0.4, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.3])
 def ranks(curve=CURVE, step=1.0, strength=NO_CHANGES, **options):
     """Rank of each candidate by its first and last edge; frames last `step` seconds."""
     config = SegmentConfig(thresholds=(0.5,), **options)
-    found = candidates(np.arange(11) * step, curve, strength, config)
+    found = rank_windows(np.arange(11) * step, curve, strength, config)
     assert len(set(zip(found.first, found.last, strict=True))) == len(found.rank)
     return {(int(a), int(b)): float(rank) for a, b, rank in zip(found.first, found.last, found.rank, strict=True)}
 
@@ -80,7 +80,7 @@ class TestRankedWindows:
         chances = NO_CHANGES.copy()
         chances[3] = 0.8  # within the moment
         config = SegmentConfig(thresholds=(0.5,), windows=windows, coherence=coherence)
-        found = ranked_windows(np.arange(11.0), CURVE, Breaks(chances, NO_CHANGES), config)
+        found = rank_candidates(np.arange(11.0), CURVE, SceneChanges(chances, NO_CHANGES), config)
         return found.rank[(found.first == 2) & (found.last == 4)].item()
 
     def test_loses_by_the_chance_that_scenes_meet_inside(self):
@@ -96,11 +96,11 @@ class TestFindBreaks:
     times = np.arange(9.0)
 
     def test_are_changes_between_neighbours_unless_they_must_last(self):
-        breaks = find_breaks(self.times, self.features, SegmentConfig(changes=1))
+        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1))
         assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
         assert breaks.chances.tolist() == breaks.strength.tolist()
 
     def test_of_changes_that_last_all_keep_their_chances_and_the_strongest_bound_segments(self):
-        breaks = find_breaks(self.times, self.features, SegmentConfig(changes=1, windows=(2.0,)))
+        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1, windows=(2.0,)))
         assert np.flatnonzero(breaks.chances).tolist() == [0, 3, 6, 9]
         assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]

@@ -1,16 +1,23 @@
 import numpy as np
 import pytest
 
-from grounding.segments.curve import MOST_CROSSINGS, changes, crossings, frame_edges, sharpened, smooth
+from grounding.segments.curve import (
+    MOST_CROSSINGS,
+    edges_from_timestamps,
+    find_changes,
+    find_crossings,
+    sharpen,
+    smooth,
+)
 from tests.curves import curve, scenes
 
 
 class TestFrameEdges:
     def test_lie_midway_and_span_the_video(self):
-        assert frame_edges(np.array([0.0, 1.0, 3.0]), 5.0).tolist() == [0.0, 0.5, 2.0, 5.0]
+        assert edges_from_timestamps(np.array([0.0, 1.0, 3.0]), 5.0).tolist() == [0.0, 0.5, 2.0, 5.0]
 
     def test_of_one_frame_are_the_video(self):
-        assert frame_edges(np.array([0.0]), 0.4).tolist() == [0.0, 0.4]
+        assert edges_from_timestamps(np.array([0.0]), 0.4).tolist() == [0.0, 0.4]
 
 
 class TestSmooth:
@@ -56,101 +63,101 @@ class TestSmooth:
 class TestSharpened:
     def test_zero_leaves_the_scores_alone(self):
         scores = np.array([0.2, 0.9])
-        assert sharpened(scores, 0.0) is scores
+        assert sharpen(scores, 0.0) is scores
 
     def test_is_the_odds_to_a_power_and_one_at_the_highest(self):
         scores = np.array([0.5, 0.8, 0.9])  # odds of 1, 4 and 9
-        assert sharpened(scores, 1.0) == pytest.approx([1 / 9, 4 / 9, 1.0])
-        assert sharpened(scores, 0.5) == pytest.approx([1 / 3, 2 / 3, 1.0])
+        assert sharpen(scores, 1.0) == pytest.approx([1 / 9, 4 / 9, 1.0])
+        assert sharpen(scores, 0.5) == pytest.approx([1 / 3, 2 / 3, 1.0])
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_certain_frames_are_no_infinity(self, dtype):
-        assert sharpened(np.array([0.0, 1.0, 1.0], dtype), 1.5) == pytest.approx([0.0, 1.0, 1.0])
+        assert sharpen(np.array([0.0, 1.0, 1.0], dtype), 1.5) == pytest.approx([0.0, 1.0, 1.0])
 
     @pytest.mark.parametrize("score", [0.0, 1.0])
     def test_where_all_frames_are_certain_they_are_equal(self, score):
-        assert sharpened(np.full(3, score), 1.5).tolist() == [1.0, 1.0, 1.0]
+        assert sharpen(np.full(3, score), 1.5).tolist() == [1.0, 1.0, 1.0]
 
     def test_does_not_depend_on_how_high_all_the_odds_are(self):
         odds = np.array([1.0, 4.0, 2.0])
-        low, high = (sharpened(odds * by / (1 + odds * by), 1.5) for by in (0.01, 5.0))
+        low, high = (sharpen(odds * by / (1 + odds * by), 1.5) for by in (0.01, 5.0))
         assert low == pytest.approx(high)
 
 
 class TestChanges:
     def test_peak_where_the_scene_changes(self):
-        strength = changes(scenes(20, 6, 13), 2)
+        strength = find_changes(scenes(20, 6, 13), 2)
         assert np.flatnonzero(strength).tolist() == [0, 6, 13, 20]
 
     def test_the_strongest_is_one_and_the_ends_half(self):
-        strength = changes(scenes(20, 6), 1)
+        strength = find_changes(scenes(20, 6), 1)
         assert (strength[0], strength[6], strength[20]) == (0.5, pytest.approx(1.0), 0.5)
 
     def test_only_the_most_wanted(self):
         features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.8, 0.6], [-0.6, 0.8], [-0.6, 0.8]])  # a small and a large
-        assert np.flatnonzero(changes(features, 1)).tolist() == [0, 4, 6]
+        assert np.flatnonzero(find_changes(features, 1)).tolist() == [0, 4, 6]
 
     def test_none_leaves_them_out(self):
-        assert not changes(scenes(20, 6, 13), 0).any()
+        assert not find_changes(scenes(20, 6, 13), 0).any()
 
     def test_does_not_depend_on_the_length_of_features(self):
         features = scenes(20, 6, 13)
         scaled = features * np.linspace(1, 50, 20)[:, None]
-        assert changes(scaled, 4) == pytest.approx(changes(features, 4))
+        assert find_changes(scaled, 4) == pytest.approx(find_changes(features, 4))
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32])
     def test_a_frame_of_zeros_is_no_nan(self, dtype):
         features = scenes(20, 6).astype(dtype)
         features[3] = 0
-        assert np.isfinite(changes(features, 4)).all()
+        assert np.isfinite(find_changes(features, 4)).all()
 
     def test_in_a_slow_turn_only_the_fastest_edge_is_one(self):
         angles = np.deg2rad([0, 10, 30, 70, 90, 100])
         features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 3, 6]
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 3, 6]
 
     def test_of_two_equal_changes_in_a_row_the_later_counts(self):
-        assert np.flatnonzero(changes(np.eye(3)[[0, 0, 1, 2, 2]], 5)).tolist() == [0, 3, 5]
+        assert np.flatnonzero(find_changes(np.eye(3)[[0, 0, 1, 2, 2]], 5)).tolist() == [0, 3, 5]
 
     def test_of_equal_changes_the_earlier_count(self):
         features = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1]])[np.arange(600) // 2 % 3]  # by 0.4, 1, 1, 0.4, ...
-        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 4, 6, 10, 12, 16, 600]
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 4, 6, 10, 12, 16, 600]
 
     @pytest.mark.parametrize("seed", range(10))
     def test_a_still_picture_has_none(self, seed):
         features = np.tile(np.random.default_rng(seed).normal(size=64), (20, 1))
-        assert np.flatnonzero(changes(features, 5)).tolist() == [0, 20]
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 20]
 
     def test_of_two_frames(self):
-        assert changes(np.eye(2), 4).tolist() == [0.5, 1.0, 0.5]
+        assert find_changes(np.eye(2), 4).tolist() == [0.5, 1.0, 0.5]
 
     def test_of_one_frame(self):
-        assert changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
+        assert find_changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
 
 
 class TestCrossings:
     def test_are_where_the_curve_passes_a_threshold(self):
-        assert crossings(curve(10, (3, 7, 0.9)), (0.5,)).tolist() == [3, 7]
+        assert find_crossings(curve(10, (3, 7, 0.9)), (0.5,)).tolist() == [3, 7]
 
     def test_thresholds_are_shares_of_the_range(self):
         scores = np.array([0.10, 0.12, 0.14, 0.16, 0.18, 0.20])
-        assert crossings(scores, (0.5,)).tolist() == [3]
-        assert crossings(scores, (0.3, 0.9)).tolist() == [2, 5]
+        assert find_crossings(scores, (0.5,)).tolist() == [3]
+        assert find_crossings(scores, (0.3, 0.9)).tolist() == [2, 5]
 
     def test_a_frame_at_the_threshold_is_above_it(self):
-        assert crossings(np.array([0.0, 0.5, 1.0]), (0.5,)).tolist() == [1]
+        assert find_crossings(np.array([0.0, 0.5, 1.0]), (0.5,)).tolist() == [1]
 
     def test_a_flat_curve_has_none(self):
-        assert crossings(np.full(6, 0.4), (0.3, 0.7)).tolist() == []
+        assert find_crossings(np.full(6, 0.4), (0.3, 0.7)).tolist() == []
 
     def test_a_jagged_curve_has_the_steepest_only(self):
         scores = np.tile([0.0, 0.9], 500)
         scores[401] = 1.0
-        found = crossings(scores, (0.5,))
+        found = find_crossings(scores, (0.5,))
         assert len(found) == MOST_CROSSINGS
         assert {401, 402} <= set(found.tolist())
         assert sorted(found) == found.tolist()
 
     def test_of_equally_steep_ones_the_earlier_are_kept(self):
         scores = np.concatenate([np.tile([0.0, 0.6], 150), np.tile([0.45, 1.0], 150)])  # rises of 0.6, then of 0.55
-        assert crossings(scores, (0.5,)).tolist() == list(range(1, MOST_CROSSINGS + 1))
+        assert find_crossings(scores, (0.5,)).tolist() == list(range(1, MOST_CROSSINGS + 1))

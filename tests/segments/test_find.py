@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from grounding.segments.find import Segment, SegmentConfig, find_segments, overlap, suppress
+from grounding.segments.find import Segment, SegmentConfig, compute_iou, find_segments, suppress_overlaps
 from tests.curves import curve, scenes
 
 PLAIN = SegmentConfig(smoothing=0.0, changes=0)
@@ -24,27 +24,27 @@ class TestOverlap:
     )
     def test_is_intersection_over_union(self, b, expected):
         first, second = Segment(0, 10, 0.5), Segment(*b, 0.5)
-        assert overlap(first, second) == pytest.approx(expected)
-        assert overlap(second, first) == pytest.approx(expected)
+        assert compute_iou(first, second) == pytest.approx(expected)
+        assert compute_iou(second, first) == pytest.approx(expected)
 
     def test_of_two_empty_ones_is_zero(self):
-        assert overlap(Segment(3, 3, 0.5), Segment(3, 3, 0.5)) == 0.0
+        assert compute_iou(Segment(3, 3, 0.5), Segment(3, 3, 0.5)) == 0.0
 
 
 class TestSuppress:
     ranked = [Segment(0, 10, 0.9), Segment(1, 10, 0.8), Segment(20, 30, 0.7), Segment(5, 15, 0.6), Segment(40, 50, 0.5)]
 
     def test_drops_what_overlaps_a_better_one(self):
-        assert [s.score for s in suppress(self.ranked, 5, 0.5)] == [0.9, 0.7, 0.6, 0.5]
+        assert [s.score for s in suppress_overlaps(self.ranked, 5, 0.5)] == [0.9, 0.7, 0.6, 0.5]
 
     def test_the_limit_is_an_iou(self):
-        assert [s.score for s in suppress(self.ranked, 5, 0.3)] == [0.9, 0.7, 0.5]
+        assert [s.score for s in suppress_overlaps(self.ranked, 5, 0.3)] == [0.9, 0.7, 0.5]
 
     def test_an_overlap_of_just_the_limit_is_kept(self):
-        assert len(suppress([Segment(0, 10, 0.9), Segment(0, 5, 0.8)], 5, 0.5)) == 2
+        assert len(suppress_overlaps([Segment(0, 10, 0.9), Segment(0, 5, 0.8)], 5, 0.5)) == 2
 
     def test_stops_at_the_most_wanted(self):
-        assert [s.score for s in suppress(self.ranked, 2, 0.5)] == [0.9, 0.7]
+        assert [s.score for s in suppress_overlaps(self.ranked, 2, 0.5)] == [0.9, 0.7]
 
 
 class TestFindSegments:
@@ -66,7 +66,7 @@ class TestFindSegments:
     def test_the_default_finds_a_noisy_moment(self):
         scores = curve(60, (22, 34, 0.8)) + np.random.default_rng(1).uniform(-0.08, 0.08, 60)
         best = find(scores, scenes(60, 22, 34))[0]
-        assert overlap(best, Segment(22, 34, 1)) > 0.8
+        assert compute_iou(best, Segment(22, 34, 1)) > 0.8
 
     def test_the_better_of_two_moments_comes_first(self):
         first, second = find(curve(60, (10, 18, 0.6), (40, 48, 0.9)), config=PLAIN, top_k=2)
@@ -121,7 +121,7 @@ class TestFindSegments:
             found = find(scores, features, rate=2.0, top_k=top_k)
             assert 1 <= len(found) <= top_k
             assert all(0 <= s.start < s.end <= length / 2 and 0 <= s.score <= 1 for s in found)
-            assert all(overlap(a, b) <= 0.5 for i, a in enumerate(found) for b in found[:i])
+            assert all(compute_iou(a, b) <= 0.5 for i, a in enumerate(found) for b in found[:i])
 
     def test_scores_of_certain_frames_never_exceed_one(self):
         for length in range(20, 60):

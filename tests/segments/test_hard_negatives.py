@@ -4,11 +4,11 @@ import torch
 from grounding.segments.hard_negatives import (
     SCALES,
     Scale,
-    boundary_distance,
+    compute_prototype,
     inspect_segment,
-    mine,
-    prototype,
-    similarity_to_moment,
+    measure_boundary_distance,
+    measure_moment_similarity,
+    mine_hard_negatives,
 )
 
 WIDE = Scale(100.0, 1.0)
@@ -33,17 +33,19 @@ def test_the_scales_grow_wider_and_pick_fewer():
 
 def test_a_prototype_is_the_weighted_mean_direction():
     frames = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-    assert prototype(frames, torch.tensor([3.0, 4.0, 0.0])).tolist() == pytest.approx([0.6, 0.8])
+    assert compute_prototype(frames, torch.tensor([3.0, 4.0, 0.0])).tolist() == pytest.approx([0.6, 0.8])
 
 
 def test_boundary_distance_is_in_seconds():
     timestamps = torch.tensor([[0.0, 0.5, 2.0, 7.0]])
-    distance = boundary_distance(flags(0, 1, 0, 0), timestamps)
+    distance = measure_boundary_distance(flags(0, 1, 0, 0), timestamps)
     assert distance.tolist() == [[0.5, 0.0, 1.5, 6.5]]
 
 
 def test_boundary_distance_takes_the_nearest_foreground_frame():
-    assert boundary_distance(flags(1, 0, 0, 1), torch.tensor([[0.0, 1.0, 2.5, 3.0]])).tolist() == [[0, 1, 0.5, 0]]
+    assert measure_boundary_distance(flags(1, 0, 0, 1), torch.tensor([[0.0, 1.0, 2.5, 3.0]])).tolist() == [
+        [0, 1, 0.5, 0]
+    ]
 
 
 def test_boundary_distance_is_each_row_s_own():
@@ -51,11 +53,11 @@ def test_boundary_distance_is_each_row_s_own():
         torch.tensor([[1, 0, 0], [0, 0, 1]]).bool(),
         torch.tensor([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0]]),
     )
-    assert boundary_distance(foreground, timestamps).tolist() == [[0, 1, 2], [4, 1, 0]]
+    assert measure_boundary_distance(foreground, timestamps).tolist() == [[0, 1, 2], [4, 1, 0]]
 
 
 def test_without_foreground_everything_is_infinitely_far():
-    assert boundary_distance(flags(0, 0), torch.tensor([[0.0, 1.0]])).isinf().all()
+    assert measure_boundary_distance(flags(0, 0), torch.tensor([[0.0, 1.0]])).isinf().all()
 
 
 class TestMine:
@@ -63,45 +65,53 @@ class TestMine:
     far = torch.full((1, 4), 50.0)
 
     def test_takes_the_most_similar_share(self):
-        assert mine(self.similarity, flags(1, 1, 1, 1), self.far, Scale(1, 0.5), 0.95).tolist() == [[1, 0, 1, 0]]
+        assert mine_hard_negatives(self.similarity, flags(1, 1, 1, 1), self.far, Scale(1, 0.5), 0.95).tolist() == [
+            [1, 0, 1, 0]
+        ]
 
     def test_only_candidates(self):
-        assert mine(self.similarity, flags(0, 1, 1, 1), self.far, Scale(1, 0.3), 0.95).tolist() == [[0, 0, 1, 0]]
+        assert mine_hard_negatives(self.similarity, flags(0, 1, 1, 1), self.far, Scale(1, 0.3), 0.95).tolist() == [
+            [0, 0, 1, 0]
+        ]
 
     def test_near_duplicates_are_left_out(self):
-        assert mine(self.similarity, flags(1, 1, 1, 1), self.far, WIDE, 0.9).tolist() == [[0, 1, 1, 1]]
+        assert mine_hard_negatives(self.similarity, flags(1, 1, 1, 1), self.far, WIDE, 0.9).tolist() == [[0, 1, 1, 1]]
 
     def test_the_share_is_of_what_is_left(self):
-        mined = mine(self.similarity, flags(0, 1, 1, 0), self.far, Scale(1, 0.5), 0.95)
+        mined = mine_hard_negatives(self.similarity, flags(0, 1, 1, 0), self.far, Scale(1, 0.5), 0.95)
         assert mined.tolist() == [[0, 0, 1, 0]]
 
     def test_at_least_one(self):
-        assert mine(self.similarity, flags(0, 1, 0, 0), self.far, Scale(1, 0.01), 0.95).sum() == 1
+        assert mine_hard_negatives(self.similarity, flags(0, 1, 0, 0), self.far, Scale(1, 0.01), 0.95).sum() == 1
 
     def test_none_where_there_is_no_candidate(self):
-        assert not mine(self.similarity, flags(0, 0, 0, 0), self.far, WIDE, 0.95).any()
+        assert not mine_hard_negatives(self.similarity, flags(0, 0, 0, 0), self.far, WIDE, 0.95).any()
 
     def test_a_frame_near_the_boundary_is_harder(self):
         similarity, distance = torch.tensor([[0.50, 0.45]]), torch.tensor([[9.0, 1.0]])
         for radius, expected in ((1.0, [[0, 1]]), (0.5, [[1, 0]]), (9.0, [[1, 0]])):
-            assert mine(similarity, flags(1, 1), distance, Scale(radius, 0.5), 0.95).tolist() == expected
+            assert mine_hard_negatives(similarity, flags(1, 1), distance, Scale(radius, 0.5), 0.95).tolist() == expected
 
     def test_but_not_harder_than_one_that_looks_far_more_like_the_moment(self):
         similarity, distance = torch.tensor([[0.6, 0.4]]), torch.tensor([[9.0, 1.0]])
-        assert mine(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95).tolist() == [[1, 0]]
+        assert mine_hard_negatives(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95).tolist() == [[1, 0]]
 
     def test_the_bonus_can_be_left_out(self):
         similarity, distance = torch.tensor([[0.50, 0.45]]), torch.tensor([[9.0, 1.0]])
-        assert mine(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95, bonus=0.0).tolist() == [[1, 0]]
+        assert mine_hard_negatives(similarity, flags(1, 1), distance, Scale(1, 0.5), 0.95, bonus=0.0).tolist() == [
+            [1, 0]
+        ]
 
     def test_each_row_for_itself(self):
-        mined = mine(self.similarity.repeat(2, 1), torch.tensor([[1] * 4, [0, 1, 0, 1]]).bool(), self.far, WIDE, 0.95)
+        mined = mine_hard_negatives(
+            self.similarity.repeat(2, 1), torch.tensor([[1] * 4, [0, 1, 0, 1]]).bool(), self.far, WIDE, 0.95
+        )
         assert mined.tolist() == [[1, 1, 1, 1], [0, 1, 0, 1]]
 
 
 def test_a_moment_begins_with_the_frame_at_its_start_and_ends_before_that_at_its_end():
     frames, timestamps = torch.eye(4), torch.arange(4.0)
-    similarity = similarity_to_moment(frames, timestamps, torch.ones(4), (1.0, 3.0))
+    similarity = measure_moment_similarity(frames, timestamps, torch.ones(4), (1.0, 3.0))
     assert similarity.tolist() == pytest.approx([0.0, 0.5**0.5, 0.5**0.5, 0.0])
 
 

@@ -4,12 +4,12 @@ import pytest
 from grounding.segments import scene_changes as joins
 from grounding.segments.find import SegmentConfig, find_segments
 from grounding.segments.scene_changes import (
-    join_chances,
-    lasting_change,
-    local_peaks,
-    neighbour_distance,
-    strongest,
-    unbroken,
+    estimate_join_chances,
+    find_local_peaks,
+    keep_strongest,
+    measure_coherence,
+    measure_lasting_change,
+    measure_neighbour_distance,
 )
 
 
@@ -21,21 +21,21 @@ def shots(*numbers: int, length: int = 8) -> np.ndarray:
 
 class TestLastingChange:
     def test_is_greatest_where_scenes_meet(self):
-        assert lasting_change(shots(0, 1), reach=4).argmax() == 7
+        assert measure_lasting_change(shots(0, 1), reach=4).argmax() == 7
 
     def test_looks_past_one_odd_frame(self):
         features = shots(0, 0, 1)
         features[4] = np.eye(6)[5]
-        assert lasting_change(features, reach=1)[3:5].min() > 0.8
-        assert lasting_change(features, reach=8)[3:5].max() < 0.5
-        assert lasting_change(features, reach=8).argmax() == 15
+        assert measure_lasting_change(features, reach=1)[3:5].min() > 0.8
+        assert measure_lasting_change(features, reach=8)[3:5].max() < 0.5
+        assert measure_lasting_change(features, reach=8).argmax() == 15
 
     def test_of_two_frames_is_their_distance(self):
-        assert lasting_change(np.eye(2), reach=1) == pytest.approx([1.0])
-        assert lasting_change(np.array([[1.0], [-1.0]]), reach=5) == pytest.approx([2.0])
+        assert measure_lasting_change(np.eye(2), reach=1) == pytest.approx([1.0])
+        assert measure_lasting_change(np.array([[1.0], [-1.0]]), reach=5) == pytest.approx([2.0])
 
     def test_is_taken_about_the_mean(self):
-        assert lasting_change(np.array([[3.0], [1.0]]), 1, np.array([2.0])) == pytest.approx([2.0])
+        assert measure_lasting_change(np.array([[3.0], [1.0]]), 1, np.array([2.0])) == pytest.approx([2.0])
 
 
 class TestNeighbourDistance:
@@ -46,25 +46,25 @@ class TestNeighbourDistance:
         rows = features.astype(np.float64)
         lengths = np.linalg.norm(rows, axis=1)
         cosine = (rows[1:] * rows[:-1]).sum(axis=1) / (lengths[1:] * lengths[:-1])
-        assert neighbour_distance(features) == pytest.approx(1 - cosine, abs=1e-5)
+        assert measure_neighbour_distance(features) == pytest.approx(1 - cosine, abs=1e-5)
 
     def test_to_nothing_is_one(self):
-        assert neighbour_distance(np.eye(3)[:2] * [[1.0], [0.0]]).tolist() == [1.0]
+        assert measure_neighbour_distance(np.eye(3)[:2] * [[1.0], [0.0]]).tolist() == [1.0]
 
 
 class TestLocalPeaks:
     def test_may_be_negative_and_at_the_ends(self):
-        assert local_peaks(np.array([-1.0, -2.0, -3.0, -2.0]), 1).tolist() == [0, 3]
+        assert find_local_peaks(np.array([-1.0, -2.0, -3.0, -2.0]), 1).tolist() == [0, 3]
 
     def test_are_higher_than_all_in_reach(self):
-        assert local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 1).tolist() == [1, 4]
-        assert local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 3).tolist() == [4]
+        assert find_local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 1).tolist() == [1, 4]
+        assert find_local_peaks(np.array([1.0, 3.0, 2.0, 1.0, 5.0]), 3).tolist() == [4]
 
 
 class TestJoinChances:
     def test_are_high_at_joins_and_low_elsewhere(self):
         features = shots(0, 1, 2)
-        chances = join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9)
+        chances = estimate_join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9)
         assert chances.shape == (25,)
         assert (chances[[8, 16]] > 0.5).all()
         assert (np.delete(chances, [0, 8, 16, 24]) < 0.5).all()
@@ -73,53 +73,55 @@ class TestJoinChances:
     def test_do_not_depend_on_what_all_scenes_share(self):
         features = shots(0, 1, 2)
         shared = np.array([3.0, 0.0, -2.0, 1.0, 0.0, 5.0])
-        alike = join_chances(np.arange(24.0), features + shared, (2.0, 6.0), 0.9)
-        assert alike == pytest.approx(join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9), abs=1e-3)
+        alike = estimate_join_chances(np.arange(24.0), features + shared, (2.0, 6.0), 0.9)
+        assert alike == pytest.approx(estimate_join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9), abs=1e-3)
 
     @pytest.mark.parametrize("count", [1, 2, 5])
     def test_a_still_picture_has_no_join(self, count):
-        chances = join_chances(np.arange(float(count)), np.ones((count, 3)), (1.5, 6.0), 0.9)
+        chances = estimate_join_chances(np.arange(float(count)), np.ones((count, 3)), (1.5, 6.0), 0.9)
         assert chances.shape == (count + 1,)
         assert np.isfinite(chances).all()
         assert (chances[1:-1] == 0).all()
 
     def test_two_unlike_frames_are_two_scenes(self):
-        assert join_chances(np.arange(2.0), np.eye(2), (1.0,), 0.9)[1] > 0.9
+        assert estimate_join_chances(np.arange(2.0), np.eye(2), (1.0,), 0.9)[1] > 0.9
 
     def test_at_the_middle_distance_a_join_is_as_likely_as_not(self):
         angles = np.deg2rad([0, 0, 60, 60, 180, 180, 240, 240])  # distances of 0.5, 1.5 and 0.5
         features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        chances = join_chances(np.arange(8.0), features, (1.0,), 0.5)
+        chances = estimate_join_chances(np.arange(8.0), features, (1.0,), 0.5)
         assert chances == pytest.approx([0.5, 0, 0.5, 0, 1 / (1 + np.exp(-joins.SHARPNESS)), 0, 0.5, 0, 0.5])
 
     def test_windows_are_seconds(self):
         features = shots(0, 1, 2)
-        slow = join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9)
-        fast = join_chances(np.arange(24.0) / 4, features, (0.5, 1.5), 0.9)
+        slow = estimate_join_chances(np.arange(24.0), features, (2.0, 6.0), 0.9)
+        fast = estimate_join_chances(np.arange(24.0) / 4, features, (0.5, 1.5), 0.9)
         assert fast.tolist() == slow.tolist()
 
     def test_a_window_shorter_than_a_frame_holds_one(self):
         features = np.eye(2)[[0, 1, 0, 1]]
-        assert (join_chances(np.arange(4.0), features, (0.2,), 0.9)[1:-1] > 0.9).all()
+        assert (estimate_join_chances(np.arange(4.0), features, (0.2,), 0.9)[1:-1] > 0.9).all()
 
 
 def test_unbroken_windows_lose_nothing_and_joins_at_their_ends_do_not_count():
     chances = np.array([0.5, 0.3, 0.8, 0.4, 0.5])
-    logs = unbroken(chances, np.array([0, 0, 2, 1]), np.array([2, 4, 4, 2]))
+    logs = measure_coherence(chances, np.array([0, 0, 2, 1]), np.array([2, 4, 4, 2]))
     assert logs == pytest.approx(np.log([0.7, 0.7 * 0.2 * 0.6, 0.6, 1.0]))
 
 
 def test_a_certain_join_does_not_rule_a_window_out_for_good():
-    assert unbroken(np.array([0.5, 1.0, 0.5]), np.array([0]), np.array([2])) == pytest.approx(np.log(joins.LEAST))
+    assert measure_coherence(np.array([0.5, 1.0, 0.5]), np.array([0]), np.array([2])) == pytest.approx(
+        np.log(joins.LEAST)
+    )
 
 
 def test_strongest_keeps_the_ends_and_the_highest():
-    assert strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 1).tolist() == [0.5, 0.0, 0.9, 0.0, 0.5]
-    assert strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 0).tolist() == [0.5, 0.0, 0.0, 0.0, 0.5]
+    assert keep_strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 1).tolist() == [0.5, 0.0, 0.9, 0.0, 0.5]
+    assert keep_strongest(np.array([0.5, 0.1, 0.9, 0.3, 0.5]), 0).tolist() == [0.5, 0.0, 0.0, 0.0, 0.5]
 
 
 def test_of_equal_chances_strongest_keeps_the_earlier():
-    kept = strongest(np.tile([0.7, 0.3], 101), 3)
+    kept = keep_strongest(np.tile([0.7, 0.3], 101), 3)
     assert np.flatnonzero(kept).tolist() == [0, 2, 4, 6, 201]
 
 
@@ -147,6 +149,6 @@ def test_windows_must_last():
 
 def test_blocks_change_nothing_but_the_memory(monkeypatch):
     features = shots(0, 1, 2, 0)
-    whole = lasting_change(features, 6, features.mean(axis=0))
+    whole = measure_lasting_change(features, 6, features.mean(axis=0))
     monkeypatch.setattr(joins, "BLOCK", 5)
-    assert lasting_change(features, 6, features.mean(axis=0)) == pytest.approx(whole, abs=1e-5)
+    assert measure_lasting_change(features, 6, features.mean(axis=0)) == pytest.approx(whole, abs=1e-5)
