@@ -7,7 +7,7 @@ from grounding.exports.cut_list import Cut, CutList
 from grounding.text import escape_unprintable
 
 VERSION = "1.8"
-NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))  # the characters that XML cannot hold and `printable` leaves
+NO_XML = dict.fromkeys((0xFFFE, 0xFFFF))  # the characters that XML cannot hold and `escape_unprintable` leaves
 
 
 def fcpxml_from_cuts(cuts: CutList, title: str) -> str:

@@ -189,7 +189,7 @@ def find_segments(
         features: (T, D), in which changes are looked for.
         duration: seconds.
         config: see SegmentConfig.
-        breaks: what `find_breaks` gives, to ask it once for many queries.
+        breaks: what `find_scene_changes` gives, to ask it once for many queries.
 
     Returns:
         One to `top_k` segments. A segment's score is the mean matching score of the frames inside it, not its rank. A
