@@ -37,7 +37,7 @@ def longer(tmp_path):
 
 def children():
     """The processes that decode or wait to, by the threads that listen to them."""
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("child ")}
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("worker ")}
 
 
 def at_work(tab, clip, gated):

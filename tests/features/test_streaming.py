@@ -25,7 +25,7 @@ class Brightness:
 
 def decoding():
     """The threads that listen to a process that decodes or waits to."""
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("child ")}
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("worker ")}
 
 
 @pytest.fixture
