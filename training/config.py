@@ -76,6 +76,7 @@ class TrainConfig:
         videos: composed videos per batch.
         learning_rate, weight_decay: of AdamW; the rate warms up over a tenth of the run and falls along a cosine.
         averaging: decay of the weights' moving average, which is what is kept (Polyak averaging).
+        freeze_queries: whether the query tower stays as it starts, so that what it knows of other words stays known.
     """
 
     name: str
@@ -96,6 +97,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     averaging: float = 0.99
+    freeze_queries: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(

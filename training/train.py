@@ -65,9 +65,9 @@ class Run:
         torch.manual_seed(config.seed)
         self.grounder = initialize(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
-        optimizer = torch.optim.AdamW(
-            self.grounder.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.grounder.query_tower.requires_grad_(not config.freeze_queries)
+        trained = [weight for weight in self.grounder.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay)
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, config.learning_rate, total_steps=self._total_steps(), pct_start=0.1
         )
@@ -99,6 +99,7 @@ class Run:
         """One pass over the sources; the mean losses by name go to the log. Raises DataError if they are not finite."""
         config, team = self.config, self.team
         self.learner.train()
+        self.grounder.query_tower.train(not config.freeze_queries)  # a frozen tower drops nothing out
         torch.manual_seed(config.seed * 100_003 + self.epoch + 1_000_000_007 * team.rank)  # for dropout, resumed or not
         began, rows, pairs = time.perf_counter(), [], 0
         order = config.composition, config.videos, config.seed, self.epoch, team.rank, team.count

@@ -115,6 +115,14 @@ class TestTrain:
             scores = grounder(features, torch.ones(1, 20).bool(), tokens, torch.ones(4, 1).bool())[:, 0]  # (4, 20)
         assert scores.reshape(4, 4, 5).mean(dim=2).argmax(dim=1).tolist() == [0, 1, 2, 3]
 
+    @pytest.mark.parametrize("frozen", [True, False])
+    def test_a_frozen_query_tower_stays_as_it_started(self, config, tmp_path, frozen):
+        start = train(dataclasses.replace(config, epochs=0), tmp_path / "start").selection.weights
+        trained = train(dataclasses.replace(config, freeze_queries=frozen), tmp_path / "out").selection.weights
+        same = {name: torch.equal(trained[name], start[name]) for name in start}
+        assert not same["frame_tower.projection.weight"]
+        assert all(same[name] for name in start if name.startswith("query_tower.")) == frozen
+
     def test_never_reads_start_and_end(self, config, tmp_path):
         moments = [Moment(f"{n}.mp4", 5.0, f"a {THINGS[n % 4]} number {n}", 1.0, 2.0 + n / 10) for n in range(12)]
         train(config, tmp_path / "one")
