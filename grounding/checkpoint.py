@@ -34,6 +34,8 @@ class CheckpointConfig:
         baseline: the checkpoint of the same model without hard-negative mining, for the demo to compare; "" is none.
         weights: sha256 of model.safetensors, so that another checkpoint's of the same sizes is an error and not a bad
             answer; "" is not checked.
+        stand_in: sha256 of stand_in.safetensors, which reads queries where the query encoder's weights are not at hand;
+            "" is none.
     """
 
     name: str
@@ -47,15 +49,16 @@ class CheckpointConfig:
     scores: dict[str, Any] = field(default_factory=dict)
     baseline: str = ""
     weights: str = ""
+    stand_in: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
             raise ValueError(f"the rate is {self.rate!r}, not a number of frames a second")
         if not all(
             isinstance(text, str)
-            for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline, self.weights)
+            for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline, self.weights, self.stand_in)
         ):
-            raise ValueError("name, frame_encoder, query_encoder, baseline and weights must be text")
+            raise ValueError("name, frame_encoder, query_encoder, baseline, weights and stand_in must be text")
 
 
 def read_config(folder: Path) -> CheckpointConfig:

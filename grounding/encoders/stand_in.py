@@ -1,0 +1,99 @@
+"""CLIP's text tower where its weights are not at hand: MiniLM's sentences, mapped to CLIP's text space.
+
+The map is a ridge regression on sentences whose CLIP text embeddings are known; training fits it, and it lies in the
+checkpoint as stand_in.safetensors. Both sides are centred, since each lies around a mean of its own (Liang et al.,
+"Mind the Gap", NeurIPS 2022).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from grounding.encoders.queries import MiniLMQueryEncoder, QueryTokens
+from grounding.errors import CheckpointError
+from grounding.files import hash_file
+
+STAND_IN_FILE = "stand_in.safetensors"
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The map from MiniLM's sentence embeddings to a CLIP text space of width D.
+
+    Attributes:
+        weight: (D, 384).
+        query_mean: (384,), taken off sentence embeddings.
+        text_mean: (D,), added to what they are mapped to.
+
+    Raises:
+        ValueError: shapes disagree, or a value is not finite.
+    """
+
+    weight: Tensor
+    query_mean: Tensor
+    text_mean: Tensor
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.weight.shape != (*self.text_mean.shape, *self.query_mean.shape):
+            shapes = [tuple(tensor.shape) for tensor in (self.weight, self.query_mean, self.text_mean)]
+            raise ValueError(f"weight, query_mean and text_mean are {shapes}, not (D, S), (S,) and (D,)")
+        if not all(torch.isfinite(tensor).all() for tensor in (self.weight, self.query_mean, self.text_mean)):
+            raise ValueError("it holds NaN or infinity")
+
+    def map_sentences(self, sentences: Tensor) -> Tensor:
+        """`sentences` (Q, 384) of unit length to (Q, D) float32 of unit length."""
+        centred = sentences.float() - self.query_mean.float()  # (Q, 384)
+        return F.normalize(centred @ self.weight.float().T + self.text_mean.float(), dim=-1)  # (Q, D)
+
+
+class StandInQueryEncoder:
+    """Reads queries as CLIP's text tower nearly would: one token per query, of unit length; see QueryEncoder."""
+
+    name = "stand-in"
+
+    def __init__(self, stand_in: StandIn, device: torch.device) -> None:
+        self.stand_in, self.width = stand_in, len(stand_in.text_mean)
+        self._minilm = MiniLMQueryEncoder(device)
+
+    def encode(self, queries: Sequence[str]) -> QueryTokens:
+        """Q queries to tokens (Q, 1, width), on the CPU. Raises QueryError for a query that is not text."""
+        sentences = self._minilm.encode(queries).sentence_embeddings()  # (Q, 384)
+        return QueryTokens(self.stand_in.map_sentences(sentences).unsqueeze(1), torch.ones(len(sentences), 1).bool())
+
+
+def save_stand_in(stand_in: StandIn, folder: Path) -> str:
+    """Writes `folder`/stand_in.safetensors, and returns its sha256 for config.json."""
+    tensors = {name: getattr(stand_in, name).contiguous() for name in ("weight", "query_mean", "text_mean")}
+    save_file(tensors, folder / STAND_IN_FILE)
+    return hash_file(folder / STAND_IN_FILE)
+
+
+def load_stand_in(folder: Path, width: int, sha256: str) -> StandIn:
+    """The stand-in of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        width: of CLIP's joint space, as config.json names it.
+        sha256: of the file, as config.json names it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, another checkpoint's, or of another width.
+    """
+    path = folder / STAND_IN_FILE
+    try:
+        if hash_file(path) != sha256:
+            raise ValueError("its sha256 is not the one in config.json")
+        stand_in = StandIn(**load_file(path))
+        if len(stand_in.text_mean) != width:
+            raise ValueError(f"it is {len(stand_in.text_mean)} wide and the checkpoint {width}")
+    except Exception as error:  # safetensors raises its own type, others ValueError, TypeError and OSError
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} does not hold the stand-in that config.json describes ({reason}): fetch the checkpoint again."
+        ) from error
+    return stand_in
