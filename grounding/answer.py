@@ -9,8 +9,9 @@ from torch import Tensor
 
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
-from grounding.segments.find import Segment, find_scene_changes, find_segments
+from grounding.segments.find import Segment, find_segments
 from grounding.segments.hard_negatives import HardNegative, inspect_segment
+from grounding.segments.scene_changes import find_scene_changes
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ def build_answer(
     """
     curve = scores.numpy().astype(np.float64)  # (T,)
     reading = config.segments
-    breaks = video.compute_once(  # the same for every query, and for the baseline's
-        ("breaks", reading.windows, reading.join, reading.changes),
+    changes = video.compute_once(  # the same for every query, and for the baseline's
+        ("scene changes", reading.windows, reading.join, reading.changes),
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
-    segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, breaks)
+    segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
     times = torch.from_numpy(video.timestamps)  # (T,)
     hard = [
         frame

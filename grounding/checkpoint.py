@@ -12,7 +12,7 @@ from grounding.errors import CheckpointError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
-from grounding.segments.find import SegmentConfig
+from grounding.segments.config import SegmentConfig
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 

@@ -44,7 +44,7 @@ def test_an_answer_says_what_it_is_of(video):
     assert found.timestamps is video.timestamps and found.scores.dtype == np.float64
 
 
-def test_breaks_are_looked_for_once_in_a_video(video, monkeypatch):
+def test_scene_changes_are_looked_for_once_in_a_video(video, monkeypatch):
     looks, find = [], answers.find_scene_changes
     monkeypatch.setattr(answers, "find_scene_changes", lambda *given: looks.append(1) or find(*given))
     answer(video)

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from grounding.segments.find import SegmentConfig
+from grounding.segments.config import SegmentConfig
 from training.config import TrainConfig, build
 from training.files import DataError, write_whole
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.model import GrounderConfig
-from grounding.segments.find import SegmentConfig
+from grounding.segments.config import SegmentConfig
 from grounding.validation import check_ranges
 from training.batches import CompositionConfig
 from training.moments import DataError

@@ -2,16 +2,9 @@
 
 from collections.abc import Sequence
 
+from grounding.segments.find import Span, compute_iou
+
 THRESHOLDS = (0.3, 0.5, 0.7)
-
-Span = tuple[float, float]
-
-
-def compute_iou(a: Span, b: Span) -> float:
-    """Temporal intersection over union of two (start, end) spans in seconds; 0 where both are empty."""
-    shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    union = (a[1] - a[0]) + (b[1] - b[0]) - shared
-    return shared / union if union > 0 else 0.0
 
 
 def compute_recalls(predictions: Sequence[Sequence[Span]], moments: Sequence[Span]) -> dict[str, float]:

@@ -1,13 +1,7 @@
-"""What segments are read off: the curve of scores, made ready, and the edges between frames that bound them.
-
-A segment may begin and end where the curve crosses a threshold and where the features change.
-"""
+"""The curve of matching scores that segments are read off: smoothed, sharpened, and where it crosses a threshold."""
 
 import numpy as np
 
-from grounding.segments.scene_changes import measure_neighbour_distance
-
-STILL = 1e-6  # cosine distance up to which two frames differ by rounding alone
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
@@ -39,30 +33,44 @@ def sharpen(scores: np.ndarray, power: float) -> np.ndarray:
     return np.exp(power * (logits - logits.max()))  # (T,)
 
 
-def find_changes(features: np.ndarray, most: int) -> np.ndarray:
-    """How much the features change at each edge between frames: (T, D) give (T + 1,), 1 at the strongest change.
-
-    Edge i lies between frame i - 1 and frame i. Only the `most` strongest local peaks of the cosine distance between
-    neighbours count, all else is 0. The two ends of the video are changes of half strength: a moment may well begin
-    or end there, but nothing shows it.
-    """
-    strength = np.zeros(len(features) + 1)  # (T + 1,)
-    if not most:
-        return strength
-    strength[[0, -1]] = 0.5
-    if len(features) > 1:
-        distance = measure_neighbour_distance(features)  # (T - 1,)
-        distance = np.where(distance > STILL, distance, 0.0)  # (T - 1,)
-        padded = np.pad(distance, 1)  # (T + 1,)
-        peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
-        peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]
-        strength[peaks + 1] = distance[peaks] / max(distance.max(), STILL)
-    return strength
-
-
 def find_crossings(scores: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
     """Edges where the curve crosses a threshold, the MOST_CROSSINGS steepest: i lies between frames i - 1 and i."""
     levels = scores.min() + np.array(thresholds)[:, None] * (scores.max() - scores.min())  # (K, 1)
     crossed = np.flatnonzero(np.diff(scores >= levels, axis=1).any(axis=0)) + 1
     steepness = np.abs(scores[crossed] - scores[crossed - 1])
     return np.sort(crossed[np.argsort(-steepness, kind="stable")[:MOST_CROSSINGS]])
+
+
+def find_runs(
+    edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, thresholds: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last edge index and mean score of every stretch above a threshold, (W,) each.
+
+    Args:
+        edges: (T + 1,) seconds.
+        curve: (T,) smoothed scores.
+        strength: (T + 1,) changes at the edges; where there are any, the curve is averaged between them first.
+        thresholds: shares of the way from the lowest to the highest score.
+    """
+    # Between changes the picture is one scene, so one height.
+    length = np.diff(edges)  # (T,)
+    level = average_between_changes(curve, length, strength)  # (T,)
+
+    # A stretch begins where the curve rises over the threshold and ends where it falls below; each counts once.
+    found: set[tuple[int, int]] = set()
+    for threshold in thresholds:
+        above = level >= level.min() + threshold * np.ptp(level)  # (T,)
+        turns = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]]))).tolist()
+        found |= set(zip(turns[::2], turns[1::2], strict=True))
+
+    first, last = np.array(sorted(found)).T  # (W,) each
+    total = np.concatenate([[0.0], np.cumsum(level * length)])  # (T + 1,)
+    return first, last, (total[last] - total[first]) / (edges[last] - edges[first])
+
+
+def average_between_changes(curve: np.ndarray, length: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """The curve (T,) with its mean over each stretch between two changes; unchanged where there are none."""
+    if not strength.any():
+        return curve
+    piece = np.cumsum(strength[:-1] > 0)  # (T,), counts the changes up to each frame
+    return (np.bincount(piece, curve * length) / np.maximum(np.bincount(piece, length), 1e-9))[piece]  # (T,)

@@ -67,9 +67,14 @@ def mine_hard_negatives(
     Returns:
         (B, T) bool; at least one frame of each row that has a candidate left.
     """
+    # What is all but the moment itself is probably the moment: to push it away would teach an error.
     allowed = candidates & (similarity < near_duplicate)  # (B, T)
+
+    # Frames near a boundary are where a moment's extent is learned, so they count as harder.
     hardness = similarity + bonus * (distance <= scale.radius)  # (B, T)
     hardness = hardness.masked_fill(~allowed, float("-inf"))  # (B, T)
+
+    # The hardest share of what is left, at least one frame.
     rank = hardness.argsort(dim=-1, descending=True).argsort(dim=-1)  # (B, T)
     keep = (allowed.sum(dim=-1, keepdim=True) * scale.share).ceil()  # (B, 1)
     return allowed & (rank < keep)  # (B, T)
@@ -133,6 +138,8 @@ def inspect_segment(
     start, end = bounds
     inside = (timestamps >= start) & (timestamps < end)  # (T,)
     similarity = measure_moment_similarity(frames, timestamps, scores, bounds)  # (T,)
+
+    # Ring by ring outwards, on either side: each ring gives its one hardest frame.
     found = []
     for side, distance in (("before", start - timestamps), ("after", timestamps - end)):
         inner = 0.0

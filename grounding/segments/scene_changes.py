@@ -1,11 +1,62 @@
 """Where one scene is likely to end and another to begin: changes that last, unlike a cut within a scene."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from grounding.segments.config import SegmentConfig
 
 BLOCK = 512  # edges that are looked at together
 SHARPNESS = 5.3  # of the step from a cut within a scene to a join of two
 STILL = 1e-6  # product of lengths below which two sides do not differ from the video's mean
+UNCHANGED = 1e-6  # cosine distance up to which two frames differ by rounding alone
 LEAST = 1e-3  # chance that even the clearest join lies within a moment
+
+
+@dataclass(frozen=True)
+class SceneChanges:
+    """Where a video changes, whatever is asked: (T + 1,) each, of the edges.
+
+    Attributes:
+        chances: how likely two scenes meet there.
+        strength: of those changes that become boundaries, else 0.
+    """
+
+    chances: np.ndarray
+    strength: np.ndarray
+
+
+def find_scene_changes(timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig) -> SceneChanges:
+    """The changes that the config asks for; `timestamps` (T,) seconds and `features` (T, D) as in `find_segments`."""
+    if not config.windows:
+        strength = find_changes(features, config.changes)  # (T + 1,)
+        return SceneChanges(strength, strength)
+    chances = estimate_join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+    return SceneChanges(chances, keep_strongest(chances, config.changes))
+
+
+def find_changes(features: np.ndarray, most: int) -> np.ndarray:
+    """How much the features change at each edge between frames: (T, D) give (T + 1,), 1 at the strongest change.
+
+    Edge i lies between frame i - 1 and frame i. Only the `most` strongest local peaks of the cosine distance between
+    neighbours count, all else is 0. The two ends of the video are changes of half strength: a moment may well begin
+    or end there, but nothing shows it.
+    """
+    strength = np.zeros(len(features) + 1)  # (T + 1,)
+    if not most:
+        return strength
+    strength[[0, -1]] = 0.5
+    if len(features) > 1:
+        # Rounding alone is no change: a still picture has none.
+        distance = measure_neighbour_distance(features)  # (T - 1,)
+        distance = np.where(distance > UNCHANGED, distance, 0.0)  # (T - 1,)
+
+        # In a slow turn only the fastest edge is one: a peak is higher than its neighbours.
+        padded = np.pad(distance, 1)  # (T + 1,)
+        peaks = np.flatnonzero((distance >= padded[:-2]) & (distance > padded[2:]))
+        peaks = peaks[np.argsort(-distance[peaks], kind="stable")[:most]]
+        strength[peaks + 1] = distance[peaks] / max(distance.max(), UNCHANGED)
+    return strength
 
 
 def measure_lasting_change(features: np.ndarray, reach: int, mean: np.ndarray | float = 0.0) -> np.ndarray:
@@ -15,17 +66,20 @@ def measure_lasting_change(features: np.ndarray, reach: int, mean: np.ndarray | 
     """
     edges = np.arange(1, len(features))  # (T - 1,)
     blocks = np.split(edges, range(BLOCK, len(edges), BLOCK))
-    return np.concatenate([_changes_at(block, features, reach, mean) for block in blocks if len(block)] or [[]])
+    return np.concatenate([_compare_sides(block, features, reach, mean) for block in blocks if len(block)] or [[]])
 
 
-def _changes_at(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.ndarray | float) -> np.ndarray:
+def _compare_sides(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.ndarray | float) -> np.ndarray:
     """`edge` (E,), neighbours in order, give (E,)."""
+    # Running sums give the sum of any stretch as one subtraction; a cosine needs no division by its length.
     first, end = max(edge[0] - reach, 0), min(edge[-1] + reach, len(features))
     rows = features[first:end].astype(np.float32) - mean  # (N, D), those that these edges look at
     total = np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)])  # (N + 1, D)
     edge = edge - first  # (E,)
     low, high = np.maximum(edge - reach, 0), np.minimum(edge + reach, len(rows))  # (E,) each
-    before, after = total[edge] - total[low], total[high] - total[edge]  # (E, D) each; a cosine needs no division
+    before, after = total[edge] - total[low], total[high] - total[edge]  # (E, D) each
+
+    # Where either side is the video's mean itself, no direction is left to compare.
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)  # (E,)
     cosine = (before * after).sum(axis=1) / np.maximum(lengths, STILL)  # (E,)
     return np.where(lengths > STILL, 1 - cosine, 0.0)  # (E,)
@@ -34,10 +88,10 @@ def _changes_at(edge: np.ndarray, features: np.ndarray, reach: int, mean: np.nda
 def measure_neighbour_distance(features: np.ndarray) -> np.ndarray:
     """Cosine distance of each frame and the next: (T, D), T above 1, give (T - 1,). Block by block, as above."""
     starts = range(0, len(features) - 1, BLOCK)
-    return np.concatenate([_to_next(features[first : first + BLOCK + 1]) for first in starts])  # (T - 1,)
+    return np.concatenate([_compare_neighbours(features[first : first + BLOCK + 1]) for first in starts])  # (T - 1,)
 
 
-def _to_next(features: np.ndarray) -> np.ndarray:
+def _compare_neighbours(features: np.ndarray) -> np.ndarray:
     rows = features.astype(np.float32)  # (N, D)
     unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)  # (N, D)
     return 1 - (unit[1:] * unit[:-1]).sum(axis=1)  # (N - 1,)
@@ -71,10 +125,14 @@ def estimate_join_chances(
     chances[[0, -1]] = 0.5
     if len(features) < 2:
         return chances
+
+    # Short windows place a change, long ones tell whether it lasts: their distances are averaged.
     mean = features.mean(axis=0, dtype=np.float32)  # (D,)
     step = float(np.median(np.diff(timestamps)))
     reaches = [max(1, round(window / step)) for window in windows]
     distance = np.mean([measure_lasting_change(features, reach, mean) for reach in reaches], axis=0)  # (T - 1,)
+
+    # Around a join the distance is high for a while; only its top is the join.
     peaks = find_local_peaks(distance, min(reaches))
     peaks = peaks[distance[peaks] > 0]
     chances[peaks + 1] = 1 / (1 + np.exp(SHARPNESS * (middle - distance[peaks])))

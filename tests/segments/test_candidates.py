@@ -1,9 +1,9 @@
-"""Candidates and their ranks, in `grounding.segments.find`."""
-
 import numpy as np
 import pytest
 
-from grounding.segments.find import SceneChanges, SegmentConfig, find_scene_changes, rank_candidates, rank_windows
+from grounding.segments.candidates import rank_candidates, rank_windows
+from grounding.segments.config import SegmentConfig
+from grounding.segments.scene_changes import SceneChanges
 
 NO_CHANGES = np.zeros(11)
 CURVE = np.array([0.4, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.2, 0.0, 0.3])
@@ -75,7 +75,7 @@ def test_changes_at_its_ends_raise_a_window_by_their_mean_strength():
     assert raised[4, 10] / plain[4, 10] == pytest.approx(1 + 2 * 0.1)
 
 
-class TestRankedWindows:
+class TestRankCandidates:
     def rank(self, coherence, windows=(1.0,)):
         chances = NO_CHANGES.copy()
         chances[3] = 0.8  # within the moment
@@ -89,18 +89,3 @@ class TestRankedWindows:
 
     def test_but_not_where_no_lasting_changes_are_asked_for(self):
         assert self.rank(1.0, windows=()) == self.rank(0.0)
-
-
-class TestFindBreaks:
-    features = np.eye(4)[[0, 0, 0, 1, 1, 1, 2, 2, 2]]
-    times = np.arange(9.0)
-
-    def test_are_changes_between_neighbours_unless_they_must_last(self):
-        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1))
-        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
-        assert breaks.chances.tolist() == breaks.strength.tolist()
-
-    def test_of_changes_that_last_all_keep_their_chances_and_the_strongest_bound_segments(self):
-        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1, windows=(2.0,)))
-        assert np.flatnonzero(breaks.chances).tolist() == [0, 3, 6, 9]
-        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from grounding.segments.find import SegmentConfig
+from grounding.segments.config import SegmentConfig
 
 
 @pytest.mark.parametrize(

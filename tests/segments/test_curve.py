@@ -3,16 +3,17 @@ import pytest
 
 from grounding.segments.curve import (
     MOST_CROSSINGS,
+    average_between_changes,
     edges_from_timestamps,
-    find_changes,
     find_crossings,
+    find_runs,
     sharpen,
     smooth,
 )
-from tests.curves import curve, scenes
+from tests.curves import curve
 
 
-class TestFrameEdges:
+class TestEdgesFromTimestamps:
     def test_lie_midway_and_span_the_video(self):
         assert edges_from_timestamps(np.array([0.0, 1.0, 3.0]), 5.0).tolist() == [0.0, 0.5, 2.0, 5.0]
 
@@ -60,7 +61,7 @@ class TestSmooth:
         assert smooth(np.arange(length, dtype=float), np.full(length, 0.5), 10.0) == pytest.approx(np.full(length, 0.5))
 
 
-class TestSharpened:
+class TestSharpen:
     def test_zero_leaves_the_scores_alone(self):
         scores = np.array([0.2, 0.9])
         assert sharpen(scores, 0.0) is scores
@@ -84,58 +85,7 @@ class TestSharpened:
         assert low == pytest.approx(high)
 
 
-class TestChanges:
-    def test_peak_where_the_scene_changes(self):
-        strength = find_changes(scenes(20, 6, 13), 2)
-        assert np.flatnonzero(strength).tolist() == [0, 6, 13, 20]
-
-    def test_the_strongest_is_one_and_the_ends_half(self):
-        strength = find_changes(scenes(20, 6), 1)
-        assert (strength[0], strength[6], strength[20]) == (0.5, pytest.approx(1.0), 0.5)
-
-    def test_only_the_most_wanted(self):
-        features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.8, 0.6], [-0.6, 0.8], [-0.6, 0.8]])  # a small and a large
-        assert np.flatnonzero(find_changes(features, 1)).tolist() == [0, 4, 6]
-
-    def test_none_leaves_them_out(self):
-        assert not find_changes(scenes(20, 6, 13), 0).any()
-
-    def test_does_not_depend_on_the_length_of_features(self):
-        features = scenes(20, 6, 13)
-        scaled = features * np.linspace(1, 50, 20)[:, None]
-        assert find_changes(scaled, 4) == pytest.approx(find_changes(features, 4))
-
-    @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-    def test_a_frame_of_zeros_is_no_nan(self, dtype):
-        features = scenes(20, 6).astype(dtype)
-        features[3] = 0
-        assert np.isfinite(find_changes(features, 4)).all()
-
-    def test_in_a_slow_turn_only_the_fastest_edge_is_one(self):
-        angles = np.deg2rad([0, 10, 30, 70, 90, 100])
-        features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 3, 6]
-
-    def test_of_two_equal_changes_in_a_row_the_later_counts(self):
-        assert np.flatnonzero(find_changes(np.eye(3)[[0, 0, 1, 2, 2]], 5)).tolist() == [0, 3, 5]
-
-    def test_of_equal_changes_the_earlier_count(self):
-        features = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1]])[np.arange(600) // 2 % 3]  # by 0.4, 1, 1, 0.4, ...
-        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 4, 6, 10, 12, 16, 600]
-
-    @pytest.mark.parametrize("seed", range(10))
-    def test_a_still_picture_has_none(self, seed):
-        features = np.tile(np.random.default_rng(seed).normal(size=64), (20, 1))
-        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 20]
-
-    def test_of_two_frames(self):
-        assert find_changes(np.eye(2), 4).tolist() == [0.5, 1.0, 0.5]
-
-    def test_of_one_frame(self):
-        assert find_changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
-
-
-class TestCrossings:
+class TestFindCrossings:
     def test_are_where_the_curve_passes_a_threshold(self):
         assert find_crossings(curve(10, (3, 7, 0.9)), (0.5,)).tolist() == [3, 7]
 
@@ -161,3 +111,38 @@ class TestCrossings:
     def test_of_equally_steep_ones_the_earlier_are_kept(self):
         scores = np.concatenate([np.tile([0.0, 0.6], 150), np.tile([0.45, 1.0], 150)])  # rises of 0.6, then of 0.55
         assert find_crossings(scores, (0.5,)).tolist() == list(range(1, MOST_CROSSINGS + 1))
+
+
+class TestFindRuns:
+    edges = np.arange(9.0)
+    curve = np.array([0.0, 0.9, 0.9, 0.1, 0.0, 0.6, 0.6, 0.0])
+    no_changes = np.zeros(9)
+
+    def test_the_stretches_above_a_threshold_are_found_with_their_means(self):
+        first, last, inside = find_runs(self.edges, self.curve, self.no_changes, (0.5,))
+        assert list(zip(first, last, strict=True)) == [(1, 3), (5, 7)]
+        np.testing.assert_allclose(inside, [0.9, 0.6])
+
+    def test_a_higher_threshold_finds_less_and_each_stretch_counts_once(self):
+        first, last, _ = find_runs(self.edges, self.curve, self.no_changes, (0.5, 0.6, 0.9))
+        assert list(zip(first, last, strict=True)) == [(1, 3), (5, 7)]
+        assert [list(part) for part in find_runs(self.edges, self.curve, self.no_changes, (0.9,))[:2]] == [[1], [3]]
+
+    def test_a_stretch_may_reach_the_ends(self):
+        first, last, _ = find_runs(np.arange(5.0), np.array([1.0, 0.0, 1.0, 1.0]), np.zeros(5), (0.5,))
+        assert list(zip(first, last, strict=True)) == [(0, 1), (2, 4)]
+
+    def test_between_changes_the_curve_is_averaged_by_length(self):
+        strength = np.array([0.5, 0, 0, 1.0, 0.5])
+        level = average_between_changes(np.array([1.0, 0.0, 0.0, 0.4]), np.array([2.0, 1.0, 1.0, 1.0]), strength)
+        np.testing.assert_allclose(level, [0.5, 0.5, 0.5, 0.4])
+
+    def test_with_changes_a_stretch_ends_at_one(self):
+        strength = np.zeros(9)
+        strength[[0, 3, 5, 8]] = 0.5
+        first, last, _ = find_runs(self.edges, self.curve, strength, (0.5,))
+        assert list(zip(first, last, strict=True)) == [(0, 3), (5, 8)]
+
+    def test_a_flat_curve_is_one_stretch(self):
+        first, last, inside = find_runs(self.edges, np.full(8, 0.3), self.no_changes, (0.5,))
+        assert (first.tolist(), last.tolist(), inside.round(3).tolist()) == ([0], [8], [0.3])

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from grounding.segments.find import Segment, SegmentConfig, compute_iou, find_segments, suppress_overlaps
+from grounding.segments.config import SegmentConfig
+from grounding.segments.find import Segment, compute_iou, find_segments, suppress_overlaps
 from tests.curves import curve, scenes
 
 PLAIN = SegmentConfig(smoothing=0.0, changes=0)
@@ -17,21 +18,24 @@ def bounds(segment: Segment) -> tuple[float, float]:
     return segment.start, segment.end
 
 
-class TestOverlap:
-    @pytest.mark.parametrize(
-        ("b", "expected"),
-        [((0, 10), 1.0), ((5, 15), 1 / 3), ((2, 4), 0.2), ((9, 19), 1 / 19), ((10, 20), 0.0), ((30, 40), 0.0)],
-    )
-    def test_is_intersection_over_union(self, b, expected):
-        first, second = Segment(0, 10, 0.5), Segment(*b, 0.5)
-        assert compute_iou(first, second) == pytest.approx(expected)
-        assert compute_iou(second, first) == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 10), (0, 10), 1.0),
+        ((0, 10), (5, 15), 1 / 3),
+        ((0, 10), (2, 4), 0.2),
+        ((0, 10), (9, 19), 1 / 19),
+        ((0, 10), (10, 20), 0.0),
+        ((0, 10), (30, 40), 0.0),
+        ((3, 3), (3, 3), 0.0),
+        ((3, 3), (1, 5), 0.0),
+    ],
+)
+def test_iou_is_intersection_over_union(a, b, expected):
+    assert compute_iou(a, b) == compute_iou(b, a) == pytest.approx(expected)
 
-    def test_of_two_empty_ones_is_zero(self):
-        assert compute_iou(Segment(3, 3, 0.5), Segment(3, 3, 0.5)) == 0.0
 
-
-class TestSuppress:
+class TestSuppressOverlaps:
     ranked = [Segment(0, 10, 0.9), Segment(1, 10, 0.8), Segment(20, 30, 0.7), Segment(5, 15, 0.6), Segment(40, 50, 0.5)]
 
     def test_drops_what_overlaps_a_better_one(self):
@@ -66,7 +70,7 @@ class TestFindSegments:
     def test_the_default_finds_a_noisy_moment(self):
         scores = curve(60, (22, 34, 0.8)) + np.random.default_rng(1).uniform(-0.08, 0.08, 60)
         best = find(scores, scenes(60, 22, 34))[0]
-        assert compute_iou(best, Segment(22, 34, 1)) > 0.8
+        assert compute_iou(best.span, (22, 34)) > 0.8
 
     def test_the_better_of_two_moments_comes_first(self):
         first, second = find(curve(60, (10, 18, 0.6), (40, 48, 0.9)), config=PLAIN, top_k=2)
@@ -121,7 +125,7 @@ class TestFindSegments:
             found = find(scores, features, rate=2.0, top_k=top_k)
             assert 1 <= len(found) <= top_k
             assert all(0 <= s.start < s.end <= length / 2 and 0 <= s.score <= 1 for s in found)
-            assert all(compute_iou(a, b) <= 0.5 for i, a in enumerate(found) for b in found[:i])
+            assert all(compute_iou(a.span, b.span) <= 0.5 for i, a in enumerate(found) for b in found[:i])
 
     def test_scores_of_certain_frames_never_exceed_one(self):
         for length in range(20, 60):
@@ -168,3 +172,10 @@ def test_a_segment_s_score_is_the_mean_of_its_frames_scores_however_the_curve_is
     found = find_segments(times, scores, np.ones((20, 2)), 20.0, 1, SegmentConfig(smoothing=2.0, changes=0))[0]
     inside = (times >= found.start) & (times < found.end)
     assert found.score == pytest.approx(scores[inside].mean())
+
+
+def test_without_contrast_segments_are_the_stretches_above_a_threshold_the_highest_first():
+    scores = np.array([0.0, 0.9, 0.9, 0.1, 0.0, 0.6, 0.6, 0.0])
+    config = SegmentConfig(smoothing=0.0, thresholds=(0.5,), changes=0, contrast=False)
+    found = find_segments(np.arange(8.0) + 0.5, scores, np.ones((8, 2)), 8.0, 5, config)
+    assert [(segment.start, segment.end) for segment in found] == [(1.0, 3.0), (5.0, 7.0)]

@@ -2,21 +2,91 @@ import numpy as np
 import pytest
 
 from grounding.segments import scene_changes as joins
-from grounding.segments.find import SegmentConfig, find_segments
+from grounding.segments.config import SegmentConfig
+from grounding.segments.find import find_segments
 from grounding.segments.scene_changes import (
     estimate_join_chances,
+    find_changes,
     find_local_peaks,
+    find_scene_changes,
     keep_strongest,
     measure_coherence,
     measure_lasting_change,
     measure_neighbour_distance,
 )
+from tests.curves import scenes
 
 
 def shots(*numbers: int, length: int = 8) -> np.ndarray:
     """Features (T, 6) of shots of `length` frames, each of the scene with that number; a shot varies from the rest."""
     rng = np.random.default_rng(1)
     return np.concatenate([np.eye(6)[number] + 0.1 * rng.normal(size=(length, 6)) for number in numbers])
+
+
+class TestFindSceneChanges:
+    features = np.eye(4)[[0, 0, 0, 1, 1, 1, 2, 2, 2]]
+    times = np.arange(9.0)
+
+    def test_are_changes_between_neighbours_unless_they_must_last(self):
+        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1))
+        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
+        assert breaks.chances.tolist() == breaks.strength.tolist()
+
+    def test_of_changes_that_last_all_keep_their_chances_and_the_strongest_bound_segments(self):
+        breaks = find_scene_changes(self.times, self.features, SegmentConfig(changes=1, windows=(2.0,)))
+        assert np.flatnonzero(breaks.chances).tolist() == [0, 3, 6, 9]
+        assert np.flatnonzero(breaks.strength).tolist() == [0, 3, 9]
+
+
+class TestFindChanges:
+    def test_peak_where_the_scene_changes(self):
+        strength = find_changes(scenes(20, 6, 13), 2)
+        assert np.flatnonzero(strength).tolist() == [0, 6, 13, 20]
+
+    def test_the_strongest_is_one_and_the_ends_half(self):
+        strength = find_changes(scenes(20, 6), 1)
+        assert (strength[0], strength[6], strength[20]) == (0.5, pytest.approx(1.0), 0.5)
+
+    def test_only_the_most_wanted(self):
+        features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.8, 0.6], [-0.6, 0.8], [-0.6, 0.8]])  # a small and a large
+        assert np.flatnonzero(find_changes(features, 1)).tolist() == [0, 4, 6]
+
+    def test_none_leaves_them_out(self):
+        assert not find_changes(scenes(20, 6, 13), 0).any()
+
+    def test_does_not_depend_on_the_length_of_features(self):
+        features = scenes(20, 6, 13)
+        scaled = features * np.linspace(1, 50, 20)[:, None]
+        assert find_changes(scaled, 4) == pytest.approx(find_changes(features, 4))
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32])
+    def test_a_frame_of_zeros_is_no_nan(self, dtype):
+        features = scenes(20, 6).astype(dtype)
+        features[3] = 0
+        assert np.isfinite(find_changes(features, 4)).all()
+
+    def test_in_a_slow_turn_only_the_fastest_edge_is_one(self):
+        angles = np.deg2rad([0, 10, 30, 70, 90, 100])
+        features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 3, 6]
+
+    def test_of_two_equal_changes_in_a_row_the_later_counts(self):
+        assert np.flatnonzero(find_changes(np.eye(3)[[0, 0, 1, 2, 2]], 5)).tolist() == [0, 3, 5]
+
+    def test_of_equal_changes_the_earlier_count(self):
+        features = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1]])[np.arange(600) // 2 % 3]  # by 0.4, 1, 1, 0.4, ...
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 4, 6, 10, 12, 16, 600]
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_a_still_picture_has_none(self, seed):
+        features = np.tile(np.random.default_rng(seed).normal(size=64), (20, 1))
+        assert np.flatnonzero(find_changes(features, 5)).tolist() == [0, 20]
+
+    def test_of_two_frames(self):
+        assert find_changes(np.eye(2), 4).tolist() == [0.5, 1.0, 0.5]
+
+    def test_of_one_frame(self):
+        assert find_changes(np.ones((1, 4)), 4).tolist() == [0.5, 0.5]
 
 
 class TestLastingChange:
@@ -140,11 +210,6 @@ class TestCoherence:
     def test_without_it_a_moment_may(self):
         best = self.best(coherence=0.0)
         assert (best.start, best.end) == pytest.approx((7.5, 23.5))
-
-
-def test_windows_must_last():
-    with pytest.raises(ValueError, match="windows must be above 0"):
-        SegmentConfig(windows=(0.0,))
 
 
 def test_blocks_change_nothing_but_the_memory(monkeypatch):

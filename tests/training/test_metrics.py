@@ -1,21 +1,6 @@
 import pytest
 
-from training.metrics import compute_iou, compute_recalls
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        ((0, 10), (0, 10), 1.0),
-        ((0, 10), (5, 15), 1 / 3),
-        ((0, 10), (2, 4), 0.2),
-        ((0, 10), (10, 20), 0.0),
-        ((0, 10), (30, 40), 0.0),
-        ((3, 3), (3, 3), 0.0),
-    ],
-)
-def test_interval_iou(a, b, expected):
-    assert compute_iou(a, b) == compute_iou(b, a) == pytest.approx(expected)
+from training.metrics import compute_recalls
 
 
 def test_a_perfect_prediction_is_a_hundred():
