@@ -11,33 +11,35 @@ from contextlib import contextmanager, suppress
 
 import gradio as gr
 
-from grounding.app import memory_cache as memory
-from grounding.app.models import LIMITS, storage, told
+from grounding.app import memory_cache
+from grounding.app.checked_blocks import LAUNCH, keep_no_history
+from grounding.app.clip_limits import clip_limits
+from grounding.app.models import storage
 from grounding.app.page import VISITORS, build_page
-from grounding.app.temp_folder import own_home
-from grounding.app.theme import css, head, theme
+from grounding.app.temp_folder import temp_folder
+from grounding.app.theme import make_theme, read_head, read_style
+from grounding.app.visitor_files import KEEP_SECONDS
 from grounding.errors import GroundingError
-from grounding.features import disk_cache as cache
+from grounding.features import disk_cache
 
 ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
 THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model
 SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself holds 0.1 MB for each
+LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # Gradio asks the app once whether it is up
 
 
-def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
+def serve(kept: float = KEEP_SECONDS, **options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
-    page = build_page(limits=str(told()), kept=kept)
+    page = build_page(kept)
     page.queue(default_concurrency_limit=4, max_size=64)
-    looks = {"theme": theme(), "css": css(), "head": head(), "footer_links": ["api"]}
-    # ssr_mode: a Space would put a Node server before the page, which is tested without one. _frontend: Gradio would
-    # give up where a busy machine takes more than 3 s for the first page.
-    with listening():
+    looks = {"theme": make_theme(), "css": read_style(), "head": read_head(), "footer_links": ["api"]}
+    with explain_port():
         page.launch(
-            max_file_size=f"{math.ceil(told().megabytes)}mb",
-            ssr_mode=False,
-            _frontend=False,
+            max_file_size=f"{math.ceil(clip_limits().megabytes)}mb",
+            ssr_mode=False,  # a Space would put a Node server before the page, which is tested without one
             state_session_capacity=SESSIONS,
             max_threads=THREADS,
+            **LAUNCH,
             **looks,
             **options,
         )
@@ -45,7 +47,7 @@ def serve(kept: float = LIMITS.kept, **options: object) -> gr.Blocks:
 
 
 @contextmanager
-def listening() -> Iterator[None]:
+def explain_port() -> Iterator[None]:
     """Raises GroundingError where Gradio finds no port that it can listen on."""
     try:
         yield
@@ -61,20 +63,34 @@ def listening() -> Iterator[None]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serves the demo.")
-    room = {"type": cache.parse_megabytes, "default": memory.MEGABYTES, "metavar": "N"}
-    parser.add_argument("--memory-mb", **room, help="memory for the clips of all visitors together")
-    kept = {"type": minutes, "default": LIMITS.kept, "metavar": "N"}
+    budget = {"type": disk_cache.parse_megabytes, "default": memory_cache.MEGABYTES, "metavar": "N"}
+    parser.add_argument("--memory-mb", **budget, help="memory for the clips of all visitors together")
+    kept = {"type": seconds_from_minutes, "default": KEEP_SECONDS, "metavar": "N"}
     parser.add_argument("--keep-minutes", **kept, dest="kept", help="visitors' files go so long after their last use")
-    cache.add_options(parser)
+    disk_cache.add_options(parser)
     return parser.parse_args(arguments)
 
 
-def minutes(text: str) -> float:
-    """Seconds. Raises ValueError for a time that is none."""
+def seconds_from_minutes(text: str) -> float:
+    """Raises ValueError for a time that is none."""
     seconds = 60 * float(text)
     if not 0 < seconds < math.inf:
         raise ValueError(text)
     return seconds
+
+
+def port_from_env() -> int | None:
+    """GRADIO_SERVER_PORT, None where it is not set. Raises GroundingError where it is no number."""
+    port = os.environ.get("GRADIO_SERVER_PORT")
+    if port and not (port.isascii() and port.isdigit()):
+        raise GroundingError(f"GRADIO_SERVER_PORT is {port!r}: give a number from 1 to 65535, such as 7860.")
+    return int(port) if port else None
+
+
+def bypass_proxy() -> None:
+    """A proxy that the environment names is not asked for this machine itself, where it would fail."""
+    hosts = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*filter(None, [hosts]), *LOCAL])
 
 
 def hold_little_memory() -> None:
@@ -87,15 +103,15 @@ def main(arguments: list[str] | None = None) -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
     args = parse(arguments)
     hold_little_memory()
-    memory.shared_room().bytes, storage().cache = args.memory_mb * 1e6, cache.cache_from_options(args)
-    host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
-    name, port = os.environ.get("GRADIO_SERVER_NAME", host), os.environ.get("GRADIO_SERVER_PORT")
-    os.environ.setdefault("GRADIO_RUN_HISTORY", "False")  # else Gradio keeps what was asked in the visitor's browser
+    memory_cache.shared_budget().bytes, storage().cache = args.memory_mb * 1e6, disk_cache.cache_from_options(args)
+    name = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
+    keep_no_history()
+    bypass_proxy()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that temporary files are deleted then, too
     try:
-        with own_home(args.kept):
-            # server_port: left to itself, Gradio takes the next free one for one that is taken.
-            serve(args.kept, server_name=name, server_port=int(port) if port else None, enable_monitoring=False)
+        # server_port: left to itself, Gradio takes the next free one for one that is taken.
+        with temp_folder(args.kept):
+            serve(args.kept, server_name=name, server_port=port_from_env(), enable_monitoring=False)
     except GroundingError as error:
         sys.exit(str(error))
 

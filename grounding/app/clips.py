@@ -1,16 +1,14 @@
-"""Clips that a visitor has given: encoded once, remembered for the next query, and shown while they grow."""
+"""Clips that a visitor or a program has given: encoded at most once, kept for the next query, shown while they grow."""
 
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from grounding.app.memory_cache import Memory
-from grounding.app.models import check_clip, check_length
-from grounding.app.thumbnails import Film, Projector
+from grounding.app.clip_limits import check_clip, check_length, check_size
+from grounding.app.memory_cache import MemoryCache
+from grounding.app.thumbnails import ThumbnailCollector, Thumbnails, read_thumbnails
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.streaming import StreamingEncoder, read_chunks
-from grounding.isolation.client import IsolatedReader
 from grounding.predictor import Predictor
 
 
@@ -20,87 +18,93 @@ class Clip:
 
     Attributes:
         video: its features so far.
-        film: its thumbnails so far; None where the features came from the cache, which keeps no pictures.
+        thumbnails: those so far; None where the features came from the cache, which keeps no pictures.
         expected: how long it is, as far as known, seconds.
-        wait: how long the rest will take, seconds; 0 once it is whole.
-        whole: whether all of it is encoded.
+        seconds_left: how long the rest will take; 0 once it is whole.
+        is_whole: whether all of it is encoded.
     """
 
     video: EncodedVideo
-    film: Film | None
+    thumbnails: Thumbnails | None
     expected: float
-    wait: float = 0.0
-    whole: bool = True
+    seconds_left: float = 0.0
+    is_whole: bool = True
 
     @property
     def fraction(self) -> float:
-        return 1.0 if self.whole else min(float(self.video.timestamps[-1]) / self.expected, 0.99)
+        return 1.0 if self.is_whole else min(float(self.video.timestamps[-1]) / self.expected, 0.99)
 
     @property
     def size(self) -> int:
         """Bytes of memory."""
-        pictures = self.film.pictures if self.film else ()
-        return self.video.features.nbytes + self.video.timestamps.nbytes + sum(map(len, pictures))
+        jpegs = self.thumbnails.jpegs if self.thumbnails else ()
+        return self.video.features.nbytes + self.video.timestamps.nbytes + sum(map(len, jpegs))
 
 
-def encoded(path: str | None, predictor: Predictor, memory: Memory[Clip]) -> Iterator[Clip]:
+def encode_clip(
+    path: str | None, predictor: Predictor, memory: MemoryCache[Clip], pictures: bool = True
+) -> Iterator[Clip]:
     """The clip as it grows, and whole at last; at once where the visitor's memory or the predictor's cache has it.
 
-    Raises VideoError and EncoderError as Predictor.encode_video does, and VideoError where there is no clip.
+    `pictures`: whether thumbnails are made on the way. Raises VideoError and EncoderError as Predictor.encode_video
+    does, and VideoError where there is no clip or it is over the limits.
     """
-    check_clip(path, memory)
+    check_size(path)
+    if not memory.keys_of(path):  # else its length is known to fit
+        check_clip(path)
     key = predictor.key(memory.content_hash(path))
-    clip = memory.get(key) or _kept(key, predictor)
+    clip = memory.get(key) or _load_clip(key, predictor)
     if clip is None:
-        clip = yield from _grown(path, predictor)
+        clip = yield from _grow_clip(path, predictor, ThumbnailCollector() if pictures else None)
         predictor.keep(key, path, clip.video)
     memory.put(key, clip, clip.size)
     yield clip
 
 
-def developed(path: str, memory: Memory[Clip]) -> Iterator[float]:
+def make_missing_thumbnails(path: str, memory: MemoryCache[Clip]) -> Iterator[float]:
     """Makes the thumbnails of a clip that came from the cache, and gives it them; yields the share that is done.
 
     Nothing happens where they are there. Raises VideoError.
     """
-    for key in memory.of(path):
+    for key in memory.keys_of(path):
         clip = memory.get(key)
-        if clip and clip.film is None:
-            clip = replace(clip, film=(yield from _developed(path, key.rate, clip.video.duration)))
+        if clip and clip.thumbnails is None:
+            clip = replace(clip, thumbnails=(yield from _read_share(path, key.rate, clip.video.duration)))
             memory.put(key, clip, clip.size)
 
 
-def film_of(path: str, memory: Memory[Clip]) -> Film | None:
-    """The thumbnails of a clip that is remembered with them."""
-    clips = [memory.get(key) for key in memory.of(path)]
-    return next((clip.film for clip in clips if clip and clip.film), None)
+def find_thumbnails(path: str, memory: MemoryCache[Clip]) -> Thumbnails | None:
+    """The thumbnails of a clip that is kept with them."""
+    clips = [memory.get(key) for key in memory.keys_of(path)]
+    return next((clip.thumbnails for clip in clips if clip and clip.thumbnails), None)
 
 
-def _developed(path: str, rate: float, duration: float) -> Generator[float, None, Film]:
-    projector = Projector()
-    for frames in read_chunks(IsolatedReader(path, rate)):
-        projector.add(frames)
-        yield min(frames[-1].timestamp / duration, 1.0)
-    return projector.film()
+def _read_share(path: str, rate: float, duration: float) -> Generator[float, None, Thumbnails]:
+    steps = read_thumbnails(path, rate)
+    while True:
+        try:
+            yield min(next(steps) / duration, 1.0)
+        except StopIteration as end:
+            return end.value
 
 
-def _kept(key: Key, predictor: Predictor) -> Clip | None:
+def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
     video = predictor.kept(key)
     return Clip(video, None, video.duration) if video else None
 
 
-def _grown(path: str, predictor: Predictor) -> Generator[Clip, None, Clip]:
-    projector, begin = Projector(), time.monotonic()
-    stream = predictor.grow_video(path)
-    for frames in stream:
-        check_length(path, stream.seconds)
-        projector.add(frames)
-        yield _so_far(stream, projector, time.monotonic() - begin)
-    video = stream.video()
-    return Clip(video, projector.film(), video.duration)
+def _grow_clip(path: str, predictor: Predictor, collector: ThumbnailCollector | None) -> Generator[Clip, None, Clip]:
+    begin, growing = time.monotonic(), predictor.grow_video(path)
 
+    def clip(**more: object) -> Clip:
+        return Clip(growing.video(), collector and collector.thumbnails(), growing.expected, **more)
 
-def _so_far(stream: StreamingEncoder, projector: Projector, elapsed: float) -> Clip:
-    rest = max(stream.expected - stream.seconds, 0.0)
-    wait = elapsed * rest / max(stream.seconds, 1.0)
-    return Clip(stream.video(), projector.film(), stream.expected, wait, whole=False)
+    for frames in growing:
+        check_length(path, growing.seconds)
+        if collector:
+            collector.add(frames)
+        rest = max(growing.expected - growing.seconds, 0.0)
+        seconds_left = (time.monotonic() - begin) * rest / max(growing.seconds, 1.0)
+        yield clip(seconds_left=seconds_left, is_whole=False)
+    whole = clip()
+    return replace(whole, expected=whole.video.duration)

@@ -1,4 +1,4 @@
-"""What a visitor takes away beside the segment itself: the answers as JSON and CSV, the plot as a page of its own."""
+"""What a visitor takes away: a segment as a clip, the answers as JSON and CSV, the plot as a page of its own."""
 
 import html
 import json
@@ -9,10 +9,21 @@ import plotly.graph_objects as go
 
 from grounding.answer import Answer
 from grounding.exports.table import BOM, csv_table
+from grounding.features.streaming import Progress
 from grounding.files import make_safe_name, write_whole
+from grounding.isolation.client import cut_clip
+from grounding.segments.find import Segment
+from grounding.video.clips import name_cut
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
+
+
+def cut_segment(clip: str, segment: Segment, folder: Path, progress: Progress | None = None) -> Path:
+    """A new mp4 in `folder` with a segment of a clip. Raises VideoError, see `cut_clip`."""
+    report = progress or (lambda fraction, message: None)
+    out = folder / name_cut(clip, segment.start, segment.end)
+    return cut_clip(clip, segment.start, segment.end, out, lambda fraction: report(fraction, "Cutting the segment"))
 
 
 def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: go.Figure) -> list[Path]:
@@ -29,10 +40,10 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
     """
     name = make_safe_name(video)
     texts = {
-        f"{name}_results.json": to_json(answers, video),
-        f"{name}_segments.csv": BOM + segments_csv(answers, video),
-        f"{name}_scores.csv": BOM + scores_csv(answers, video),
-        f"{name}_plot.html": to_html(figure, video),
+        f"{name}_results.json": json_from_answers(answers, video),
+        f"{name}_segments.csv": BOM + csv_from_segments(answers, video),
+        f"{name}_scores.csv": BOM + csv_from_scores(answers, video),
+        f"{name}_plot.html": html_from_figure(figure, video),
     }
     for file, text in texts.items():
         with write_whole(folder / file) as part:
@@ -40,12 +51,12 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
     return [folder / file for file in texts]
 
 
-def to_json(answers: Sequence[Answer], video: str = "") -> str:
+def json_from_answers(answers: Sequence[Answer], video: str = "") -> str:
     """A JSON array of the objects that --json prints, one for each query."""
     return json.dumps([answer.to_dict(video) for answer in answers], ensure_ascii=False, indent=2)
 
 
-def segments_csv(answers: Sequence[Answer], video: str = "") -> str:
+def csv_from_segments(answers: Sequence[Answer], video: str = "") -> str:
     """A row for each segment: video, checkpoint, query, rank (1 is best), start, end (seconds), score."""
     rows = [
         (video, answer.checkpoint, answer.query, rank, segment.start, segment.end, segment.score)
@@ -55,7 +66,7 @@ def segments_csv(answers: Sequence[Answer], video: str = "") -> str:
     return csv_table(SEGMENT_COLUMNS, rows)
 
 
-def scores_csv(answers: Sequence[Answer], video: str = "") -> str:
+def csv_from_scores(answers: Sequence[Answer], video: str = "") -> str:
     """A row for each sampled frame of each query: video, checkpoint, query, timestamp (seconds), score."""
     rows = [
         (video, answer.checkpoint, answer.query, timestamp, score)
@@ -65,7 +76,7 @@ def scores_csv(answers: Sequence[Answer], video: str = "") -> str:
     return csv_table(SCORE_COLUMNS, rows)
 
 
-def to_html(figure: go.Figure, title: str) -> str:
+def html_from_figure(figure: go.Figure, title: str) -> str:
     """The plot as a page of its own, on white paper, which works offline: plotly's script is in it, 5 MB."""
     alone = go.Figure(figure).update_layout(
         title={"text": html.escape(title)}, paper_bgcolor="white", plot_bgcolor="white", font={"color": "#333333"}

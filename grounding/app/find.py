@@ -1,23 +1,30 @@
-"""What happens when someone asks for a moment: from the press of the button to the answer and its pictures."""
+"""What happens when someone asks for a moment: from the press of the button to the answer and its thumbnails."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import gradio as gr
-import plotly.graph_objects as go
 
-from grounding.app.clips import Clip, developed, encoded, film_of
-from grounding.app.inspection import inspection
-from grounding.app.job_queue import CalledOffError, Work, desk
-from grounding.app.markup import encoding, problem, queued, stopped, told, working
-from grounding.app.memory_cache import Memory
-from grounding.app.models import described, known, load_baseline, load_predictor, whole
-from grounding.app.page_update import Screen, cleared, drawn
-from grounding.app.plots import growing_figure
-from grounding.app.state import Asked, Board
-from grounding.app.thumbnails import Film, strip
-from grounding.app.visitor_files import session_of, visitors
+from grounding.app.clips import Clip, encode_clip, find_thumbnails, make_missing_thumbnails
+from grounding.app.inspection import render_inspection
+from grounding.app.job_queue import Job, JobCancelledError, job_queue
+from grounding.app.markup import (
+    render_answer,
+    render_encoding,
+    render_error,
+    render_progress,
+    render_stopped,
+    render_turn,
+)
+from grounding.app.memory_cache import MemoryCache
+from grounding.app.models import check_checkpoint, check_top_k, describe_model, load_baseline, load_predictor
+from grounding.app.page_update import PageUpdate, clear_page, show_state
+from grounding.app.plots import draw_growing
+from grounding.app.state import ClipState, QueryResult
+from grounding.app.thumbnails import Thumbnails, render_sheet
+from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
@@ -25,103 +32,153 @@ from grounding.predictor import Predictor
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 
 
-def find(
+class Stage(Enum):
+    """What the page shows while a query is under way."""
+
+    WAITING = auto()  # what it showed before: the query waits for its turn, the model, or the first frames
+    GROWING = auto()  # the curve as far as the clip is encoded, which has to be taken back if no answer comes
+
+
+@dataclass
+class Search:
+    """One press of the button.
+
+    Attributes:
+        video: path of the clip.
+        query, checkpoint, top_k: what is asked.
+        before: the state that the page shows.
+        memory: the visitor's.
+        session: the visitor's.
+        stage: how far it is.
+        drawn: when the growing curve was drawn last, by the clock `time.monotonic`.
+    """
+
+    video: str | None
+    query: str
+    checkpoint: str
+    top_k: int
+    before: ClipState | None
+    memory: MemoryCache[Clip]
+    session: str | None
+    stage: Stage = Stage.WAITING
+    drawn: float = 0.0
+
+    def run(self, job: Job) -> Iterator[PageUpdate]:
+        """From the wait for its turn to the answer. Raises what ends it early."""
+        query, checkpoint, top_k = check_query(self.query), check_checkpoint(self.checkpoint), check_top_k(self.top_k)
+        for others in job.wait_for_turn():
+            # Behind none but the visitor's own last job, which says itself how it stands.
+            yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
+        message = render_answer(self.before) if self._same_clip else ""  # in the place of what ended the last job
+        opening = render_progress("Loading the model and opening the clip")
+        yield PageUpdate(progress=opening, message=message, memory=self.memory)
+        predictor = load_predictor(checkpoint)
+        for clip in self._encode(job, predictor):
+            if not clip.is_whole:
+                yield PageUpdate(progress=render_encoding(clip), plot=self._draw_now_and_then(predictor, clip, query))
+        result = answer_query(predictor, clip, query, top_k)
+        before = self.before if self._same_clip else ClipState(self.video, clip.thumbnails or Thumbnails())
+        yield self._show(before.add(result), new=not self._same_clip)
+
+    def fail(self, error: GroundingError) -> PageUpdate:
+        """The last update where something is wrong."""
+        return self._restore(message=render_error(error), clip=self.video)
+
+    def stop(self, silent: bool) -> PageUpdate:
+        """The last update after a cancel; `silent`: the clip has left or something else was asked."""
+        if not silent:
+            return self._restore(message=render_stopped(), clip=self.video)
+        # A curve that came late goes, unless the page shows how something else stands by now.
+        return PageUpdate() if job_queue().has_job(self.session) else clear_page(progress="")
+
+    @property
+    def _same_clip(self) -> bool:
+        return self.before is not None and self.before.clip == self.video
+
+    def _encode(self, job: Job, predictor: Predictor) -> Iterator[Clip]:
+        self.drawn = time.monotonic()
+        for clip in encode_clip(self.video, predictor, self.memory):
+            job.raise_if_cancelled()
+            yield clip
+
+    def _draw_now_and_then(self, predictor: Predictor, clip: Clip, query: str) -> object:
+        if time.monotonic() - self.drawn < REDRAW:
+            return gr.skip()
+        self.drawn, self.stage = time.monotonic(), Stage.GROWING
+        return draw_growing(clip.video, predictor.scores(clip.video, query), clip.expected)
+
+    def _show(self, state: ClipState, new: bool) -> PageUpdate:
+        message = render_answer(state)
+        return show_state(state, new, progress="", message=message, clip=self.video, memory=self.memory)
+
+    def _restore(self, **more: object) -> PageUpdate:
+        """What was there before; the video stays where it is."""
+        update = PageUpdate()
+        if self.stage is Stage.GROWING:
+            update = clear_page() if self.before is None else show_state(self.before)
+        return update._replace(progress="", span=gr.skip(), **more)
+
+
+def find_moment(
     video: str | None,
     query: str,
     checkpoint: str,
     top_k: int,
-    board: Board | None,
-    memory: Memory[Clip] | None,
+    state: ClipState | None,
+    memory: MemoryCache[Clip] | None,
     request: gr.Request | None = None,
-) -> Iterator[Screen]:
+) -> Iterator[PageUpdate]:
     """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong.
 
     What the visitor asked about another clip ends.
     """
-    session, grown = session_of(request), False
-    visitors().claim(session, video)
-    desk().call_off(session, quiet=True, but=video)
+    session = session_from_request(request)
+    visitor_files().claim(session, video)
+    job_queue().cancel(session, silent=True, except_clip=video)
+    memory = MemoryCache() if memory is None else memory
+    search = Search(video, query, checkpoint, top_k, state, memory, session)
     try:
-        with desk().work(session, video, at_model=True) as work:
-            asked = (check_query(query), known(checkpoint), whole(top_k))
-            for screen in finding(work, video, asked, board, Memory() if memory is None else memory):
-                grown = grown or screen.plot != gr.skip()
-                yield screen
-    except (GroundingError, CalledOffError) as error:
-        before = Screen() if not grown else cleared() if board is None else drawn(board)
-        quiet = isinstance(error, CalledOffError) and error.quiet
-        ended = quiet_end(session) if quiet else over(error, before, video)
-    else:
+        with job_queue().start(session, video, at_model=True) as job:
+            yield from search.run(job)
         return
-    yield ended  # here, where the error holds on to nothing that was at work
+    except GroundingError as error:
+        last = search.fail(error)
+    except JobCancelledError as error:
+        last = search.stop(error.silent)
+    yield last  # here, where the error holds on to nothing that was at work
 
 
-def finding(
-    work: Work, video: str | None, asked: tuple[str, str, int], board: Board | None, memory: Memory[Clip]
-) -> Iterator[Screen]:
-    """The steps of `find`. `asked`: the query, the checkpoint and how many segments. Raises what ends it early."""
-    query, checkpoint, top_k = asked
-    for others in work.queue():
-        yield Screen(waiting=queued(others)) if others else Screen()  # behind one's own, which says how it stands
-    said = told(board) if board and board.clip == video else ""  # in the place of what ended the last work
-    yield Screen(waiting=working("Loading the model and opening the clip"), message=said, memory=memory)
-    predictor, drawing = load_predictor(checkpoint), time.monotonic()
-    for clip in encoded(video, predictor, memory):
-        work.check()
-        if not clip.whole:
-            redraw = time.monotonic() - drawing >= REDRAW
-            drawing = time.monotonic() if redraw else drawing
-            yield Screen(waiting=encoding(clip), plot=growth(predictor, clip, query) if redraw else gr.skip())
-    answer = answered(predictor, clip, query, top_k)
-    new = board is None or board.clip != video
-    board = (Board(video, clip.film or Film()) if new else board).add(answer)
-    yield drawn(board, new, waiting="", message=told(board), clip=video, memory=memory)
-
-
-def over(ended: GroundingError | CalledOffError, before: Screen, video: str | None) -> Screen:
-    """What is said where there is no answer; `before` takes the curve back that grew."""
-    message = problem(ended) if isinstance(ended, GroundingError) else stopped()
-    return before._replace(waiting="", message=message, span=gr.skip(), clip=video)
-
-
-def quiet_end(session: str | None) -> Screen:
-    """After the clip left, a curve that came late goes, unless the page shows how something else stands by now."""
-    return Screen() if desk().asked(session) else cleared(waiting="")
-
-
-def develop(video: str | None, memory: Memory[Clip] | None, request: gr.Request | None = None) -> Iterator[Screen]:
+def fetch_thumbnails(
+    video: str | None, memory: MemoryCache[Clip] | None, request: gr.Request | None = None
+) -> Iterator[PageUpdate]:
     """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
     try:
-        with desk().work(session_of(request), video) as work:
-            for share in developed(video, memory) if video and memory else ():
-                work.check()
-                yield Screen(waiting=working("Fetching the pictures", share))
-    except (GroundingError, OSError, CalledOffError):  # the clip has left, or no pictures are wanted; the answer stays
+        with job_queue().start(session_from_request(request), video) as job:
+            for share in make_missing_thumbnails(video, memory) if video and memory else ():
+                job.raise_if_cancelled()
+                yield PageUpdate(progress=render_progress("Fetching the pictures", share))
+    except (GroundingError, OSError, JobCancelledError):  # the clip has left, or none are wanted; the answer stays
         pass
-    yield Screen(waiting="")
+    yield PageUpdate(progress="")
 
 
-def pictures(board: Board | None, memory: Memory[Clip] | None) -> Screen:
+def show_thumbnails(state: ClipState | None, memory: MemoryCache[Clip] | None) -> PageUpdate:
     """The thumbnails that came after their answer, wherever the visitor has come to meanwhile."""
-    film = film_of(board.clip, memory) if board and memory and not board.film.pictures else None
-    if film is None:
-        return Screen()
-    board = replace(board, film=film)
-    return Screen(board=board, film=strip(film), frames=inspection(board))
+    missing = state and memory and not state.thumbnails.jpegs
+    thumbnails = find_thumbnails(state.clip, memory) if missing else None
+    if thumbnails is None:
+        return PageUpdate()
+    state = replace(state, thumbnails=thumbnails)
+    return PageUpdate(state=state, thumbnails=render_sheet(thumbnails), frames=render_inspection(state))
 
 
-def growth(predictor: Predictor, clip: Clip, query: str) -> go.Figure:
-    """The figure of a clip that is partly encoded."""
-    return growing_figure(clip.video, predictor.scores(clip.video, query), clip.expected)
-
-
-def answered(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Asked:
+def answer_query(predictor: Predictor, clip: Clip, query: str, top_k: int) -> QueryResult:
     """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
     answer = predictor.ground(clip.video, query, top_k)
     baseline = load_baseline(predictor.config)
-    return Asked(
+    return QueryResult(
         answer,
         tuple(predictor.similarities(clip.video, answer)),
         baseline.ground(clip.video, query, top_k) if baseline else None,
-        model=described(predictor),
+        model=describe_model(predictor),
     )

@@ -1,112 +1,116 @@
-"""What happens when someone uses the page."""
+"""What happens when someone uses the page, beside asking."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
-from grounding.app.downloads import playable_file, result_files, segment_file
-from grounding.app.job_queue import CalledOffError, desk
-from grounding.app.markup import problem, told
-from grounding.app.page_update import Screen, cleared, drawn
-from grounding.app.plots import board_figure
-from grounding.app.state import Board
-from grounding.app.visitor_files import session_of, visitors
+from grounding.app.clip_limits import check_clip
+from grounding.app.exports import cut_segment, write_results
+from grounding.app.job_queue import JobCancelledError, job_queue
+from grounding.app.markup import render_answer, render_error
+from grounding.app.page_update import PageUpdate, clear_page, show_state
+from grounding.app.plots import draw_results
+from grounding.app.state import ClipState
+from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.errors import GroundingError
 from grounding.files import make_safe_name
+from grounding.isolation.client import make_preview
 
 
-def look_at(board: Board | None, query: int | None) -> Screen:
+def select_query(state: ClipState | None, query: int | None) -> PageUpdate:
     """Another query was picked from the list."""
-    if board is None or query is None:
-        return Screen()
-    board = board.look_at(query)
-    return drawn(board, message=told(board))
+    if state is None or query is None:
+        return PageUpdate()
+    state = state.select_query(query)
+    return show_state(state, message=render_answer(state))
 
 
-def choose(board: Board | None, segment: int | None) -> Screen:
+def select_segment(state: ClipState | None, segment: int | None) -> PageUpdate:
     """Another segment was picked from the list."""
-    return Screen() if board is None or segment is None else drawn(board.choose(segment))
+    return PageUpdate() if state is None or segment is None else show_state(state.select_segment(segment))
 
 
-def compare(board: Board | None, wanted: bool) -> Screen:
+def compare(state: ClipState | None, wanted: bool) -> PageUpdate:
     """The switch to the model without hard-negative mining."""
-    return Screen() if board is None else drawn(replace(board, compare=wanted))
+    return PageUpdate() if state is None else show_state(replace(state, compare=wanted))
 
 
-def remove(board: Board | None) -> Screen:
+def remove_query(state: ClipState | None) -> PageUpdate:
     """The active query leaves; the others stay."""
-    board = board and board.remove()
-    return cleared(message="") if board is None else drawn(board, message=told(board))
+    state = state and state.remove()
+    return clear_page(message="") if state is None else show_state(state, message=render_answer(state))
 
 
-def stop(request: gr.Request | None = None) -> None:
+def cancel(request: gr.Request | None = None) -> None:
     """The cancel button: what was asked ends by itself and says so; a preview that is being made stays wanted."""
-    desk().call_off(session_of(request))
+    job_queue().cancel(session_from_request(request))
 
 
-def leave(request: gr.Request | None = None) -> Screen:
+def clear_clip(request: gr.Request | None = None) -> PageUpdate:
     """The clip was taken away."""
-    desk().call_off(session_of(request), quiet=True, beside=True)
-    return cleared(waiting="", message="", clip=None, preview=gr.Video(None, visible=False))
+    job_queue().cancel(session_from_request(request), silent=True, background=True)
+    return clear_page(progress="", message="", clip=None, preview=gr.Video(None, visible=False))
 
 
-def playable(
+def check_upload(
     video: str | None,
     progress: gr.Progress = gr.Progress(),  # noqa: B008
     request: gr.Request | None = None,
-) -> Screen:
-    """An uploaded clip is looked at: is it too long, can browsers play it, or do they need a preview?"""
+) -> PageUpdate:
+    """An uploaded clip is looked at: is it a video, too long, can browsers play it, or do they need a preview?"""
     if not video:
-        return Screen()
-    session = session_of(request)
-    visitors().claim(session, video)
-    with desk().work(session, video, beside=True) as work:
+        return PageUpdate()
+    session = session_from_request(request)
+    visitor_files().claim(session, video)
+    with job_queue().start(session, video, background=True) as job:
         try:
-            report = work.watched(lambda share, text: progress(share, desc=text))
-            shown = playable_file(video, visitors().folder(session), report)
-        except (GroundingError, CalledOffError) as error:
-            return Screen() if work.off else Screen(message=problem(error), clip=video)
-    if Path(shown) == Path(video):
-        return Screen(preview=gr.Video(None, visible=False))  # that of another clip may have come late
-    return Screen(preview=gr.Video(shown, visible=True))
+            check_clip(video)
+            report = job.wrap_progress(lambda share, text: progress(share, desc=text))
+            copy = make_preview(video, visitor_files().make_folder(session), report)
+        except (GroundingError, JobCancelledError) as error:
+            return PageUpdate() if job.cancelled else PageUpdate(message=render_error(error), clip=video)
+    if copy == Path(video):
+        return PageUpdate(preview=gr.Video(None, visible=False))  # that of another clip may have come late
+    return PageUpdate(preview=gr.Video(str(copy), visible=True))
 
 
-def own_preview(video: str | None, preview: str | None):
+def drop_stale_preview(video: str | None, preview: str | None):
     """A preview that belongs to another clip than the one on the page leaves it."""
     own = video and preview and Path(preview).stem.startswith(make_safe_name(video))
     return gr.skip() if own or not preview else gr.Video(None, visible=False)
 
 
-def cut_out(
-    board: Board | None,
+def export_segment(
+    state: ClipState | None,
     progress: gr.Progress = gr.Progress(),  # noqa: B008
     request: gr.Request | None = None,
-) -> Screen:
+) -> PageUpdate:
     """The chosen segment as a file."""
-    if board is None:
-        return Screen()
+    if state is None:
+        return PageUpdate()
     try:
-        folder = visitors().folder(session_of(request))
-        path = segment_file(board.clip, board.chosen, folder, lambda share, text: progress(share, desc=text))
+        folder = visitor_files().make_folder(session_from_request(request))
+        path = cut_segment(state.clip, state.chosen, folder, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
-        return Screen(message=problem(error))
-    return Screen(files=gr.Files([path], visible=True))
+        return PageUpdate(message=render_error(error))
+    return PageUpdate(files=gr.Files([str(path)], visible=True))
 
 
-def results(board: Board | None, request: gr.Request | None = None) -> Screen:
+def export_results(state: ClipState | None, request: gr.Request | None = None) -> PageUpdate:
     """All answers as files."""
-    if board is None:
-        return Screen()
-    figure = board_figure(board.asked, board.active, board.segment, board.compare, legend=True)
-    answers = [asked.answer for asked in board.asked]
+    if state is None:
+        return PageUpdate()
+    figure = draw_results(state.results, state.active, state.segment, state.compare, legend=True)
+    answers = [result.answer for result in state.results]
     try:
-        paths = result_files(board.clip, answers, figure, visitors().folder(session_of(request)))
+        folder = visitor_files().make_folder(session_from_request(request))
+        paths = write_results(folder, answers, Path(state.clip).name, figure)
     except GroundingError as error:
-        return Screen(message=problem(error))
-    return Screen(files=gr.Files(paths, visible=True))
+        return PageUpdate(message=render_error(error))
+    return PageUpdate(files=gr.Files([str(path) for path in paths], visible=True))
 
 
-def forget(video: str | None, clip: str | None) -> Screen:
+def drop_stale_answer(video: str | None, clip: str | None) -> PageUpdate:
     """What was said about another clip than the one on the page leaves it."""
-    return Screen() if video == clip else cleared(message="", clip=None)
+    return PageUpdate() if video == clip else clear_page(message="", clip=None)

@@ -1,6 +1,8 @@
-"""Turns at the model, in the order of asking, and work that its visitor calls off.
+"""Turns at the model, in the order of asking, and jobs that their visitor cancels.
 
-Gradio's own cancel is not used: it may end in a bare error, and what a visitor asks while it is under way is lost.
+Gradio's own queue stays in front of this one, and cannot take its place: while a page's event waits there, the page
+cannot ask again, nobody is told when another visitor leaves, and its cancel ends the event with a bare error and
+without a last word (tests/browser/test_waiting.py and tests/app/test_job_queue.py show each).
 """
 
 import threading
@@ -12,112 +14,119 @@ from typing import Any
 LOOK = 1.0  # seconds between two looks whether whoever waits is still there
 
 
-class CalledOffError(Exception):
-    """Nobody wants the rest of the work.
+class JobCancelledError(Exception):
+    """Nobody wants the rest of a job.
 
     Attributes:
-        quiet: whether nothing is to be said of it, since its clip or its visitor left, or something else was asked.
+        silent: whether nothing is to be said of it, since its clip or its visitor left, or something else was asked.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        super().__init__("called off")
-        self.quiet = quiet
+    def __init__(self, silent: bool) -> None:
+        super().__init__("cancelled")
+        self.silent = silent
 
 
-class Work:
+class Job:
     """What a visitor asked for, as long as it is under way.
 
     Attributes:
         session: the visitor's.
         clip: what it is about.
         at_model: whether it waits for a turn at the model.
-        beside: whether it goes on beside what is asked, so that only whoever leaves ends it.
-        off: whether it was called off.
+        background: whether it goes on beside what is asked, so that only whoever leaves ends it.
+        cancelled: whether it was.
+        silent: see JobCancelledError.
     """
 
-    def __init__(self, desk: "Desk", session: str | None, clip: str | None, at_model: bool, beside: bool) -> None:
-        self.session, self.clip, self.at_model, self.beside = session, clip, at_model, beside
-        self.off = self.quiet = False
-        self._desk = desk
+    def __init__(
+        self, queue: "JobQueue", session: str | None, clip: str | None, at_model: bool, background: bool
+    ) -> None:
+        self.session, self.clip, self.at_model, self.background = session, clip, at_model, background
+        self.cancelled = self.silent = False
+        self._queue = queue
 
-    def check(self) -> None:
-        """Raises CalledOffError where it was."""
-        if self.off:
-            raise CalledOffError(self.quiet)
+    def raise_if_cancelled(self) -> None:
+        """Raises JobCancelledError where it was."""
+        if self.cancelled:
+            raise JobCancelledError(self.silent)
 
-    def queue(self) -> Iterator[int]:
+    def wait_for_turn(self) -> Iterator[int]:
         """How many other visitors come before it, again at every move and every second, until its turn.
 
-        Raises CalledOffError.
+        Raises JobCancelledError.
         """
-        while not self.off and (before := self._desk.before(self)):
+        while not self.cancelled and (before := self._queue.jobs_before(self)):
             yield sum(other.session != self.session for other in before)
-            self._desk.wait(self, len(before))
-        self.check()
+            self._queue.wait_for_move(self, len(before))
+        self.raise_if_cancelled()
 
-    def watched(self, report: Callable[..., Any]) -> Callable[..., None]:
-        """`report`, which is told of progress; the next call of it raises CalledOffError where the work was."""
+    def wrap_progress(self, report: Callable[..., Any]) -> Callable[..., None]:
+        """`report`, which is told of progress; the next call of it raises JobCancelledError where the job was."""
 
-        def told(*progress: Any) -> None:
-            self.check()
+        def report_or_raise(*progress: Any) -> None:
+            self.raise_if_cancelled()
             report(*progress)
 
-        return told
+        return report_or_raise
 
 
-class Desk:
-    """All work that is under way."""
+class JobQueue:
+    """All jobs that are under way."""
 
     def __init__(self) -> None:
-        self._works: list[Work] = []
+        self._jobs: list[Job] = []
         self._moved = threading.Condition()
 
     @contextmanager
-    def work(
-        self, session: str | None, clip: str | None, at_model: bool = False, beside: bool = False
-    ) -> Iterator[Work]:
-        """Work of a visitor from its beginning to its end; see Work."""
-        work = Work(self, session, clip, at_model, beside)
+    def start(
+        self, session: str | None, clip: str | None, at_model: bool = False, background: bool = False
+    ) -> Iterator[Job]:
+        """A visitor's job from its beginning to its end; see Job."""
+        job = Job(self, session, clip, at_model, background)
         with self._moved:
-            self._works.append(work)
+            self._jobs.append(job)
         try:
-            yield work
+            yield job
         finally:
             with self._moved:
-                self._works.remove(work)
+                self._jobs.remove(job)
                 self._moved.notify_all()
 
-    def call_off(self, session: str | None, quiet: bool = False, beside: bool = False, but: str | None = None) -> None:
+    def cancel(
+        self, session: str | None, silent: bool = False, background: bool = False, except_clip: str | None = None
+    ) -> None:
         """Ends what a visitor has under way, as soon as it looks: after the frames or the progress at hand.
 
         Args:
-            quiet: see CalledOffError.
-            beside: whether what goes on beside what is asked ends too.
-            but: a clip; what is about it goes on.
+            session: the visitor's.
+            silent: see JobCancelledError.
+            background: whether what goes on beside what is asked ends too.
+            except_clip: what is about it goes on.
         """
         with self._moved:
-            for work in self._works:
-                if work.session == session and beside >= work.beside and (but is None or work.clip != but):
-                    work.off, work.quiet = True, work.quiet or quiet
+            for job in self._jobs:
+                of_visitor = job.session == session and (background or not job.background)
+                if of_visitor and (except_clip is None or job.clip != except_clip):
+                    job.cancelled, job.silent = True, job.silent or silent
             self._moved.notify_all()
 
-    def before(self, work: Work) -> list[Work]:
-        """Those at the model or waiting for it before `work`, which is under way, does."""
+    def jobs_before(self, job: Job) -> list[Job]:
+        """Those at the model or waiting for it before `job`, which is under way, does."""
         with self._moved:
-            return [other for other in self._works[: self._works.index(work)] if other.at_model]
+            return [other for other in self._jobs[: self._jobs.index(job)] if other.at_model]
 
-    def asked(self, session: str | None) -> bool:
+    def has_job(self, session: str | None) -> bool:
         """Whether a visitor is at the model or waits for it."""
         with self._moved:
-            return any(work.at_model and work.session == session for work in self._works)
+            return any(job.at_model and job.session == session for job in self._jobs)
 
-    def wait(self, work: Work, before: int) -> None:
-        """Until `work` moves up from behind `before` others or is called off, or a while has passed."""
+    def wait_for_move(self, job: Job, before: int) -> None:
+        """Until `job` moves up from behind `before` others or is cancelled, or a while has passed."""
         with self._moved:
-            self._moved.wait_for(lambda: work.off or len(self.before(work)) < before, LOOK)
+            self._moved.wait_for(lambda: job.cancelled or len(self.jobs_before(job)) < before, LOOK)
 
 
 @cache
-def desk() -> Desk:
+def job_queue() -> JobQueue:
     """That of this process."""
-    return Desk()
+    return JobQueue()

@@ -12,13 +12,13 @@ from weakref import WeakSet
 from grounding.features.cache_key import Key
 from grounding.files import hash_file
 
-KEPT = 4  # encoded clips a visitor can go back to without waiting
+MAX_ENTRIES = 4  # encoded clips a visitor can go back to without waiting
 MEGABYTES = 1000.0  # of 1e6 bytes, for all visitors: hundreds of clips of 90 s, or a dozen of two hours
 
 T = TypeVar("T")
 
 
-class Kept(NamedTuple, Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """A value, its bytes, and when it was last used."""
 
     value: T
@@ -26,7 +26,7 @@ class Kept(NamedTuple, Generic[T]):
     used: int
 
 
-class Room:
+class MemoryBudget:
     """How much all memories may hold together; what was used longest ago leaves first, whoever's it is.
 
     A visitor's memory that nobody refers to any more is gone with all that it held.
@@ -35,66 +35,66 @@ class Room:
     def __init__(self, megabytes: float = MEGABYTES) -> None:
         self.bytes = megabytes * 1e6
         self.lock, self.clock = Lock(), count()
-        self._memories: WeakSet[Memory] = WeakSet()
+        self._memories: WeakSet[MemoryCache] = WeakSet()
 
     @property
-    def taken(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes that are in use."""
-        return sum(kept.size for memory in self._memories for kept in memory.kept.values())
+        return sum(entry.size for memory in self._memories for entry in memory.entries.values())
 
-    def enter(self, memory: "Memory") -> None:
+    def register(self, memory: "MemoryCache") -> None:
         """From now on this memory counts."""
         with self.lock:
             self._memories.add(memory)
 
-    def fit(self) -> None:
+    def evict(self) -> None:
         """Forgets until all fits; to be called with the lock held."""
-        while self.taken > self.bytes:
-            oldest = min((memory for memory in self._memories if memory.kept), key=Memory.oldest)
-            oldest.kept.popitem(last=False)
+        while self.used_bytes > self.bytes:
+            oldest = min((memory for memory in self._memories if memory.entries), key=MemoryCache.oldest_use)
+            oldest.entries.popitem(last=False)
 
 
-class Memory(Generic[T]):
-    """What one visitor can go back to: KEPT values by their key, those last that were used last.
+class MemoryCache(Generic[T]):
+    """What one visitor can go back to: MAX_ENTRIES values by their key, those last that were used last.
 
     Args:
-        room: that it shares with the memories of others; by default that of this process.
+        budget: that it shares with the memories of others; by default that of this process.
     """
 
-    def __init__(self, room: Room | None = None) -> None:
-        self.room = room or shared_room()
-        self.kept: OrderedDict[Key, Kept[T]] = OrderedDict()
+    def __init__(self, budget: MemoryBudget | None = None) -> None:
+        self.budget = budget or shared_budget()
+        self.entries: OrderedDict[Key, Entry[T]] = OrderedDict()
         self._hashes: dict[tuple, str] = {}
-        self.room.enter(self)
+        self.budget.register(self)
 
     def get(self, key: Key) -> T | None:
         """The value, None where there is none (any more)."""
-        with self.room.lock:
-            kept = self.kept.get(key)
-            return kept.value if kept else None
+        with self.budget.lock:
+            entry = self.entries.get(key)
+            return entry.value if entry else None
 
-    def of(self, path: str | Path) -> list[Key]:
+    def keys_of(self, path: str | Path) -> list[Key]:
         """What is kept of a file; nothing of one that has left."""
         if not Path(path).is_file():
             return []
         content = self.content_hash(path)
-        with self.room.lock:
-            return [key for key in self.kept if key.content == content]
+        with self.budget.lock:
+            return [key for key in self.entries if key.content == content]
 
     def put(self, key: Key, value: T, size: int) -> None:
         """Keeps a value of `size` bytes, or marks it as used again; one too large for the room is not kept."""
-        if size > self.room.bytes:
+        if size > self.budget.bytes:
             return  # and not everything else before it
-        with self.room.lock:
-            self.kept[key] = Kept(value, size, next(self.room.clock))
-            self.kept.move_to_end(key)
-            while len(self.kept) > KEPT:
-                self.kept.popitem(last=False)
-            self.room.fit()
+        with self.budget.lock:
+            self.entries[key] = Entry(value, size, next(self.budget.clock))
+            self.entries.move_to_end(key)
+            while len(self.entries) > MAX_ENTRIES:
+                self.entries.popitem(last=False)
+            self.budget.evict()
 
-    def oldest(self) -> int:
+    def oldest_use(self) -> int:
         """When that was used that was used longest ago."""
-        return next(iter(self.kept.values())).used
+        return next(iter(self.entries.values())).used
 
     def content_hash(self, path: str | Path) -> str:
         """SHA-256 of a file, read again only where the file was written to: every query asks for it."""
@@ -106,6 +106,6 @@ class Memory(Generic[T]):
 
 
 @cache
-def shared_room() -> Room:
+def shared_budget() -> MemoryBudget:
     """The one of this process."""
-    return Room()
+    return MemoryBudget()

@@ -1,56 +1,32 @@
-"""What the app does for a visitor behind the page: checkpoints, encoded clips, and the endpoint for programs."""
+"""The checkpoints that answer: which are here, which one where a visitor chose none, each loaded once for all."""
 
-import math
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from threading import Thread
 from typing import Any
 
-import gradio as gr
-
-from grounding.app.choosing import Choice, choose, installed, offered, weights_at_hand
-from grounding.app.job_queue import CalledOffError, desk
-from grounding.app.memory_cache import Memory
-from grounding.app.visitor_files import session_of, visitors
-from grounding.app.zero_gpu import LentEncoder, lend, zero_gpu
-from grounding.checkpoint import CheckpointConfig, list_checkpoints
-from grounding.encoders.queries import check_query
+from grounding.app.zero_gpu import LentEncoder, import_spaces, lend_encoders
+from grounding.checkpoint import CheckpointConfig, find_checkpoint, list_checkpoints, read_config
+from grounding.encoders.open_clip_models import find_open_clip
 from grounding.encoders.registry import resolve_device
-from grounding.errors import CheckpointError, GroundingError, QueryError, VideoError
+from grounding.errors import CheckpointError, EncoderError, GroundingError, QueryError
 from grounding.features.disk_cache import FeatureCache
-from grounding.features.encoded_video import EncodedVideo
-from grounding.isolation.client import read_length
 from grounding.predictor import Predictor
 from grounding.text import shorten
-from grounding.video.limits import positive_from_env
-from grounding.video.reader import check_file
+
+ANYWHERE = "embedded"  # its weights come with the app, so it answers on any machine
+ON_GPU = ("clip-vit-l-14", "clip-vit-b-32")  # best first
+ON_CPU = ("clip-vit-b-32",)
+HUB_SECONDS = 5.0  # that the hub has to answer before it counts as out of reach
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How large a clip may be, in megabytes (1e6 bytes) and seconds, and how many seconds after their last use a
-    visitor's files are deleted; they go at once when the visitor leaves."""
+class Choice:
+    """A checkpoint and why it is the default: the end of a sentence that begins with its name."""
 
-    megabytes: float = 500.0
-    seconds: float = 7200.0
-    kept: float = 3600.0
-
-    def __str__(self) -> str:
-        return f"up to {self.megabytes:g} MB and {_duration(self.seconds)}"
-
-
-LIMITS = Limits()
-MEGABYTES, SECONDS = "GROUNDING_CLIP_MEGABYTES", "GROUNDING_CLIP_SECONDS"  # environment variables that change them
-
-
-def told() -> Limits:
-    """LIMITS, or what the environment says instead. Raises GroundingError where that is no positive number."""
-    return replace(
-        LIMITS,
-        megabytes=positive_from_env(MEGABYTES, LIMITS.megabytes),
-        seconds=positive_from_env(SECONDS, LIMITS.seconds),
-    )
+    name: str
+    reason: str
 
 
 @dataclass
@@ -69,14 +45,7 @@ def storage() -> Storage:
 @cache
 def load_predictor(checkpoint: str) -> Predictor:
     """Each checkpoint is loaded once for all visitors; it holds nothing of theirs."""
-    return Predictor.from_checkpoint(checkpoint, device="cpu" if zero_gpu() else "auto", cache=storage().cache)
-
-
-def prepare() -> None:
-    """Before the launch and before anything asks for CUDA: on ZeroGPU, towers are put where they can be lent."""
-    spaces = zero_gpu()
-    if spaces:
-        lend([load_predictor(name) for name in installed()], spaces)
+    return Predictor.from_checkpoint(checkpoint, device="cpu" if import_spaces() else "auto", cache=storage().cache)
 
 
 def load_baseline(config: CheckpointConfig) -> Predictor | None:
@@ -91,26 +60,84 @@ def load_baseline(config: CheckpointConfig) -> Predictor | None:
     return other if same else None
 
 
-def known(checkpoint: str | None) -> str:
-    """Only checkpoints that are listed may be asked for: a visitor cannot name a folder of the server."""
-    if checkpoint not in list_checkpoints():
-        asked = shorten(repr(checkpoint), 60)
-        raise GroundingError(f"There is no checkpoint {asked}: choose one of {', '.join(list_checkpoints())}.")
-    return checkpoint
+def prepare_zero_gpu() -> None:
+    """Before the launch and before anything asks for CUDA: on ZeroGPU, towers are put where they can be lent."""
+    spaces = import_spaces()
+    if spaces:
+        lend_encoders([load_predictor(name) for name in read_installed()], spaces)
 
 
-def checkpoint_choices() -> list[tuple[str, str]]:
-    """The checkpoints, each with a line on what it is good at, the default first; without those that are baselines."""
-    configs, first = installed(), default_checkpoint()
-    names = sorted(offered(configs), key=lambda name: (name != first, name))
+def read_installed() -> dict[str, CheckpointConfig]:
+    """The checkpoints that can be read, by name. A broken one is left out, so that the others still serve."""
+    configs = {}
+    for name in list_checkpoints():
+        try:
+            configs[name] = read_config(find_checkpoint(name))
+        except CheckpointError:
+            continue
+    return configs
+
+
+def list_offered(configs: Mapping[str, CheckpointConfig]) -> list[str]:
+    """The names without baselines, which other checkpoints name to be compared with; all where that leaves none."""
+    baselines = {config.baseline for config in configs.values()}
+    return [name for name in configs if name not in baselines] or list(configs)
+
+
+def list_choices() -> list[tuple[str, str]]:
+    """The checkpoints offered, each with a line on what it is good at, the default first."""
+    configs, first = read_installed(), default_checkpoint()
+    names = sorted(list_offered(configs), key=lambda name: (name != first, name))
     return [(f"{name}: {configs[name].summary}".rstrip(": "), name) for name in names]
+
+
+def choose_default(
+    configs: Mapping[str, CheckpointConfig], on_gpu: bool, locate: Callable[[str], str | None]
+) -> Choice | None:
+    """The default among `configs`, None where there is none.
+
+    Args:
+        configs: by name.
+        on_gpu: whether a GPU will run it.
+        locate: for a frame encoder's name, how its weights can be had ("in the cache", "from the hub"), or None.
+    """
+    wanted = [name for name in (ON_GPU if on_gpu else ON_CPU) if name in configs]
+    for name in wanted:
+        where = locate(configs[name].frame_encoder)
+        if where:
+            return Choice(name, f"the default on a {'GPU' if on_gpu else 'CPU'}; CLIP's weights are {where}")
+    others = list_offered(configs)
+    if not others:
+        return None
+    name = ANYWHERE if ANYWHERE in others else others[0]
+    if wanted:
+        return Choice(name, "the default here, since CLIP's weights are not in the cache and the hub is out of reach")
+    return Choice(name, "the only checkpoint installed" if others == [name] else "the default, which needs no download")
+
+
+def locate_weights(frame_encoder: str, patience: float = HUB_SECONDS) -> str | None:
+    """How the weights of a frame encoder can be had, None where they cannot; asks the hub for `patience` at most."""
+    if not frame_encoder.startswith("open_clip:"):
+        return "installed"
+    found: list[str | None] = []
+    asking = Thread(target=lambda: found.append(_ask_hub(frame_encoder)), daemon=True)  # one that hangs holds up nobody
+    asking.start()
+    asking.join(patience)
+    return found[0] if found else None
+
+
+def _ask_hub(frame_encoder: str) -> str | None:
+    try:
+        return find_open_clip(frame_encoder)
+    except EncoderError:
+        return None
 
 
 @cache
 def default_choice() -> Choice | None:
     """The default and why, found once, when the page is built; may ask the hub for a few seconds. None without any."""
-    prepare()
-    return choose(installed(), resolve_device("auto").type == "cuda", weights_at_hand)
+    prepare_zero_gpu()
+    return choose_default(read_installed(), resolve_device("auto").type == "cuda", locate_weights)
 
 
 def default_checkpoint() -> str | None:
@@ -119,7 +146,7 @@ def default_checkpoint() -> str | None:
     return choice.name if choice else None
 
 
-def described(predictor: Predictor) -> str:
+def describe_model(predictor: Predictor) -> str:
     """Which checkpoint and encoder answer, and why those."""
     name, choice = predictor.config.name, default_choice()
     reason = choice.reason if choice and choice.name == name else "as chosen"
@@ -129,98 +156,16 @@ def described(predictor: Predictor) -> str:
     return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device}{note})"
 
 
-def check_limits(path: str | Path | None, limits: Limits | None = None) -> None:
-    """Raises VideoError for no file, one that is no video, or is larger or longer than `limits`, before decoding."""
-    check_size(path, limits)
-    seconds = read_length(Path(path))
-    if seconds < math.inf:  # otherwise the file does not say, and is looked at as it grows
-        check_length(path, seconds, limits)
+def check_checkpoint(checkpoint: str | None) -> str:
+    """Only checkpoints that are listed may be asked for: a visitor cannot name a folder of the server."""
+    if checkpoint not in list_checkpoints():
+        asked = shorten(repr(checkpoint), 60)
+        raise GroundingError(f"There is no checkpoint {asked}: choose one of {', '.join(list_checkpoints())}.")
+    return checkpoint
 
 
-def check_clip(path: str | Path | None, memory: Memory) -> None:
-    """As check_limits, but what the visitor's memory has is not opened once more for every query."""
-    check_size(path)
-    if not memory.of(path):
-        check_limits(path)
-
-
-def check_size(path: str | Path | None, limits: Limits | None = None) -> None:
-    """The part of check_limits for which no file is opened."""
-    if not path:
-        raise VideoError("There is no clip yet: upload a video or pick an example first.")
-    path, limits = Path(path), limits or told()
-    check_file(path)
-    size = path.stat().st_size / 1e6
-    if size > limits.megabytes:
-        raise VideoError(
-            f"{path.name!r} has {size:.0f} MB and {limits.megabytes:g} MB is the most: save it smaller or cut it "
-            f"shorter. Whoever runs the app allows more with {MEGABYTES}."
-        )
-
-
-def check_length(path: str | Path, seconds: float, limits: Limits | None = None) -> None:
-    """Raises VideoError if a clip that lasts `seconds`, as far as is known, is longer than `limits`."""
-    limits = limits or told()
-    if seconds > limits.seconds:
-        raise VideoError(
-            f"{Path(path).name!r} lasts {_duration(seconds)} and {_duration(limits.seconds)} is the most: cut it into "
-            f"shorter parts, or use the command line, which has no limit. Whoever runs the app allows more with "
-            f"{SECONDS}."
-        )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
-
-
-def whole(top_k: Any) -> int:
+def check_top_k(top_k: Any) -> int:
     """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
     if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
         raise QueryError(f"top_k is {shorten(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
-
-
-def remembered(
-    video: str, predictor: Predictor, memory: Memory[EncodedVideo]
-) -> Generator[tuple[Any, Any], None, EncodedVideo]:
-    """The video, encoded at most once for a program that goes on asking about it; a pause after every chunk."""
-    key = predictor.key(memory.content_hash(video))
-    encoded = memory.get(key) or predictor.kept(key)
-    if not encoded:
-        stream = predictor.grow_video(video)
-        for _ in stream:
-            check_length(video, stream.seconds)
-            yield gr.skip(), gr.skip()
-        encoded = stream.video()
-        predictor.keep(key, video, encoded)
-    memory.put(key, encoded, encoded.features.nbytes)
-    return encoded
-
-
-def ground_json(
-    video: str,
-    query: str,
-    checkpoint: str,
-    top_k: int,
-    memory: Memory[EncodedVideo] | None = None,
-    request: gr.Request | None = None,
-) -> Iterator[tuple[dict[str, Any], Memory[EncodedVideo]]]:
-    """Grounds a query in a video: the object of the command line's --json, and what to remember of the program.
-
-    Only the last that it yields is an answer; after every chunk before it, Gradio ends the work of a program that left.
-    """
-    memory, session = Memory() if memory is None else memory, session_of(request)
-    visitors().claim(session, video)
-    try:
-        asked = (check_query(query), whole(top_k))
-        check_clip(video, memory)
-        with desk().work(session, video, at_model=True) as work:
-            for _ in work.queue():
-                yield gr.skip(), gr.skip()
-            predictor = load_predictor(known(checkpoint))
-            encoded = yield from remembered(video, predictor, memory)
-            yield predictor.ground(encoded, *asked).to_dict(Path(video).name), memory
-    except GroundingError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    except CalledOffError:  # the program has left
-        return

@@ -4,17 +4,17 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from grounding.app.inspection import inspection
-from grounding.app.markup import query_label, segment_label, swatches
-from grounding.app.plots import board_figure, empty_figure
-from grounding.app.state import Board
-from grounding.app.thumbnails import strip
+from grounding.app.inspection import render_inspection
+from grounding.app.markup import label_query, label_segment, render_swatches
+from grounding.app.plots import draw_empty, draw_results
+from grounding.app.state import ClipState
+from grounding.app.thumbnails import render_sheet
 
 
-class Screen(NamedTuple):
+class PageUpdate(NamedTuple):
     """Either the page's components, or what an event writes to them: nothing where it does not say."""
 
-    waiting: Any = gr.skip()  # what is happening; written by whoever works
+    progress: Any = gr.skip()  # what is happening; written by whoever works
     message: Any = gr.skip()
     plot: Any = gr.skip()
     answers: Any = gr.skip()  # the column that holds the next ones
@@ -24,48 +24,46 @@ class Screen(NamedTuple):
     segments: Any = gr.skip()
     inspection: Any = gr.skip()  # the column that holds the next one
     frames: Any = gr.skip()
-    film: Any = gr.skip()
+    thumbnails: Any = gr.skip()
     preview: Any = gr.skip()  # stands in for a clip that browsers cannot play
     files: Any = gr.skip()  # what was made to be taken away
     span: Any = gr.skip()  # where the video is sent to, and whether it plays there
-    board: Any = gr.skip()
-    clip: Any = gr.skip()  # path of the one that message and board are about
+    state: Any = gr.skip()
+    clip: Any = gr.skip()  # path of the one that message and state are about
     memory: Any = gr.skip()
 
 
-def cleared(**more: Any) -> Screen:
+def clear_page(**more: Any) -> PageUpdate:
     """The page without any answer."""
-    return Screen(plot=empty_figure(), answers=gr.Column(visible=False), inspection=gr.Column(visible=False),
-                  film="", board=None, **more)  # fmt: skip
+    hidden = {"answers": gr.Column(visible=False), "inspection": gr.Column(visible=False)}
+    return PageUpdate(plot=draw_empty(), thumbnails="", state=None, **hidden, **more)
 
 
-def drawn(board: Board, new: bool = False, **more: Any) -> Screen:
-    """All that the page shows of a board. `new`: its clip was not on the page before."""
-    shown = board.shown
+def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
+    """All that the page shows of a clip's state. `new`: the clip was not on the page before."""
+    result, segments = state.result, state.result.answer.segments
     if new:
-        more["film"] = strip(board.film)
-    return Screen(
-        plot=board_figure(board.asked, board.active, board.segment, board.compare),
+        more["thumbnails"] = render_sheet(state.thumbnails)
+    queries = [(label_query(one, state), place) for place, one in enumerate(state.results)]
+    return PageUpdate(
+        plot=draw_results(state.results, state.active, state.segment, state.compare),
         answers=gr.Column(visible=True),
-        queries=gr.Radio(
-            [(query_label(one, board), place) for place, one in enumerate(board.asked)], value=board.active
-        ),
-        swatches=swatches(board),
-        compare=gr.Checkbox(value=board.compare, visible=shown.baseline is not None),
+        queries=gr.Radio(queries, value=state.active),
+        swatches=render_swatches(state),
+        compare=gr.Checkbox(value=state.compare, visible=result.baseline is not None),
         segments=gr.Radio(
-            [(segment_label(shown.answer, place), place) for place in range(len(shown.answer.segments))],
-            value=board.segment,
+            [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment
         ),
         inspection=gr.Column(visible=True),
-        frames=inspection(board),
+        frames=render_inspection(state),
         files=gr.Files(None, visible=False),
         span={
-            "start": board.chosen.start,
-            "first": board.first_frame,
-            "end": board.chosen.end,
-            "move": board.move,
-            "plays": board.plays,
+            "start": state.chosen.start,
+            "first": state.first_frame,
+            "end": state.chosen.end,
+            "move": state.move,
+            "plays": state.plays,
         },
-        board=board,
+        state=state,
         **more,
     )

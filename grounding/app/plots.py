@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from grounding.app.state import Asked
+from grounding.app.state import QueryResult
 from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.hard_negatives import HardNegative
 from grounding.text import escape_markup, escape_unprintable, format_clock, shorten
@@ -19,37 +19,37 @@ INK = "#222222"
 OTHER = "#7F7F7F"
 
 
-def board_figure(
-    asked: Sequence[Asked], active: int = 0, chosen: int = 0, compare: bool = False, legend: bool = False
+def draw_results(
+    results: Sequence[QueryResult], active: int = 0, chosen: int = 0, compare: bool = False, legend: bool = False
 ) -> go.Figure:
     """Matching scores over time, a curve for each query.
 
     Of the active query, the chosen segment is shaded, the others outlined, and the chosen one's hard negatives marked.
 
     Args:
-        asked: what to draw.
+        results: what to draw.
         active: index of the query whose segments are shown.
         chosen: index of the segment to shade.
-        compare: whether the active query's baseline is drawn, dashed.
+        compare: whether the active query's baseline is show_state, dashed.
         legend: whether the queries are named in the figure; beside the page's list of them they need not be.
     """
-    shown = asked[active]
-    figure = _frame(shown.answer.duration)
-    hard = [frame for frame in shown.answer.hard_negatives if frame.segment == chosen]
-    for one in sorted(asked, key=lambda one: one is shown):  # the active one on top
-        _add_curve(figure, one, one is shown, hard, legend)
-    if compare and shown.baseline is not None:
-        _add_baseline(figure, shown)
-    _add_segments(figure, shown, chosen)
+    active_result = results[active]
+    figure = _make_axes(active_result.answer.duration)
+    hard = [frame for frame in active_result.answer.hard_negatives if frame.segment == chosen]
+    for one in sorted(results, key=lambda one: one is active_result):  # the active one on top
+        _add_curve(figure, one, one is active_result, hard, legend)
+    if compare and active_result.baseline is not None:
+        _add_baseline(figure, active_result)
+    _add_segments(figure, active_result, chosen)
     _add_hard_negatives(figure, hard)
-    best = shown.answer.segments[chosen]
+    best = active_result.answer.segments[chosen]
     figure.update_layout(meta={"segment": [best.start, best.end]})
     return figure
 
 
-def growing_figure(video: EncodedVideo, scores: Sequence[float], expected: float) -> go.Figure:
+def draw_growing(video: EncodedVideo, scores: Sequence[float], expected: float) -> go.Figure:
     """The curve of a video that is still being encoded: `scores` (T,) so far, on an axis of `expected` seconds."""
-    figure = _frame(expected)
+    figure = _make_axes(expected)
     figure.add_scatter(
         x=video.timestamps,
         y=scores,
@@ -64,15 +64,15 @@ def growing_figure(video: EncodedVideo, scores: Sequence[float], expected: float
     return figure
 
 
-def empty_figure() -> go.Figure:
+def draw_empty() -> go.Figure:
     """What stands in the curve's place before there is one."""
-    figure = _frame(30.0)
+    figure = _make_axes(30.0)
     hint = "Give a clip and describe<br>what happens in it: the matching<br>score of every frame appears here."
     figure.add_annotation(text=hint, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
     return figure
 
 
-def _frame(duration: float) -> go.Figure:
+def _make_axes(duration: float) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         height=340,
@@ -92,30 +92,32 @@ def _frame(duration: float) -> go.Figure:
         },
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
-    figure.update_xaxes(range=[0, duration], **_ticks(duration), **grid)
+    figure.update_xaxes(range=[0, duration], **_place_ticks(duration), **grid)
     figure.update_yaxes(title_text="matching score", range=[0, 1.04], fixedrange=True, **grid)
     return figure
 
 
-def _ticks(duration: float) -> dict[str, list]:
+def _place_ticks(duration: float) -> dict[str, list]:
     """Clock times at round steps, at most about ten."""
     step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
     values = list(range(0, int(duration) + 1, step))
     return {"tickvals": values, "ticktext": [format_clock(value)[:-2] for value in values]}
 
 
-def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[HardNegative], legend: bool) -> None:
+def _add_curve(
+    figure: go.Figure, result: QueryResult, active: bool, hard: Sequence[HardNegative], legend: bool
+) -> None:
     """A curve; at each frame it carries the words that the page shows at the pointer."""
-    answer = asked.answer
+    answer = result.answer
     notes = {frame.timestamp: f" · scale {frame.scale}, similarity {frame.similarity:.2f}" for frame in hard if active}
     few = len(answer.timestamps) < 3
     figure.add_scatter(
         x=answer.timestamps,
         y=answer.scores,
-        mode="lines+markers" if few or asked.slot else "lines",
+        mode="lines+markers" if few or result.slot else "lines",
         name=escape_markup(shorten(escape_unprintable(answer.query), 32)),
-        line={"color": COLOURS[asked.slot], "width": 3 if active else 1.75},
-        marker={"symbol": SYMBOLS[asked.slot], "size": 8, "maxdisplayed": 12},
+        line={"color": COLOURS[result.slot], "width": 3 if active else 1.75},
+        marker={"symbol": SYMBOLS[result.slot], "size": 8, "maxdisplayed": 12},
         opacity=1 if active else 0.8,
         customdata=[format_clock(time) + notes.get(time, "") for time in answer.timestamps],
         hoverinfo="none",
@@ -123,20 +125,20 @@ def _add_curve(figure: go.Figure, asked: Asked, active: bool, hard: Sequence[Har
     )
 
 
-def _add_baseline(figure: go.Figure, asked: Asked) -> None:
+def _add_baseline(figure: go.Figure, result: QueryResult) -> None:
     figure.add_scatter(
-        x=asked.baseline.timestamps,
-        y=asked.baseline.scores,
+        x=result.baseline.timestamps,
+        y=result.baseline.scores,
         mode="lines",
         name="without hard-negative mining",
-        line={"color": COLOURS[asked.slot], "width": 2, "dash": "6px,4px"},
-        customdata=[format_clock(time) for time in asked.baseline.timestamps],
+        line={"color": COLOURS[result.slot], "width": 2, "dash": "6px,4px"},
+        customdata=[format_clock(time) for time in result.baseline.timestamps],
         hoverinfo="none",
     )
 
 
-def _add_segments(figure: go.Figure, asked: Asked, chosen: int) -> None:
-    segments, duration, colour = asked.answer.segments, asked.answer.duration, COLOURS[asked.slot]
+def _add_segments(figure: go.Figure, result: QueryResult, chosen: int) -> None:
+    segments, duration, colour = result.answer.segments, result.answer.duration, COLOURS[result.slot]
     for index, segment in enumerate(segments):
         if index != chosen:
             below = [other for other in segments[:index] if abs(other.start - segment.start) < 0.03 * duration]

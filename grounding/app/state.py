@@ -6,22 +6,22 @@ from secrets import token_hex
 import numpy as np
 
 from grounding.answer import Answer
-from grounding.app.thumbnails import Film
+from grounding.app.thumbnails import Thumbnails
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 
-MOST = 5  # curves that can be told apart
+MAX_QUERIES = 5  # curves that can be told apart
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryResult:
     """A query with its answer.
 
     Attributes:
         answer: of the chosen checkpoint.
         similarities: for each segment, the (T,) cosines of the frames with it.
         baseline: answer of the same model without hard-negative mining, where there is one.
-        slot: which colour is its own, 0 to MOST - 1.
+        slot: which colour is its own, 0 to MAX_QUERIES - 1.
         model: which checkpoint answered, and why that one.
     """
 
@@ -35,19 +35,19 @@ class Asked:
     def key(self) -> tuple[str, str]:
         return self.answer.query, self.answer.checkpoint
 
-    def at(self, timestamp: float) -> int:
+    def frame_at(self, timestamp: float) -> int:
         """Index of the sampled frame nearest to a time."""
         return int(np.abs(self.answer.timestamps - timestamp).argmin())
 
 
 @dataclass(frozen=True)
-class Board:
+class ClipState:
     """The state of the page for one clip.
 
     Attributes:
         clip: path of the video.
-        film: its thumbnails.
-        asked: queries in the order in which they were asked.
+        thumbnails: of its frames.
+        results: queries in the order in which they were asked.
         active: index of the query whose segments and frames are shown.
         segment: index of its chosen segment.
         compare: whether the baseline is shown too.
@@ -56,8 +56,8 @@ class Board:
     """
 
     clip: str
-    film: Film = field(default_factory=Film)
-    asked: tuple[Asked, ...] = ()
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    results: tuple[QueryResult, ...] = ()
     active: int = 0
     segment: int = 0
     compare: bool = False
@@ -65,52 +65,53 @@ class Board:
     plays: bool = False
 
     @property
-    def shown(self) -> Asked:
-        return self.asked[self.active]
+    def result(self) -> QueryResult:
+        """The active query's."""
+        return self.results[self.active]
 
     @property
     def chosen(self) -> Segment:
-        return self.shown.answer.segments[self.segment]
+        """The chosen segment."""
+        return self.result.answer.segments[self.segment]
 
     @property
     def first_frame(self) -> float:
         """Time of the first sampled frame in the chosen segment, which may begin between two frames; seconds."""
-        times = self.shown.answer.timestamps
+        times = self.result.answer.timestamps
         inside = times[(times >= self.chosen.start) & (times < self.chosen.end)]
         return float(inside[0]) if len(inside) else self.chosen.start
 
     @property
-    def hard(self) -> list[HardNegative]:
+    def hard_negatives(self) -> list[HardNegative]:
         """Boundary frames of the chosen segment, the hardest first."""
-        return [frame for frame in self.shown.answer.hard_negatives if frame.segment == self.segment]
+        return [frame for frame in self.result.answer.hard_negatives if frame.segment == self.segment]
 
-    def add(self, asked: Asked) -> "Board":
+    def add(self, result: QueryResult) -> "ClipState":
         """With one more query, which becomes the active one; the same query again takes its old place and colour.
 
-        Where there are MOST already, the oldest leaves.
+        Where there are MAX_QUERIES already, the oldest leaves.
         """
-        kept = [other for other in self.asked if other.key != asked.key]
-        same = [other.slot for other in self.asked if other.key == asked.key]
-        kept = kept[-(MOST - 1) :]
-        free = [slot for slot in range(MOST) if slot not in {other.slot for other in kept}]
-        asked = replace(asked, slot=(same or free)[0])
-        everything = (*kept, asked)
-        return self._moved(asked=everything, active=len(everything) - 1, segment=0, plays=False)
+        kept = [other for other in self.results if other.key != result.key]
+        same = [other.slot for other in self.results if other.key == result.key]
+        kept = kept[-(MAX_QUERIES - 1) :]
+        free = [slot for slot in range(MAX_QUERIES) if slot not in {other.slot for other in kept}]
+        results = (*kept, replace(result, slot=(same or free)[0]))
+        return self._move(results=results, active=len(results) - 1, segment=0, plays=False)
 
-    def remove(self) -> "Board | None":
+    def remove(self) -> "ClipState | None":
         """Without the active query; None where it was the last."""
-        rest = self.asked[: self.active] + self.asked[self.active + 1 :]
+        rest = self.results[: self.active] + self.results[self.active + 1 :]
         if not rest:
             return None
-        return replace(self, asked=rest, active=min(self.active, len(rest) - 1), segment=0)
+        return replace(self, results=rest, active=min(self.active, len(rest) - 1), segment=0)
 
-    def look_at(self, query: int) -> "Board":
+    def select_query(self, query: int) -> "ClipState":
         """Another query becomes the active one."""
-        return self._moved(active=query, segment=0, plays=False)
+        return self._move(active=query, segment=0, plays=False)
 
-    def choose(self, segment: int) -> "Board":
+    def select_segment(self, segment: int) -> "ClipState":
         """Another segment of the active query; it plays."""
-        return self._moved(segment=segment, plays=True)
+        return self._move(segment=segment, plays=True)
 
-    def _moved(self, **changes: object) -> "Board":
+    def _move(self, **changes: object) -> "ClipState":
         return replace(self, move=token_hex(4), **changes)

@@ -7,17 +7,17 @@ import gradio as gr
 ASSETS = Path(__file__).resolve().parent / "assets"
 
 
-def css() -> str:
+def read_style() -> str:
     """The style sheet."""
     return (ASSETS / "page.css").read_text(encoding="utf-8")
 
 
-def head() -> str:
+def read_head() -> str:
     """The page's script, as an element of its head."""
     return f"<script>{(ASSETS / 'page.js').read_text(encoding='utf-8')}</script>"
 
 
-def theme() -> gr.Theme:
+def make_theme() -> gr.Theme:
     """System fonts, so that the page asks nobody else for anything, and a button that is easy to read."""
     return gr.themes.Default(
         primary_hue="blue",

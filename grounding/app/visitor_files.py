@@ -9,12 +9,14 @@ from pathlib import Path
 from threading import Lock
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
+from grounding.app.checked_blocks import upload_folder
 from grounding.files import explain_write_errors
 
+KEEP_SECONDS = 3600.0  # after their last use; they go at once when the visitor leaves
 
-class Visitors:
+
+class VisitorFiles:
     """The files of each visitor, who is known by the session hash that Gradio gives every page and client.
 
     Gradio keeps two uploads of one content and name as one file, so a clip stays while someone else uses it too. Its
@@ -27,11 +29,11 @@ class Visitors:
         self._touched: dict[Path, int] = {}  # when any visitor last used a clip, by the file system
         self._folders: dict[str, Path] = {}
 
-    def folder(self, session: str | None) -> Path:
+    def make_folder(self, session: str | None) -> Path:
         """A new folder in Gradio's cache for files made for a visitor, whose name nobody guesses. Raises WriteError."""
         with self._lock:
             self._forget_gone()
-            own = self._folders.setdefault(session or "", Path(get_upload_folder(), secrets.token_hex(16)))
+            own = self._folders.setdefault(session or "", upload_folder() / secrets.token_hex(16))
             new = own / secrets.token_hex(4)
             with explain_write_errors(new):
                 new.mkdir(mode=0o700, parents=True)
@@ -42,13 +44,13 @@ class Visitors:
         with self._lock:
             self._forget_gone()
             claimed = self._clips.setdefault(session or "", set())
-            if clip and Path(get_upload_folder()).resolve() in Path(clip).resolve().parents:
+            if clip and upload_folder().resolve() in Path(clip).resolve().parents:
                 claimed.add(Path(clip))
             self._touched |= {path: _touch(path) for path in claimed}
             for path in self._folders.get(session or "", Path("-")).rglob("*"):
                 _touch(path)
 
-    def leave(self, session: str | None) -> None:
+    def delete(self, session: str | None) -> None:
         """The visitor's files are deleted, but for a clip that someone else uploaded or uses as well."""
         with self._lock:
             folder = self._folders.pop(session or "", None)
@@ -86,11 +88,11 @@ def _changed(path: Path) -> int:
 
 
 @cache
-def visitors() -> Visitors:
+def visitor_files() -> VisitorFiles:
     """Those of this process."""
-    return Visitors()
+    return VisitorFiles()
 
 
-def session_of(request: gr.Request | None) -> str | None:
+def session_from_request(request: gr.Request | None) -> str | None:
     """Which visitor asks; None where it is no visitor, as in a test."""
     return request.session_hash if request else None

@@ -30,25 +30,25 @@ class LentEncoder:
         def encode(frames: Sequence[np.ndarray]) -> np.ndarray:
             return encoder.encode(frames).numpy()  # (B, width); an array, since it crosses to another process
 
-        self._encode: Callable[[Sequence[np.ndarray]], np.ndarray] = spaces.GPU(duration=expected_seconds)(encode)
+        self._encode: Callable[[Sequence[np.ndarray]], np.ndarray] = spaces.GPU(duration=estimate_seconds)(encode)
 
     def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
         """B frames, each (H, W, 3) uint8 RGB, to (B, width) float32 on the CPU."""
         return torch.from_numpy(self._encode(frames))  # (B, width)
 
 
-def expected_seconds(frames: Sequence[np.ndarray]) -> float:
+def estimate_seconds(frames: Sequence[np.ndarray]) -> float:
     """How long to borrow the GPU for these frames at most: the less, the sooner it is lent."""
     return START + PER_FRAME * len(frames)
 
 
-def zero_gpu() -> ModuleType | None:
+def import_spaces() -> ModuleType | None:
     """The package `spaces` on ZeroGPU, None elsewhere. To be called before anything asks for CUDA."""
     on_zero_gpu = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
     return importlib.import_module("spaces") if on_zero_gpu else None
 
 
-def lend(predictors: Iterable[Predictor], spaces: ModuleType) -> None:
+def lend_encoders(predictors: Iterable[Predictor], spaces: ModuleType) -> None:
     """Gives predictors on the CPU a frame encoder on ZeroGPU, one for all that read the same features.
 
     To be called before the app is launched, in the main thread. A predictor whose weights cannot be had is left as it

@@ -1,6 +1,9 @@
 """The served app, as a program sees it."""
 
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,8 +14,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
-from grounding.app import models as serving
+from grounding.app import models
 from tests.clips import BAD_KINDS, bad_file
+
+ROOT = Path(app.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -98,23 +103,40 @@ def test_a_port_that_cannot_be_had_is_one_clear_sentence(monkeypatch, tmp_path, 
             app.main([])
 
 
+@pytest.mark.parametrize("port", ["abc", "80 80", "-1"])
+def test_a_port_that_is_no_number_is_one_clear_sentence(monkeypatch, port):
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+    with pytest.raises(SystemExit, match=f"GRADIO_SERVER_PORT is '{port}': give a number"):
+        app.main([])
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+def test_a_proxy_does_not_keep_the_app_from_its_start(tmp_path, variable):
+    environment = {**os.environ, variable: "http://127.0.0.1:9", "GRADIO_TEMP_DIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
+        said = process.stdout.readline().decode()
+        process.terminate()
+    assert "Running on local URL" in said
+
+
 def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
     monkeypatch.setattr(app, "serve", lambda kept, **options: None)
     monkeypatch.setattr(app.signal, "signal", lambda *args: None)
-    monkeypatch.setattr(app.memory.shared_room(), "bytes", 0.0)
+    monkeypatch.setattr(app.memory_cache.shared_budget(), "bytes", 0.0)
     monkeypatch.setattr(app.storage(), "cache", None)
     app.main([])
     assert app.storage().cache is None
-    assert app.memory.shared_room().bytes == 1e9
+    assert app.memory_cache.shared_budget().bytes == 1e9
     app.main(["--cache", str(tmp_path), "--cache-mb", "5", "--memory-mb", "7"])
     assert (app.storage().cache.folder.parent, app.storage().cache.room) == (tmp_path, 5e6)
-    assert app.memory.shared_room().bytes == 7e6
-    monkeypatch.setattr(serving.Predictor, "from_checkpoint", lambda name, device, cache: cache)
-    assert serving.load_predictor.__wrapped__("embedded") is app.storage().cache
+    assert app.memory_cache.shared_budget().bytes == 7e6
+    monkeypatch.setattr(models.Predictor, "from_checkpoint", lambda name, device, cache: cache)
+    assert models.load_predictor.__wrapped__("embedded") is app.storage().cache
 
 
 def test_a_program_that_goes_on_asking_waits_for_one_encoding(address, scenes, predictor, monkeypatch):
-    own, files = serving.load_predictor("embedded"), []
+    own, files = models.load_predictor("embedded"), []
     grow = own.grow_video
     monkeypatch.setattr(own, "grow_video", lambda path: files.append(path) or grow(path))
     client = Client(address, verbose=False)

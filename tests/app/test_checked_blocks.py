@@ -1,18 +1,21 @@
 """Calls that do not fit, as a program sends them; the page here has one endpoint of each kind and no model."""
 
+from inspect import signature
+
 import gradio as gr
 import httpx
 import pytest
 from gradio import processing_utils
 
-from grounding.app.checked_blocks import Page
+from grounding.app import checked_blocks
+from grounding.app.checked_blocks import CheckedBlocks
 
 FILE = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture(scope="module")
 def served():
-    with Page(analytics_enabled=False) as page:
+    with CheckedBlocks(analytics_enabled=False) as page:
         inputs = [
             gr.File(label="video"),
             gr.Textbox(label="query"),
@@ -120,3 +123,20 @@ def test_files_of_the_server_are_not_handed_out(served, path):
         reply = httpx.get(f"{served.local_url}gradio_api/file={path}{query}")
         assert reply.status_code in (403, 404)
         assert "root:" not in reply.text and "def " not in reply.text
+
+
+def test_what_is_private_to_gradio_is_still_there(monkeypatch, tmp_path):
+    """A canary: a new Gradio without one of these needs grounding/app/checked_blocks.py changed."""
+    assert list(signature(gr.Blocks.preprocess_data).parameters)[:3] == ["self", "block_fn", "inputs"]
+    assert set(checked_blocks.LAUNCH) <= set(signature(gr.Blocks.launch).parameters)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    assert checked_blocks.upload_folder() == tmp_path
+
+
+def test_a_visitor_who_left_is_forgotten(served):
+    holder = served.state_holder
+    _ = holder["someone"]
+    assert "someone" in holder.session_data and "someone" in holder.time_last_used
+    served.forget_session("someone")
+    assert "someone" not in holder.session_data and "someone" not in holder.time_last_used
+    served.forget_session("nobody")

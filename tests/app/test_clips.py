@@ -3,8 +3,7 @@ import math
 import pytest
 
 from grounding.app import clips
-from grounding.app.memory_cache import KEPT, Memory, Room
-from grounding.app.models import Limits
+from grounding.app.memory_cache import MAX_ENTRIES, MemoryBudget, MemoryCache
 from grounding.errors import VideoError
 from grounding.features.disk_cache import FeatureCache
 from tests.clips import bad_file, colours
@@ -15,7 +14,7 @@ def encoded(predictor):
     """The last step: the whole clip."""
 
     def steps(path, memory=None):
-        return list(clips.encoded(str(path), predictor, Memory() if memory is None else memory))[-1]
+        return list(clips.encode_clip(str(path), predictor, MemoryCache() if memory is None else memory))[-1]
 
     return steps
 
@@ -30,12 +29,12 @@ def count(predictor, monkeypatch):
 
 def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
     path = colours(tmp_path / "long.mp4", seconds=8.0)
-    steps = list(clips.encoded(str(path), predictor, Memory()))
-    assert [step.whole for step in steps] == [False, False, True]
+    steps = list(clips.encode_clip(str(path), predictor, MemoryCache()))
+    assert [step.is_whole for step in steps] == [False, False, True]
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
-    assert steps[0].wait > steps[1].wait >= 0
+    assert steps[0].seconds_left > steps[1].seconds_left >= 0
     assert steps[-1].fraction == 1
-    assert steps[-1].film.timestamps == tuple(steps[-1].video.timestamps)
+    assert steps[-1].thumbnails.timestamps == tuple(steps[-1].video.timestamps)
 
 
 def test_it_is_what_encoding_it_at_once_gives(encoded, predictor, scenes):
@@ -43,13 +42,13 @@ def test_it_is_what_encoding_it_at_once_gives(encoded, predictor, scenes):
 
 
 def test_a_clip_is_encoded_once(encoded, count, tmp_path):
-    path, memory = colours(tmp_path / "a.mp4"), Memory()
+    path, memory = colours(tmp_path / "a.mp4"), MemoryCache()
     assert encoded(path, memory) is encoded(path, memory)
     assert len(count) == 1
 
 
 def test_another_clip_under_the_same_name_is_encoded(encoded, count, tmp_path):
-    path, memory = colours(tmp_path / "a.mp4"), Memory()
+    path, memory = colours(tmp_path / "a.mp4"), MemoryCache()
     encoded(path, memory)
     colours(path, seconds=1.0)
     encoded(path, memory)
@@ -57,19 +56,19 @@ def test_another_clip_under_the_same_name_is_encoded(encoded, count, tmp_path):
 
 
 def test_what_was_stopped_is_not_remembered(predictor, tmp_path):
-    memory = Memory()
-    steps = clips.encoded(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory)
+    memory = MemoryCache()
+    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory)
     next(steps)
     steps.close()
-    assert not memory.kept
+    assert not memory.entries
 
 
 def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(encoded, count, tmp_path):
-    memory = Memory()
-    paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(KEPT + 1)]
+    memory = MemoryCache()
+    paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(MAX_ENTRIES + 1)]
     for path in [*paths[:-1], paths[0], paths[-1]]:
         encoded(path, memory)
-    assert len(memory.kept) == KEPT
+    assert len(memory.entries) == MAX_ENTRIES
     count.clear()
     encoded(paths[0], memory)
     assert not count
@@ -79,33 +78,35 @@ def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(encoded, count,
 
 def test_no_clip_and_a_clip_that_is_gone_are_one_clear_sentence(predictor, tmp_path):
     with pytest.raises(VideoError, match="upload a video"):
-        next(clips.encoded(None, predictor, Memory()))
+        next(clips.encode_clip(None, predictor, MemoryCache()))
     with pytest.raises(VideoError, match="no file 'missing.mp4'"):
-        next(clips.encoded(str(bad_file("missing", tmp_path)), predictor, Memory()))
+        next(clips.encode_clip(str(bad_file("missing", tmp_path)), predictor, MemoryCache()))
 
 
-def test_limits_hold_for_every_clip(predictor, tmp_path, monkeypatch):
-    monkeypatch.setattr("grounding.app.models.LIMITS", Limits(seconds=1.0))
+def test_limits_hold_for_every_clip(predictor, tmp_path, set_limits):
+    set_limits(seconds=1.0)
     with pytest.raises(VideoError, match="is the most"):
-        next(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+        next(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache()))
 
 
-def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(predictor, tmp_path, monkeypatch):
-    monkeypatch.setattr("grounding.app.models.length", lambda path: math.inf)
-    monkeypatch.setenv("GROUNDING_CLIP_SECONDS", "4")
+def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(
+    predictor, tmp_path, monkeypatch, set_limits
+):
+    monkeypatch.setattr("grounding.app.clip_limits.read_length", lambda path: math.inf)
+    set_limits(seconds=4.0)
     with pytest.raises(VideoError, match="lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
-        list(clips.encoded(str(colours(tmp_path / "a.mp4")), predictor, Memory()))
+        list(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache()))
 
 
 def test_visitors_share_the_room(predictor, tmp_path):
     paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(2)]
-    room = Room()
-    one, other = Memory(room), Memory(room)
-    list(clips.encoded(str(paths[0]), predictor, one))
-    room.bytes = 1.5 * room.taken
-    list(clips.encoded(str(paths[1]), predictor, other))
-    assert (len(one.kept), len(other.kept)) == (0, 1)
-    assert 0 < room.taken <= room.bytes
+    budget = MemoryBudget()
+    one, other = MemoryCache(budget), MemoryCache(budget)
+    list(clips.encode_clip(str(paths[0]), predictor, one))
+    budget.bytes = 1.5 * budget.used_bytes
+    list(clips.encode_clip(str(paths[1]), predictor, other))
+    assert (len(one.entries), len(other.entries)) == (0, 1)
+    assert 0 < budget.used_bytes <= budget.bytes
 
 
 @pytest.fixture
@@ -127,26 +128,26 @@ def test_another_visitor_with_the_same_file_waits_for_no_encoding(cached, encode
 
 
 def test_what_was_stopped_is_not_kept_on_disk(cached, tmp_path):
-    steps = clips.encoded(str(colours(tmp_path / "long.mp4", seconds=8.0)), cached, Memory())
+    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), cached, MemoryCache())
     next(steps)
     steps.close()
     assert not list(tmp_path.glob("kept/encoded/*"))
 
 
 def test_the_cache_keeps_no_pictures_and_they_are_made_when_wanted(cached, encoded, count, tmp_path):
-    path, memory = colours(tmp_path / "long.mp4", seconds=8.0), Memory()
-    film = encoded(path).film
-    assert encoded(path, memory).film is None
-    assert clips.film_of(str(path), memory) is None
-    shares = list(clips.developed(str(path), memory))
+    path, memory = colours(tmp_path / "long.mp4", seconds=8.0), MemoryCache()
+    film = encoded(path).thumbnails
+    assert encoded(path, memory).thumbnails is None
+    assert clips.find_thumbnails(str(path), memory) is None
+    shares = list(clips.make_missing_thumbnails(str(path), memory))
     assert shares == sorted(shares) and 0 < shares[0] < shares[-1] <= 1
-    assert clips.film_of(str(path), memory) == film
-    assert encoded(path, memory).film == film
+    assert clips.find_thumbnails(str(path), memory) == film
+    assert encoded(path, memory).thumbnails == film
     assert len(count) == 1
-    assert list(clips.developed(str(path), memory)) == []
+    assert list(clips.make_missing_thumbnails(str(path), memory)) == []
 
 
 def test_pictures_count_in_the_room(encoded, tmp_path):
-    room = Room()
-    clip = encoded(colours(tmp_path / "a.mp4"), Memory(room))
-    assert clip.size > clip.video.features.nbytes + sum(map(len, clip.film.pictures)) > clip.video.features.nbytes
+    budget = MemoryBudget()
+    clip = encoded(colours(tmp_path / "a.mp4"), MemoryCache(budget))
+    assert clip.size > clip.video.features.nbytes + sum(map(len, clip.thumbnails.jpegs)) > clip.video.features.nbytes

@@ -3,23 +3,22 @@
 import gradio as gr
 import pytest
 
-from grounding.app import find as finding
-from grounding.app import models as serving
-from grounding.app.job_queue import desk
+from grounding.app import find
+from grounding.app.job_queue import job_queue
 from grounding.errors import VideoError
 from grounding.features.disk_cache import FeatureCache
-from tests.boards import board
 from tests.clips import bad_file, colours
+from tests.states import make_state
 
 
 @pytest.fixture
 def ask(monkeypatch, predictor):
     """The button, with the session's predictor: all that it writes, step by step."""
-    monkeypatch.setattr(finding, "load_predictor", lambda name: predictor)
-    monkeypatch.setattr(finding, "load_baseline", lambda config: None)
+    monkeypatch.setattr(find, "load_predictor", lambda name: predictor)
+    monkeypatch.setattr(find, "load_baseline", lambda config: None)
 
-    def pressed(video, query="a cat", top_k=5, board=None, memory=None):
-        return list(finding.find(video and str(video), query, "embedded", top_k, board, memory))
+    def pressed(video, query="a cat", top_k=5, state=None, memory=None):
+        return list(find.find_moment(video and str(video), query, "embedded", top_k, state, memory))
 
     return pressed
 
@@ -30,20 +29,20 @@ def unchanged(screen, *besides):
 
 def test_an_answer_fills_the_page(ask, scenes):
     screen = ask(scenes, "a cup of coffee", 2)[-1]
-    best = screen.board.chosen
-    assert screen.waiting == ""
+    best = screen.state.chosen
+    assert screen.progress == ""
     assert "a cup of coffee" in screen.message
-    assert len(screen.plot.data[0].x) == len(screen.board.shown.answer.timestamps)
-    assert len(screen.segments.choices) == len(screen.board.shown.answer.segments) <= 2
+    assert len(screen.plot.data[0].x) == len(screen.state.result.answer.timestamps)
+    assert len(screen.segments.choices) == len(screen.state.result.answer.segments) <= 2
     assert 'class="frame hardest"' in screen.frames
-    assert "data-sheet" in screen.film
+    assert "data-sheet" in screen.thumbnails
     assert screen.clip == str(scenes)
     assert (screen.span["start"], screen.span["end"], screen.span["plays"]) == (best.start, best.end, False)
-    assert len(screen.memory.kept) == 1
+    assert len(screen.memory.entries) == 1
 
 
 def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
-    told = [screen.waiting for screen in ask(colours(tmp_path / "long.mp4", seconds=8.0))]
+    told = [screen.progress for screen in ask(colours(tmp_path / "long.mp4", seconds=8.0))]
     assert "Loading the model" in told[0]
     assert "opening the clip" in told[0]
     assert "Looked at 0:15 of 0:24" in told[1]
@@ -51,24 +50,24 @@ def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
 
 
 def test_the_curve_is_drawn_as_it_grows_and_only_now_and_then(ask, tmp_path, monkeypatch):
-    monkeypatch.setattr(finding, "REDRAW", 0.0)
+    monkeypatch.setattr(find, "REDRAW", 0.0)
     path = colours(tmp_path / "long.mp4", seconds=8.0)
     first, second = (screen.plot for screen in ask(path)[1:3])
     assert len(first.data[0].x) == 32
     assert len(second.data[0].x) == 48
     assert first.layout.xaxis.range[1] == pytest.approx(24, abs=0.1)
-    monkeypatch.setattr(finding, "REDRAW", 1e9)
+    monkeypatch.setattr(find, "REDRAW", 1e9)
     assert all(screen.plot == gr.skip() for screen in ask(path)[:-1])
 
 
 def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkeypatch, predictor):
     first = ask(scenes)[-1]
     monkeypatch.setattr(predictor, "grow_video", lambda *_: pytest.fail("the clip was encoded again"))
-    monkeypatch.setattr(serving, "length", lambda *_: pytest.fail("the clip was opened again"))
-    second = ask(scenes, "a rocket", board=first.board, memory=first.memory)[-1]
-    assert [one.answer.query for one in second.board.asked] == ["a cat", "a rocket"]
-    assert second.board.shown.answer.query == "a rocket"
-    assert second.film == gr.skip()  # the browser has it
+    monkeypatch.setattr("grounding.app.clip_limits.read_length", lambda *_: pytest.fail("the clip was opened again"))
+    second = ask(scenes, "a rocket", state=first.state, memory=first.memory)[-1]
+    assert [one.answer.query for one in second.state.results] == ["a cat", "a rocket"]
+    assert second.state.result.answer.query == "a rocket"
+    assert second.thumbnails == gr.skip()  # the browser has it
 
 
 @pytest.fixture
@@ -82,21 +81,21 @@ def test_a_clip_from_the_cache_is_answered_at_once_and_its_pictures_follow(ask, 
     first, steps = ask(path)[-1], ask(path)
     assert len(steps) == 2  # loading, answered
     last = steps[-1]
-    assert last.board.shown.answer.segments == first.board.shown.answer.segments
-    assert last.film == ""
-    told = [step.waiting for step in finding.develop(last.clip, last.memory)]
+    assert last.state.result.answer.segments == first.state.result.answer.segments
+    assert last.thumbnails == ""
+    told = [step.progress for step in find.fetch_thumbnails(last.clip, last.memory)]
     assert "Fetching the pictures" in told[0] and told[-1] == ""
-    chosen = last.board.choose(0)  # meanwhile
-    screen = finding.pictures(chosen, last.memory)
-    assert (screen.board.move, screen.board.film) == (chosen.move, first.board.film)
-    assert screen.film == first.film and "data:image/jpeg" in screen.frames
-    assert unchanged(screen, "board", "film", "frames")
+    chosen = last.state.select_segment(0)  # meanwhile
+    screen = find.show_thumbnails(chosen, last.memory)
+    assert (screen.state.move, screen.state.thumbnails) == (chosen.move, first.state.thumbnails)
+    assert screen.thumbnails == first.thumbnails and "data:image/jpeg" in screen.frames
+    assert unchanged(screen, "state", "thumbnails", "frames")
 
 
 def test_pictures_that_are_there_are_not_made_again(ask, scenes):
     screen = ask(scenes)[-1]
-    assert [step.waiting for step in finding.develop(screen.clip, screen.memory)] == [""]
-    assert unchanged(finding.pictures(screen.board, screen.memory))
+    assert [step.progress for step in find.fetch_thumbnails(screen.clip, screen.memory)] == [""]
+    assert unchanged(find.show_thumbnails(screen.state, screen.memory))
 
 
 def test_pictures_of_a_clip_that_has_left_are_not_missed(ask, cached, scenes, tmp_path):
@@ -105,79 +104,79 @@ def test_pictures_of_a_clip_that_has_left_are_not_missed(ask, cached, scenes, tm
     ask(path)
     screen = ask(path)[-1]
     path.unlink()
-    assert [step.waiting for step in finding.develop(screen.clip, screen.memory)] == [""]
-    assert unchanged(finding.pictures(screen.board, screen.memory))
-    assert unchanged(finding.pictures(None, None)) and list(finding.develop(None, None))
+    assert [step.progress for step in find.fetch_thumbnails(screen.clip, screen.memory)] == [""]
+    assert unchanged(find.show_thumbnails(screen.state, screen.memory))
+    assert unchanged(find.show_thumbnails(None, None)) and list(find.fetch_thumbnails(None, None))
 
 
 def test_another_clip_starts_anew(ask, scenes, tmp_path):
     first = ask(scenes)[-1]
-    second = ask(colours(tmp_path / "other.mp4"), board=first.board, memory=first.memory)[-1]
-    assert len(second.board.asked) == 1
+    second = ask(colours(tmp_path / "other.mp4"), state=first.state, memory=first.memory)[-1]
+    assert len(second.state.results) == 1
     assert second.clip.endswith("other.mp4")
 
 
 def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkeypatch, predictor):
-    monkeypatch.setattr(finding, "load_baseline", lambda config: predictor)
+    monkeypatch.setattr(find, "load_baseline", lambda config: predictor)
     calls, grow = [], predictor.grow_video
     monkeypatch.setattr(predictor, "grow_video", lambda path: calls.append(path) or grow(path))
     screen = ask(scenes)[-1]
     assert screen.compare.visible
-    assert (screen.board.shown.baseline.scores == screen.board.shown.answer.scores).all()
+    assert (screen.state.result.baseline.scores == screen.state.result.answer.scores).all()
     assert len(calls) == 1
 
 
 @pytest.mark.parametrize(("kind", "query"), [("text", "a cat"), ("truncated", "a cat"), (None, "  ")])
 def test_a_problem_changes_the_message_and_moves_nothing(ask, tmp_path, scenes, kind, query):
     video = str(bad_file(kind, tmp_path) if kind else scenes)
-    screen = ask(video, query, board=board())[-1]
+    screen = ask(video, query, state=make_state())[-1]
     assert 'role="alert"' in screen.message
     assert (f"{kind}.mp4" if kind else "The query is empty") in screen.message
-    assert unchanged(screen, "waiting", "message", "clip")
+    assert unchanged(screen, "progress", "message", "clip")
     assert screen.clip == video  # so that the message is not taken for one about another clip
 
 
 def test_a_problem_on_the_way_takes_back_the_curve_that_grew(ask, tmp_path, monkeypatch, predictor):
-    monkeypatch.setattr(finding, "REDRAW", 0.0)
+    monkeypatch.setattr(find, "REDRAW", 0.0)
 
     def broken(*_):
         raise VideoError("The rest is damaged.")
 
-    monkeypatch.setattr(finding, "answered", broken)
+    monkeypatch.setattr(find, "answer_query", broken)
     path = colours(tmp_path / "long.mp4", seconds=8.0)
     assert not ask(path)[-1].plot.data
-    before = board()
-    assert len(ask(path, board=before)[-1].plot.data[0].x) == len(before.shown.answer.timestamps)
+    before = make_state()
+    assert len(ask(path, state=before)[-1].plot.data[0].x) == len(before.result.answer.timestamps)
 
 
 def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, monkeypatch, predictor):
-    monkeypatch.setattr(finding, "REDRAW", 0.0)
-    before, path = board("a dog"), colours(tmp_path / "long.mp4", seconds=16.0)
-    steps = finding.find(str(path), "a cat", "embedded", 5, before, None)
+    monkeypatch.setattr(find, "REDRAW", 0.0)
+    before, path = make_state("a dog"), colours(tmp_path / "long.mp4", seconds=16.0)
+    steps = find.find_moment(str(path), "a cat", "embedded", 5, before, None)
     assert [next(steps) for _ in range(2)][-1].plot.data  # it grows
-    desk().call_off("someone else")
+    job_queue().cancel("someone else")
     assert next(steps).plot.data
-    desk().call_off(None)
+    job_queue().cancel(None)
     last = next(steps)
-    assert "Stopped" in last.message and last.waiting == ""
-    assert len(last.plot.data[0].x) == len(before.shown.answer.timestamps)
+    assert "Stopped" in last.message and last.progress == ""
+    assert len(last.plot.data[0].x) == len(before.result.answer.timestamps)
     assert last.clip == str(path)
     assert list(steps) == []
 
 
 def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
-    steps = finding.find(str(scenes), "a cat", "embedded", 5, board(), None)
+    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, make_state(), None)
     next(steps)
-    desk().call_off(None, quiet=True)
+    job_queue().cancel(None, silent=True)
     last = next(steps)
-    assert last.waiting == "" and last.message == gr.skip()
-    assert last.board is None and not last.plot.data
+    assert last.progress == "" and last.message == gr.skip()
+    assert last.state is None and not last.plot.data
 
 
 def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(ask, scenes, tmp_path):
-    last = finding.find(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", 5, None, None)
+    last = find.find_moment(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", 5, None, None)
     next(last)
-    steps = finding.find(str(scenes), "a cat", "embedded", 5, None, None)
+    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
     assert unchanged(next(steps))  # it waits for the end of its visitor's own work
     assert [unchanged(screen) for screen in last] == [True]
     assert list(steps)[-1].clip == str(scenes)
@@ -186,25 +185,25 @@ def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(as
 def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):
     assert ask(scenes)[0].message == ""
     before = ask(scenes)[-1]
-    assert "a cat" in ask(scenes, "a dog", board=before.board, memory=before.memory)[0].message
+    assert "a cat" in ask(scenes, "a dog", state=before.state, memory=before.memory)[0].message
 
 
 def test_whoever_waits_for_another_is_told_and_may_call_it_off(ask, scenes):
-    with desk().work("another", "a.mp4", at_model=True):
-        steps = finding.find(str(scenes), "a cat", "embedded", 5, None, None)
-        assert "one other before you" in next(steps).waiting
-        desk().call_off(None)
+    with job_queue().start("another", "a.mp4", at_model=True):
+        steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
+        assert "one other before you" in next(steps).progress
+        job_queue().cancel(None)
         last = next(steps)
     assert "Stopped" in last.message
-    assert unchanged(last, "waiting", "message", "clip")
+    assert unchanged(last, "progress", "message", "clip")
 
 
 def test_pictures_are_not_fetched_any_more_after_a_cancel(ask, cached, tmp_path):
     path = colours(tmp_path / "long.mp4", seconds=16.0)
     ask(path)
     last = ask(path)[-1]
-    steps = finding.develop(last.clip, last.memory)
+    steps = find.fetch_thumbnails(last.clip, last.memory)
     next(steps)
-    desk().call_off(None)
-    assert [step.waiting for step in steps] == [""]
-    assert unchanged(finding.pictures(last.board, last.memory))
+    job_queue().cancel(None)
+    assert [step.progress for step in steps] == [""]
+    assert unchanged(find.show_thumbnails(last.state, last.memory))

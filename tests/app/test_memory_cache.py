@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from grounding.app import memory_cache as memory
-from grounding.app.memory_cache import KEPT, Memory, Room, shared_room
+from grounding.app.memory_cache import MAX_ENTRIES, MemoryBudget, MemoryCache, shared_budget
 from grounding.features.cache_key import Key
 from grounding.files import hash_file
 
@@ -14,9 +14,9 @@ def key(number):
 
 
 @pytest.fixture
-def room():
+def budget():
     """For ten values of a megabyte."""
-    return Room(megabytes=10)
+    return MemoryBudget(megabytes=10)
 
 
 def put(one, *numbers, size=1_000_000):
@@ -28,29 +28,29 @@ def held(one, *numbers):
     return [number for number in numbers if one.get(key(number)) is not None]
 
 
-def test_each_visitor_gets_at_their_own_alone(room):
-    one, other = Memory(room), Memory(room)
+def test_each_visitor_gets_at_their_own_alone(budget):
+    one, other = MemoryCache(budget), MemoryCache(budget)
     put(one, 1)
     assert one.get(key(1)) == 1
     assert other.get(key(1)) is None
 
 
-def test_a_visitor_keeps_a_few_and_what_was_used_longest_ago_leaves(room):
-    one = Memory(room)
-    put(one, *range(KEPT), 0, KEPT)
-    assert held(one, *range(KEPT + 1)) == [0, *range(2, KEPT + 1)]
+def test_a_visitor_keeps_a_few_and_what_was_used_longest_ago_leaves(budget):
+    one = MemoryCache(budget)
+    put(one, *range(MAX_ENTRIES), 0, MAX_ENTRIES)
+    assert held(one, *range(MAX_ENTRIES + 1)) == [0, *range(2, MAX_ENTRIES + 1)]
 
 
-def test_all_visitors_together_keep_within_the_room(room):
-    visitors = [Memory(room) for _ in range(12)]
+def test_all_visitors_together_keep_within_the_room(budget):
+    visitors = [MemoryCache(budget) for _ in range(12)]
     for number, one in enumerate(visitors):
         put(one, number)
-        assert room.taken <= room.bytes
+        assert budget.used_bytes <= budget.bytes
     assert [bool(held(one, number)) for number, one in enumerate(visitors)] == [False] * 2 + [True] * 10
 
 
-def test_using_something_keeps_it_whoever_it_belongs_to(room):
-    one, other = Memory(room), Memory(room)
+def test_using_something_keeps_it_whoever_it_belongs_to(budget):
+    one, other = MemoryCache(budget), MemoryCache(budget)
     put(one, 1, 2)
     put(other, 3, size=7_000_000)
     put(one, 1)
@@ -59,29 +59,29 @@ def test_using_something_keeps_it_whoever_it_belongs_to(room):
     assert held(other, 3, 4) == [3, 4]
 
 
-def test_what_is_larger_than_all_the_room_pushes_nothing_out(room):
-    one = Memory(room)
+def test_what_is_larger_than_all_the_room_pushes_nothing_out(budget):
+    one = MemoryCache(budget)
     put(one, 1)
     put(one, 2, size=11_000_000)
     assert held(one, 1, 2) == [1]
 
 
-def test_the_same_put_again_counts_once(room):
-    one = Memory(room)
+def test_the_same_put_again_counts_once(budget):
+    one = MemoryCache(budget)
     put(one, 1, 1, 1)
-    assert room.taken == 1_000_000
+    assert budget.used_bytes == 1_000_000
 
 
-def test_a_visitor_who_has_left_takes_no_room(room):
-    one = Memory(room)
+def test_a_visitor_who_has_left_takes_no_room(budget):
+    one = MemoryCache(budget)
     put(one, 1)
     del one
     gc.collect()
-    assert room.taken == 0
+    assert budget.used_bytes == 0
 
 
-def test_visitors_at_the_same_time_keep_within_the_room(room):
-    visitors = [Memory(room) for _ in range(8)]
+def test_visitors_at_the_same_time_keep_within_the_room(budget):
+    visitors = [MemoryCache(budget) for _ in range(8)]
 
     def work(one):
         for turn in range(200):
@@ -92,14 +92,14 @@ def test_visitors_at_the_same_time_keep_within_the_room(room):
         thread.start()
     for thread in threads:
         thread.join()
-    assert room.taken == room.bytes
-    assert all(len(one.kept) <= KEPT for one in visitors)
+    assert budget.used_bytes == budget.bytes
+    assert all(len(one.entries) <= MAX_ENTRIES for one in visitors)
 
 
-def test_a_file_is_read_again_only_where_it_was_written_to(room, tmp_path, monkeypatch):
+def test_a_file_is_read_again_only_where_it_was_written_to(budget, tmp_path, monkeypatch):
     reads = []
     monkeypatch.setattr(memory, "hash_file", lambda path: reads.append(path) or hash_file(path))
-    one, path = Memory(room), tmp_path / "a"
+    one, path = MemoryCache(budget), tmp_path / "a"
     path.write_bytes(b"one")
     assert one.content_hash(path) == one.content_hash(path) == hash_file(path)
     assert len(reads) == 1
@@ -107,15 +107,15 @@ def test_a_file_is_read_again_only_where_it_was_written_to(room, tmp_path, monke
     assert one.content_hash(path) == hash_file(path)
 
 
-def test_what_is_kept_of_a_file(room, tmp_path):
-    one, path = Memory(room), tmp_path / "a"
+def test_what_is_kept_of_a_file(budget, tmp_path):
+    one, path = MemoryCache(budget), tmp_path / "a"
     path.write_bytes(b"one")
     own = key(1)._replace(content=hash_file(path))
     one.put(own, 1, 1)
     put(one, 2)
-    assert one.of(path) == [own]
-    assert one.of(tmp_path / "gone") == []
+    assert one.keys_of(path) == [own]
+    assert one.keys_of(tmp_path / "gone") == []
 
 
 def test_without_a_word_memories_share_the_room_of_the_process():
-    assert Memory().room is Memory().room is shared_room()
+    assert MemoryCache().budget is MemoryCache().budget is shared_budget()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from grounding.answer import Answer
-from grounding.app.plots import COLOURS, board_figure, empty_figure, growing_figure
-from grounding.app.state import Asked
+from grounding.app.plots import COLOURS, draw_empty, draw_growing, draw_results
+from grounding.app.state import QueryResult
 from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
@@ -13,7 +13,7 @@ from grounding.segments.hard_negatives import HardNegative
 
 def score_figure(answer, chosen=0):
     """Figure of one answer."""
-    return board_figure([Asked(answer)], 0, chosen)
+    return draw_results([QueryResult(answer)], 0, chosen)
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_the_curve_tells_the_time_at_the_pointer_and_what_is_marked_there(answer
 
 
 def test_each_query_has_a_colour_and_a_marker_and_the_active_one_is_on_top(answer):
-    asked = [Asked(answer, slot=slot) for slot in range(5)]
-    curves = board_figure(asked, active=1).data[:5]
+    asked = [QueryResult(answer, slot=slot) for slot in range(5)]
+    curves = draw_results(asked, active=1).data[:5]
     assert len({curve.line.color for curve in curves}) == 5
     assert len({curve.marker.symbol for curve in curves}) == 5
     assert curves[-1].line.color == COLOURS[1]
@@ -116,18 +116,18 @@ def test_each_query_has_a_colour_and_a_marker_and_the_active_one_is_on_top(answe
 
 
 def test_the_segments_are_those_of_the_active_query(answer):
-    other = Asked(dataclasses.replace(answer, segments=[Segment(5.0, 6.0, 0.9)], hard_negatives=[]), slot=1)
-    figure = board_figure([Asked(answer), other], active=1)
+    other = QueryResult(dataclasses.replace(answer, segments=[Segment(5.0, 6.0, 0.9)], hard_negatives=[]), slot=1)
+    figure = draw_results([QueryResult(answer), other], active=1)
     assert spans(figure) == [(5.0, 6.0)]
     assert len(figure.data) == 2
     assert figure.layout.meta["segment"] == [5.0, 6.0]
 
 
 def test_the_baseline_is_dashed_and_there_only_on_demand(answer):
-    asked = [Asked(answer, baseline=dataclasses.replace(answer, scores=answer.scores / 2))]
-    names = [trace.name for trace in board_figure(asked).data]
+    asked = [QueryResult(answer, baseline=dataclasses.replace(answer, scores=answer.scores / 2))]
+    names = [trace.name for trace in draw_results(asked).data]
     assert "without hard-negative mining" not in names
-    drawn = {trace.name: trace for trace in board_figure(asked, compare=True).data}["without hard-negative mining"]
+    drawn = {trace.name: trace for trace in draw_results(asked, compare=True).data}["without hard-negative mining"]
     assert drawn.line.dash
     assert np.allclose(drawn.y, answer.scores / 2)
 
@@ -139,18 +139,18 @@ def test_a_visitor_s_markup_is_no_markup(answer):
 
 def test_a_growing_curve_leaves_room_for_the_rest():
     video = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.zeros((3, 1)), 1.5, "x")
-    figure = growing_figure(video, [0.1, 0.2, 0.3], 60.0)
+    figure = draw_growing(video, [0.1, 0.2, 0.3], 60.0)
     assert list(figure.data[0].y) == [0.1, 0.2, 0.3]
     assert tuple(figure.layout.xaxis.range) == (0, 60.0)
     assert spans(figure) == [(1.0, 60.0)]
 
 
 def test_the_background_is_the_page_s_own(answer):
-    for figure in (score_figure(answer), empty_figure()):
+    for figure in (score_figure(answer), draw_empty()):
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_before_there_is_a_curve_the_plot_says_what_to_do():
-    figure = empty_figure()
+    figure = draw_empty()
     assert not figure.data
     assert "describe what happens" in figure.layout.annotations[0].text.replace("<br>", " ")

@@ -5,10 +5,10 @@ import re
 import cv2
 import numpy as np
 
-from grounding.app.thumbnails import BOX, COLUMNS, STRIP, TILE, Film, Projector, strip
+from grounding.app.thumbnails import BOX, COLUMNS, MAX_TILES, TILE, ThumbnailCollector, Thumbnails, render_sheet
 from grounding.video.reader import Frame
-from tests.boards import film
 from tests.clips import BLUE, GREEN, RED, plain
+from tests.states import make_thumbnails
 
 
 def picture(uri):
@@ -21,28 +21,28 @@ def near(image, colour):
 
 
 def sheet(made):
-    return json.loads(re.search(r"data-sheet='(.*?)'", strip(made))[1])
+    return json.loads(re.search(r"data-sheet='(.*?)'", render_sheet(made))[1])
 
 
 def test_a_thumbnail_is_the_one_nearest_in_time():
-    assert near(picture(film().picture(0.2)), RED)
-    assert near(picture(film().picture(3.1)), GREEN)
-    assert near(picture(film().picture(99)), BLUE)
+    assert near(picture(make_thumbnails().uri_at(0.2)), RED)
+    assert near(picture(make_thumbnails().uri_at(3.1)), GREEN)
+    assert near(picture(make_thumbnails().uri_at(99)), BLUE)
 
 
 def test_a_thumbnail_keeps_its_shape_and_is_small():
-    projector = Projector()
+    projector = ThumbnailCollector()
     projector.add([Frame(0.0, plain(RED, (1080, 1920))), Frame(1.0, plain(RED, (1920, 1080)))])
-    wide, tall = (picture(projector.film().picture(time)) for time in (0, 1))
+    wide, tall = (picture(projector.thumbnails().uri_at(time)) for time in (0, 1))
     assert wide.shape[:2] == (135, 240)
     assert tall.shape[:2] == (160, 90)
     assert BOX == (240, 160)
 
 
 def test_a_long_film_is_thinned_evenly():
-    projector = Projector(most=8)
+    projector = ThumbnailCollector(most=8)
     projector.add(Frame(float(second), plain(RED)) for second in range(40))
-    times = np.array(projector.film().timestamps)
+    times = np.array(projector.thumbnails().timestamps)
     assert len(times) <= 8
     assert times[0] == 0
     assert times[-1] >= 32
@@ -50,20 +50,20 @@ def test_a_long_film_is_thinned_evenly():
 
 
 def test_the_strip_tells_where_each_frame_is():
-    told = sheet(film())
+    told = sheet(make_thumbnails())
     assert told["times"] == [place / 2 for place in range(12)]
-    image = picture(re.search(r"src='(.*?)'", strip(film()))[1])
+    image = picture(re.search(r"src='(.*?)'", render_sheet(make_thumbnails()))[1])
     assert image.shape == (TILE[1], TILE[0] * COLUMNS, 3)
     fifth = image[:, 4 * TILE[0] : 5 * TILE[0]]
     assert near(fifth[20:60, 20:100], GREEN)
 
 
 def test_the_strip_of_a_long_film_is_bounded():
-    pictures = film().pictures
-    long = Film(tuple(float(second) for second in range(3000)), pictures[:1] * 3000)
-    assert len(sheet(long)["times"]) == STRIP
+    pictures = make_thumbnails().jpegs
+    long = Thumbnails(tuple(float(second) for second in range(3000)), pictures[:1] * 3000)
+    assert len(sheet(long)["times"]) == MAX_TILES
     assert (sheet(long)["times"][0], sheet(long)["times"][-1]) == (0, 2999)
 
 
 def test_no_film_is_no_strip():
-    assert strip(Film()) == ""
+    assert render_sheet(Thumbnails()) == ""

@@ -10,7 +10,7 @@ import pytest
 from gradio.routes import App
 from gradio_client import Client, handle_file
 
-from grounding.app.page import build_page, goodbye
+from grounding.app.page import build_page, make_goodbye
 from tests.clips import colours
 
 
@@ -72,13 +72,13 @@ def test_examples_are_no_ones_to_delete(address):
 
 
 def test_features_and_answers_go_with_the_visitor_who_left():
-    page = build_page("small clips")
+    page = build_page()
     holder = App.create_app(page).state_holder
     kept = {block._id for block in page.blocks.values() if getattr(block, "stateful", False)}
     for session in ("one", "other"):
         for name in kept:
             holder[session][name] = "features"
-    goodbye(page)(SimpleNamespace(session_hash="one"))
+    make_goodbye(page)(SimpleNamespace(session_hash="one"))
     assert kept
     assert "one" not in holder  # not even Gradio's copy of the page's settings
     assert not holder["one"].state_data

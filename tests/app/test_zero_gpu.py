@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from grounding.app import zero_gpu as spaces
-from grounding.app.zero_gpu import LentEncoder, expected_seconds, lend, zero_gpu
+from grounding.app.zero_gpu import LentEncoder, estimate_seconds, import_spaces, lend_encoders
 from grounding.errors import EncoderError
 from tests.clips import RED, plain
 
@@ -59,12 +59,12 @@ def package(monkeypatch):
 
 def test_elsewhere_the_package_has_no_effect(package, monkeypatch):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
-    assert zero_gpu() is None
+    assert import_spaces() is None
 
 
 def test_on_zero_gpu_it_is_used(package, monkeypatch):
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    assert zero_gpu() is package
+    assert import_spaces() is package
 
 
 def test_a_lent_encoder_encodes_as_the_encoder_does(package):
@@ -79,7 +79,7 @@ def test_arrays_cross_between_processes_and_the_time_grows_with_the_frames(packa
     lent.encode([plain(RED)])
     lent.encode([plain(RED)] * 100)
     assert package.crossed == [np.ndarray] * 2
-    assert package.durations == [expected_seconds([1]), expected_seconds([1] * 100)]
+    assert package.durations == [estimate_seconds([1]), estimate_seconds([1] * 100)]
     assert package.durations[0] < package.durations[1]
 
 
@@ -87,7 +87,7 @@ def test_predictors_of_the_same_features_share_an_encoder_on_the_gpu(package, mo
     asked = []
     monkeypatch.setattr(spaces, "load_frame_encoder", lambda *arguments: asked.append(arguments) or Colour())
     predictors = [Reading("colour"), Reading("colour")]
-    lend(predictors, package)
+    lend_encoders(predictors, package)
     assert asked == [("colour", "cuda")]
     assert predictors[0].frame_encoder is predictors[1].frame_encoder
     assert isinstance(predictors[0].frame_encoder, LentEncoder)
@@ -101,6 +101,6 @@ def test_weights_that_cannot_be_had_do_not_stop_the_others(package, monkeypatch)
 
     monkeypatch.setattr(spaces, "load_frame_encoder", load)
     far, near = Reading("far"), Reading("colour")
-    lend([far, near], package)
+    lend_encoders([far, near], package)
     assert far.frame_encoder == "its own"
     assert isinstance(near.frame_encoder, LentEncoder)

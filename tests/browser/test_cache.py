@@ -4,13 +4,13 @@ import re
 
 from playwright.sync_api import expect
 
-from grounding.app import models as serving
+from grounding.app import models
 from grounding.features.disk_cache import FeatureCache
 from tests.browser.steps import ask, upload
 
 
 def test_it_is_answered_without_encoding_and_its_pictures_follow(tab, scenes, tmp_path, monkeypatch):
-    predictor = serving.load_predictor("embedded")
+    predictor = models.load_predictor("embedded")
     monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path))
     predictor.encode_video(scenes)
     monkeypatch.setattr(predictor, "grow_video", lambda path: 1 / 0)
@@ -19,5 +19,5 @@ def test_it_is_answered_without_encoding_and_its_pictures_follow(tab, scenes, tm
     expect(tab.locator("#message [role=status]")).to_contain_text("a cup of coffee")
     expect(tab.locator("#segments label").first).to_contain_text("0:07.")
     expect(tab.locator("#frames img").first).to_have_attribute("src", re.compile("^data:image/jpeg"))
-    expect(tab.locator("#film img")).to_be_attached()
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#thumbnails img")).to_be_attached()
+    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from grounding.app import find as finding
+from grounding.app import find
 from tests.browser.steps import answered, play_time, wait_for_time
 
 
@@ -39,16 +39,16 @@ def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
 
 
 def test_no_switch_where_there_is_nothing_to_compare_with(tab, scenes, monkeypatch):
-    monkeypatch.setattr(finding, "load_baseline", lambda config: None)
+    monkeypatch.setattr(find, "load_baseline", lambda config: None)
     answered(tab, scenes, "a rocket")
     expect(tab.get_by_label("Compare with the same model")).to_have_count(0)
 
 
 def test_the_switch_draws_the_other_curve_dashed_and_says_what_differs(tab, scenes, monkeypatch):
-    other = copy.copy(finding.load_predictor("embedded"))
+    other = copy.copy(find.load_predictor("embedded"))
     other.grounder = copy.deepcopy(other.grounder)
     other.grounder.bias.data += 1.0
-    monkeypatch.setattr(finding, "load_baseline", lambda config: other)
+    monkeypatch.setattr(find, "load_baseline", lambda config: other)
     answered(tab, scenes, "a rocket")
     place = play_time(tab)
     tab.get_by_label("Compare with the same model").check()

@@ -24,7 +24,7 @@ def test_the_work_stops_and_the_clip_goes(tab, tmp_path, monkeypatch):
     kept = Path(unquote(tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
     assert kept.is_file()
     ask(tab, "something green")
-    expect(tab.locator("#waiting")).to_contain_text("Looked at")
+    expect(tab.locator("#progress")).to_contain_text("Looked at")
     tab.close()
     until = time.monotonic() + 30
     while kept.exists() and time.monotonic() < until:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from grounding.app import models as serving
+from grounding.app import models
 from tests.browser.steps import Gated, ask, play_time, upload, wait_for_time
 from tests.clips import bad_file, colours
 
@@ -31,7 +31,7 @@ def test_a_second_query_does_not_encode_again(tab, scenes, monkeypatch):
     def no_encoding(*args):
         raise AssertionError("the clip was encoded again")
 
-    monkeypatch.setattr(serving.load_predictor("embedded"), "grow_video", no_encoding)
+    monkeypatch.setattr(models.load_predictor("embedded"), "grow_video", no_encoding)
     tab.fill("#query textarea", "a rocket")
     tab.press("#query textarea", "Enter")
     expect(tab.locator("#message")).to_contain_text("a rocket")
@@ -61,17 +61,17 @@ def test_an_error_leaves_the_last_answer_and_the_video_alone(tab, scenes):
 
 def test_an_answer_about_a_clip_that_has_left_is_not_shown(tab, scenes, tmp_path, monkeypatch):
     """Another clip is dropped onto the page while one is at work, with no press on a button that would cancel."""
-    predictor = serving.load_predictor("embedded")
+    predictor = models.load_predictor("embedded")
     gated = Gated(predictor.frame_encoder)
     monkeypatch.setitem(predictor.__dict__, "frame_encoder", gated)
     upload(tab, scenes)
     ask(tab, "a cat")
-    expect(tab.locator("#waiting [role=progressbar]")).to_be_visible()
+    expect(tab.locator("#progress [role=progressbar]")).to_be_visible()
     tab.locator("#clip button[aria-label='Clear']").click()
     upload(tab, colours(tmp_path / "other.mp4"))
     expect(tab.locator("#clip video")).to_be_visible()
     gated.let_go(100)
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
     tab.wait_for_timeout(500)
     expect(tab.locator("#message [role=status]")).to_have_count(0)
     expect(tab.locator("#segments")).to_be_hidden()

@@ -6,8 +6,7 @@ import threading
 import pytest
 from playwright.sync_api import expect
 
-from grounding.app import find as finding
-from grounding.app import models as serving
+from grounding.app import find, models
 from tests.browser.steps import Gated, answered, ask, upload
 from tests.clips import colours
 
@@ -15,10 +14,10 @@ from tests.clips import colours
 @pytest.fixture
 def gated(monkeypatch):
     """The encoder of the served checkpoint, which waits before each chunk."""
-    predictor = serving.load_predictor("embedded")
+    predictor = models.load_predictor("embedded")
     encoder = Gated(predictor.frame_encoder)
     monkeypatch.setitem(predictor.__dict__, "frame_encoder", encoder)
-    monkeypatch.setattr(finding, "REDRAW", 0.0)
+    monkeypatch.setattr(find, "REDRAW", 0.0)
     yield encoder
     encoder.let_go(100)
 
@@ -45,7 +44,7 @@ def at_work(tab, clip, gated):
     upload(tab, clip)
     ask(tab, "something green")
     gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15")
+    expect(tab.locator("#progress")).to_contain_text("Looked at 0:15")
     return children()
 
 
@@ -61,20 +60,20 @@ def given_up(tab, decoding):
 def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
     upload(tab, long)
     ask(tab, "something green")
-    expect(tab.locator("#waiting")).to_contain_text("Loading the model")
+    expect(tab.locator("#progress")).to_contain_text("Loading the model")
     gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:15 of 0:48, about")
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_attribute("aria-valuenow", "32")
+    expect(tab.locator("#progress")).to_contain_text("Looked at 0:15 of 0:48, about")
+    expect(tab.locator("#progress [role=progressbar]")).to_have_attribute("aria-valuenow", "32")
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(1)
     expect(tab.locator("#plot .xtick").last).to_contain_text("0:45")  # room for the rest
     first = tab.locator("#plot .js-plotly-plot").evaluate("it => it.calcdata[0].length")
     gated.let_go()
-    expect(tab.locator("#waiting")).to_contain_text("Looked at 0:31 of 0:48")
+    expect(tab.locator("#progress")).to_contain_text("Looked at 0:31 of 0:48")
     tab.wait_for_function("n => document.querySelector('#plot .js-plotly-plot').calcdata[0].length > n", arg=first)
     expect(tab.locator("#segments")).to_be_hidden()
     gated.let_go()
     expect(tab.locator("#message [role=status]")).to_contain_text("something green")
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
     expect(tab.locator("#cancel")).to_be_hidden()
 
 
@@ -84,8 +83,8 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
     expect(tab.locator("html")).to_have_class(re.compile("stopping"))
     gated.let_go()
     expect(tab.locator("#message")).to_contain_text("Stopped")
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
-    expect(tab.locator("#waiting .error")).to_have_count(0)
+    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#progress .error")).to_have_count(0)
     expect(tab.locator("#cancel")).to_be_hidden()
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
     assert given_up(tab, decoding) and gated.calls <= 3  # chunks, of eight
@@ -96,13 +95,13 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
 def test_what_is_asked_while_a_cancelled_work_still_ends_is_answered(tab, long, gated):
     upload(tab, long)
     ask(tab, "something green")
-    expect(tab.locator("#waiting")).to_contain_text("Loading the model")
+    expect(tab.locator("#progress")).to_contain_text("Loading the model")
     tab.get_by_role("button", name="Cancel").click()
     expect(tab.locator("html")).to_have_class(re.compile("stopping"))
     ask(tab, "something red")
     gated.let_go(100)
     expect(tab.locator("#message [role=status]")).to_contain_text("something red")
-    expect(tab.locator("#waiting .error")).to_have_count(0)
+    expect(tab.locator("#progress .error")).to_have_count(0)
     expect(tab.locator(".toast-body")).to_have_count(0)
 
 
@@ -110,9 +109,9 @@ def test_what_is_asked_while_a_cancelled_work_still_ends_is_answered(tab, long, 
 def test_another_clip_is_answered_while_the_work_on_the_last_one_still_ends(tab, longer, scenes, gated, press):
     upload(tab, longer)
     ask(tab, "something green")
-    expect(tab.locator("#waiting")).to_contain_text("Loading the model")
+    expect(tab.locator("#progress")).to_contain_text("Loading the model")
     tab.locator("#clip button[aria-label='Clear']").click()
-    expect(tab.locator("#waiting .working")).to_have_count(0)
+    expect(tab.locator("#progress .working")).to_have_count(0)
     upload(tab, scenes)
     tab.fill("#query textarea", "a cat")
     tab.click("#find") if press == "button" else tab.press("#query textarea", "Enter")
@@ -127,7 +126,7 @@ def test_an_example_ends_the_work_on_the_clip_before(tab, longer, gated):
     expect(tab.locator("#query textarea")).to_have_value("A man with a camera")
     tab.wait_for_timeout(1000)  # until it is asked
     gated.let_go(2)
-    expect(tab.locator("#waiting")).to_contain_text("of 0:27")
+    expect(tab.locator("#progress")).to_contain_text("of 0:27")
     gated.let_go(100)
     expect(tab.locator("#message [role=status]")).to_contain_text("A man with a camera")
 
@@ -135,7 +134,7 @@ def test_an_example_ends_the_work_on_the_clip_before(tab, longer, gated):
 def test_a_clip_that_is_taken_away_stops_the_work_too(tab, longer, gated):
     decoding = at_work(tab, longer, gated)
     tab.locator("#clip button[aria-label='Clear']").click()
-    expect(tab.locator("#waiting [role=progressbar]")).to_have_count(0)
+    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
     gated.let_go()
     assert given_up(tab, decoding) and gated.calls <= 3  # chunks, of eight
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
@@ -147,10 +146,10 @@ def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, chromium, add
     other.goto(address)
     upload(other, long)
     ask(other, "something green")
-    expect(other.locator("#waiting")).to_contain_text("Loading the model")
+    expect(other.locator("#progress")).to_contain_text("Loading the model")
     upload(tab, scenes)
     ask(tab, "a cat")
-    expect(tab.locator("#waiting")).to_contain_text("one other before you")
+    expect(tab.locator("#progress")).to_contain_text("one other before you")
     tab.get_by_role("button", name="Cancel").click()
     expect(tab.locator("#message")).to_contain_text("Stopped")
     gated.let_go(3)
@@ -170,9 +169,9 @@ def test_whoever_leaves_frees_the_place_for_those_behind(tab, chromium, address,
         page.goto(address)
         upload(page, clip)
         ask(page, "a cat")
-        expect(page.locator("#waiting")).to_contain_text(told)
+        expect(page.locator("#progress")).to_contain_text(told)
     second.context.close()
-    expect(tab.locator("#waiting")).to_contain_text("one other before you")
+    expect(tab.locator("#progress")).to_contain_text("one other before you")
     gated.let_go(100)
     expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
     first.context.close()

@@ -6,7 +6,7 @@ import torch
 
 from grounding import __main__ as cli
 from grounding import predictor as predictors
-from grounding.app import models as serving
+from grounding.app import models
 from grounding.encoders.oom_fallback import ThriftyEncoder
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.streaming import encode_frames
@@ -132,7 +132,7 @@ def _full_gpu(encoder):
 
 
 def test_the_page_says_so(on_gpu):
-    assert "no memory left: frames encoded on the CPU" in serving.described(on_gpu)
+    assert "no memory left: frames encoded on the CPU" in models.describe_model(on_gpu)
 
 
 def test_the_command_line_says_so_and_answers(on_gpu, scenes, monkeypatch, capsys):

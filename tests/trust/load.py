@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from gradio_client import Client, handle_file
 
-from grounding.app.temp_folder import own_home
+from grounding.app.temp_folder import temp_folder
 from tests.clips import write_scenes, write_video
 from tests.trust.report import Row
 from tests.trust.served import App, eventually, only_here, served
@@ -216,7 +216,7 @@ def trial(work: Path, plan: Plan) -> list[Row]:
 def swept(folder: Path) -> bool:
     """Whether the next process leaves nothing of one that was killed."""
     before = set(folder.glob("grounding-*/*/"))
-    with patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder)), own_home(60.0):
+    with patch.dict(os.environ, GRADIO_TEMP_DIR=str(folder)), temp_folder(60.0):
         return bool(before) and not any(path.exists() for path in before)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from grounding.answer import Answer
-from grounding.app import handlers as events
+from grounding.app import handlers
 from grounding.app.exports import write_results
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
@@ -22,8 +22,8 @@ from grounding.isolation.worker_pool import WorkerPool
 from grounding.segments.find import Segment
 from grounding.video.clips import cut_clip, make_preview
 from grounding.video.limits import DecodeLimits
-from tests.boards import board
 from tests.clips import write_video
+from tests.states import make_state
 from training.export import export, write_log
 from training.features import write_features
 from training.files import write_whole
@@ -87,11 +87,11 @@ def test_a_cut(out, clip):
 
 
 def test_the_page_says_it_beside_the_input(monkeypatch, out, clip):
-    monkeypatch.setattr(events.visitors(), "folder", lambda session: out)
+    monkeypatch.setattr(handlers.visitor_files(), "make_folder", lambda session: out)
     pool = WorkerPool(DecodeLimits())  # who make the preview, and have no more room than we
     monkeypatch.setattr(client, "get_pool", lambda: pool)
     with full_disk(64):
-        shown = [events.results(board()), events.playable(str(clip), lambda share, desc: None)]
+        shown = [handlers.export_results(make_state()), handlers.check_upload(str(clip), lambda share, desc: None)]
     pool.kill()
     assert all("be written" in screen.message and 'role="alert"' in screen.message for screen in shown)
 
@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_made(monkeypatch):
 
     monkeypatch.setattr("grounding.app.visitor_files.Path.mkdir", full)
     with pytest.raises(GroundingError, match="make room"):
-        events.visitors().folder("a")
+        handlers.visitor_files().make_folder("a")
 
 
 def test_a_checkpoint_leaves_the_old_one(out):

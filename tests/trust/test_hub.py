@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
 import pytest
+from grounding.app.choosing import weights_at_hand
 from huggingface_hub import constants, hf_api
 
-from grounding.app.choosing import weights_at_hand
 from grounding.encoders import hub as client
 from grounding.errors import EncoderError
 

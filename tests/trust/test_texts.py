@@ -7,14 +7,15 @@ import json
 
 import pytest
 
-from grounding.app.exports import FORMULA, segments_csv, to_html, to_json
-from grounding.app.inspection import inspection
-from grounding.app.markup import done, problem, query_label
-from grounding.app.plots import board_figure
+from grounding.app.exports import csv_from_segments, html_from_figure, json_from_answers
+from grounding.app.inspection import render_inspection
+from grounding.app.markup import label_query, render_answer, render_error
+from grounding.app.plots import draw_results
 from grounding.encoders.queries import check_query
 from grounding.errors import QueryError, VideoError
+from grounding.exports.table import FORMULA
 from grounding.video.clips import name_cut
-from tests.boards import answer, board
+from tests.states import make_answer, make_state
 from tests.trust.texts import NAMES, QUERIES
 
 
@@ -31,25 +32,27 @@ def accepted() -> list[str]:
 
 @pytest.mark.parametrize("query", accepted(), ids=range(len(accepted())))
 def test_a_query_is_text_wherever_the_page_shows_it(query):
-    shown = board(query)
-    label = query_label(shown.shown, shown)
-    name = board_figure(shown.asked).data[0].name
-    for text in (done(answer(query), "embedded"), name):
+    shown = make_state(query)
+    label = label_query(shown.result, shown)
+    name = draw_results(shown.asked).data[0].name
+    for text in (render_answer(make_state(query)), name):
         inside = text.split("“")[-1].split("”")[0] if "“" in text else text
         assert "<" not in inside and ">" not in inside
-    for text in (done(answer(query), "embedded"), label, html.unescape(name), inspection(shown)):
+    for text in (render_answer(make_state(query)), label, html.unescape(name), render_inspection(shown)):
         assert not any(ord(one) < 32 or "\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069" for one in text)
 
 
 @pytest.mark.parametrize("query", accepted(), ids=range(len(accepted())))
 def test_a_query_is_data_in_the_files_that_are_taken_away(query):
-    rows = list(csv.reader(io.StringIO(segments_csv([answer(query)], f"{query}.mp4"), newline="")))
+    rows = list(csv.reader(io.StringIO(csv_from_segments([make_answer(query)], f"{query}.mp4"), newline="")))
     assert not any(cell.lstrip(" ").startswith(FORMULA) for row in rows for cell in row[:3])
-    assert json.loads(to_json([answer(query)], query))[0]["query"] == query
+    assert json.loads(json_from_answers([make_answer(query)], query))[0]["query"] == query
 
 
 def test_the_plot_as_html_holds_no_markup_of_a_visitor():
-    page = to_html(board_figure(board("</script><script>alert(1)</script>").asked), "</title><script>alert(1)</script>")
+    page = html_from_figure(
+        draw_results(make_state("</script><script>alert(1)</script>").results), "</title><script>alert(1)</script>"
+    )
     assert "<script>alert(1)" not in page
 
 
@@ -62,4 +65,4 @@ def test_a_name_becomes_a_plain_one_for_files_that_are_handed_out(name):
 
 
 def test_an_error_is_text_on_the_page():
-    assert "<img" not in problem(VideoError("'<img src=x onerror=alert(1)>.mp4' is no video."))
+    assert "<img" not in render_error(VideoError("'<img src=x onerror=alert(1)>.mp4' is no video."))

@@ -121,7 +121,7 @@
   // The frame at the pointer
 
   function tile(seconds) {
-    const sheet = one("#film img");
+    const sheet = one("#thumbnails img");
     const picture = document.createElement("div");
     if (!sheet) return picture;
     const { times, columns, width, height } = JSON.parse(sheet.dataset.sheet);
@@ -212,7 +212,7 @@
 
   // A cancel takes until the frames at hand are encoded; meanwhile the page says so.
   function settle() {
-    if (!one("#waiting .working")) document.documentElement.classList.remove("stopping");
+    if (!one("#progress .working")) document.documentElement.classList.remove("stopping");
   }
 
   new MutationObserver(() => (bind(), hush(), settle())).observe(document, { childList: true, subtree: true });

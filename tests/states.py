@@ -1,17 +1,17 @@
-"""Answers and boards made up on the spot."""
+"""Answers and states of the page made up on the spot."""
 
 import numpy as np
 
 from grounding.answer import Answer
-from grounding.app.state import Asked, Board
-from grounding.app.thumbnails import Projector
+from grounding.app.state import ClipState, QueryResult
+from grounding.app.thumbnails import ThumbnailCollector, Thumbnails
 from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 from grounding.video.reader import Frame
 from tests.clips import BLUE, GREEN, RED, plain
 
 
-def answer(query: str = "something green", checkpoint: str = "embedded", lift: float = 0.0) -> Answer:
+def make_answer(query: str = "something green", checkpoint: str = "embedded", lift: float = 0.0) -> Answer:
     """Six seconds, two frames a second, with two segments; `lift` is added to every score."""
     return Answer(
         query=query,
@@ -28,22 +28,22 @@ def answer(query: str = "something green", checkpoint: str = "embedded", lift: f
     )
 
 
-def asked(query: str = "something green", baseline: bool = False, **more: object) -> Asked:
+def make_result(query: str = "something green", baseline: bool = False, **more: object) -> QueryResult:
     """An answer with similarities of a tenth per second, and perhaps a baseline whose scores are 0.2 higher."""
     similarities = tuple(np.linspace(0, 0.55, 12) for _ in range(2))
-    return Asked(answer(query, **more), similarities, answer(query, lift=0.2) if baseline else None)
+    return QueryResult(make_answer(query, **more), similarities, make_answer(query, lift=0.2) if baseline else None)
 
 
-def film():
+def make_thumbnails() -> Thumbnails:
     """Red, green and blue, two seconds each."""
-    projector = Projector()
-    projector.add(Frame(place / 2, plain((RED, GREEN, BLUE)[place // 4])) for place in range(12))
-    return projector.film()
+    collector = ThumbnailCollector()
+    collector.add(Frame(place / 2, plain((RED, GREEN, BLUE)[place // 4])) for place in range(12))
+    return collector.thumbnails()
 
 
-def board(*queries: str, baseline: bool = False) -> Board:
-    """A board with these queries, asked one after another."""
-    made = Board("clip.mp4", film())
+def make_state(*queries: str, baseline: bool = False) -> ClipState:
+    """A clip's state with these queries, asked one after another."""
+    state = ClipState("clip.mp4", make_thumbnails())
     for query in queries or ("something green",):
-        made = made.add(asked(query, baseline))
-    return made
+        state = state.add(make_result(query, baseline))
+    return state

@@ -1,0 +1,154 @@
+"""What stands on the page, and where."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+
+from grounding.app.clip_limits import clip_limits
+from grounding.app.models import default_checkpoint, list_choices
+from grounding.app.page_update import PageUpdate
+from grounding.app.plots import draw_empty
+
+EXAMPLES = Path(__file__).resolve().parent / "examples"
+TITLE = """# Find a moment in a video by describing it
+Every sampled frame gets a matching score. No segment proposals, no training on timestamps."""
+
+Parts = dict[str, gr.components.Component]  # of a PageUpdate, by name
+
+
+class Inputs(NamedTuple):
+    """What a visitor fills in."""
+
+    video: gr.Video
+    query: gr.Textbox
+    button: gr.Button
+    cancel: gr.Button
+    checkpoint: gr.Radio
+    top_k: gr.Slider
+
+
+class Controls(NamedTuple):
+    """What a visitor presses to look around in an answer."""
+
+    remove: gr.Button
+    play: gr.Button
+    cut: gr.Button
+    results: gr.Button
+    picture: gr.Button
+
+
+class Layout(NamedTuple):
+    """All that events read and write."""
+
+    inputs: Inputs
+    controls: Controls
+    parts: PageUpdate
+    examples: list[gr.Examples]
+
+
+def add_layout(kept: float) -> Layout:
+    """Adds the whole view of a clip to the page that is being built; states last `kept` seconds unused."""
+    gr.Markdown(TITLE, elem_id="title")
+    hidden = add_hidden(kept)
+    with gr.Row(elem_id="table"):
+        with gr.Column(scale=2, min_width=300, elem_id="given"):
+            given, said = add_inputs()
+            lists, controls = add_lists()
+            inputs = Inputs(*given, *add_model())
+        with gr.Column(scale=3, min_width=300, elem_id="found"):
+            pictures = add_pictures()
+            examples = add_examples(inputs)
+    return Layout(inputs, controls, PageUpdate(**hidden, **said, **lists, **pictures), examples)
+
+
+def add_hidden(kept: float) -> Parts:
+    """What the page keeps without showing it."""
+    return {
+        "state": gr.State(None, time_to_live=kept),
+        "clip": gr.State(None, time_to_live=kept),
+        "memory": gr.State(None, time_to_live=kept),
+        "span": gr.JSON(visible="hidden"),
+        "thumbnails": gr.HTML(elem_id="thumbnails"),
+        "swatches": gr.HTML(elem_id="swatches"),
+    }
+
+
+def add_inputs() -> tuple[list[gr.components.Component], Parts]:
+    """The column on the left: the first of the inputs, and what is said beside them."""
+    video = gr.Video(label=f"Clip ({clip_limits()})", elem_id="clip", height=270, sources=["upload"])
+    preview = gr.Video(
+        label="Preview: browsers cannot play the clip itself",
+        elem_id="preview",
+        height=270,
+        interactive=False,
+        visible=False,
+        buttons=[],
+    )
+    query = gr.Textbox(label="What happens?", placeholder="a dog catches a frisbee", elem_id="query", max_lines=2)
+    button = gr.Button("Find the moment", variant="primary", elem_id="find")
+    said = {"preview": preview, "progress": gr.HTML(elem_id="progress")}
+    cancel = gr.Button("Cancel", variant="secondary", elem_id="cancel")
+    said["message"] = gr.HTML(elem_id="message")
+    return [video, query, button, cancel], said
+
+
+def add_model() -> tuple[gr.Radio, gr.Slider]:
+    """The rest of the inputs, which few visitors change."""
+    with gr.Accordion("Model and number of segments", open=False, elem_id="model"):
+        checkpoint = gr.Radio(list_choices(), value=default_checkpoint(), label="Checkpoint", elem_id="checkpoint")
+        return checkpoint, gr.Slider(1, 10, value=5, step=1, label="Segments at most")
+
+
+def add_lists() -> tuple[Parts, Controls]:
+    """Below what is given: the queries so far, and the active one's segments."""
+    with gr.Column(visible=False, elem_id="answers") as answers:
+        queries = gr.Radio([], label="Queries on this clip", elem_id="queries")
+        remove = gr.Button("Remove this query", size="sm", elem_id="remove")
+        segments = gr.Radio([], label="Segments, best first", elem_id="segments")
+        with gr.Row(elem_id="player"):
+            play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
+            gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)
+        with gr.Accordion("Take it away", open=False, elem_id="away"):
+            with gr.Row():
+                cut = gr.Button("Segment as mp4", size="sm", min_width=120)
+                results = gr.Button("Results as JSON, CSV, HTML", size="sm", min_width=120)
+                picture = gr.Button("Plot as PNG", size="sm", min_width=120)
+            files = gr.Files(label="Ready to be saved", visible=False, interactive=False, elem_id="files")
+    parts = {"answers": answers, "queries": queries, "segments": segments, "files": files}
+    return parts, Controls(remove, play, cut, results, picture)
+
+
+def add_pictures() -> Parts:
+    """The column on the right: the curves, and the frames of the chosen segment with those around it."""
+    plot = gr.Plot(draw_empty(), label="Matching score over time", elem_id="plot", show_label=False)
+    with gr.Column(visible=False, elem_id="inspection") as inspection:
+        compare = gr.Checkbox(
+            label="Compare with the same model trained without hard-negative mining",
+            visible=False,
+            elem_id="compare",
+            container=False,
+        )
+        frames = gr.HTML(elem_id="frames")
+    return {"plot": plot, "inspection": inspection, "compare": compare, "frames": frames}
+
+
+def add_examples(inputs: Inputs) -> list[gr.Examples]:
+    """Example clips, each with its queries."""
+    with gr.Column(elem_id="examples"):
+        return [
+            gr.Examples(
+                [[str(EXAMPLES / entry["file"]), query] for query in entry["queries"]],
+                [inputs.video, inputs.query],
+                label=entry["title"],
+                example_labels=entry["queries"],
+                api_visibility="private",
+            )
+            for entry in read_examples()
+        ]
+
+
+def read_examples() -> list[dict]:
+    """The example clips, as examples/make.py lists them."""
+    return json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
