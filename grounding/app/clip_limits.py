@@ -25,7 +25,7 @@ class ClipLimits:
 
 
 def limits_from_env() -> ClipLimits:
-    """The limits as the environment says. Raises GroundingError where that is no positive positive_from_env."""
+    """The limits as the environment says. Raises GroundingError where that is no positive number."""
     return ClipLimits(
         positive_from_env(MEGABYTES, ClipLimits.megabytes), positive_from_env(SECONDS, ClipLimits.seconds)
     )

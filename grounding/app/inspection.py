@@ -43,10 +43,10 @@ def describe_hardest(state: ClipState) -> str:
     place = "before it starts" if hardest.side == "before" else "after it ends"
     return (
         f"For “{html.escape(shorten(escape_unprintable(state.result.answer.query), 80))}”, "
-        f"{format_clock(segment.start)} to {format_clock(segment.end)}, the frame that came closest to fooling the model is at "
-        f"<b>{format_clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its similarity to the "
-        f"moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where the moment itself "
-        f"scores {mean_inside(state, state.result.answer.scores):.2f}."
+        f"{format_clock(segment.start)} to {format_clock(segment.end)}, the frame that came closest to fooling the "
+        f"model is at <b>{format_clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its "
+        f"similarity to the moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where "
+        f"the moment itself scores {mean_inside(state, state.result.answer.scores):.2f}."
     )
 
 

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
 import pytest
-from grounding.app.choosing import weights_at_hand
 from huggingface_hub import constants, hf_api
 
+from grounding.app.models import locate_weights
 from grounding.encoders import hub as client
 from grounding.errors import EncoderError
 
@@ -54,7 +54,7 @@ def test_a_hub_that_never_answers_is_given_up_and_the_ways_out_are_named(silent)
 
 def test_a_hub_that_never_answers_holds_up_no_start(silent, monkeypatch):
     monkeypatch.setattr(client, "HUB_TIMEOUT", 60.0)
-    assert weights_at_hand("open_clip:ViT-B-32-quickgelu:openai", patience=0.2) is None
+    assert locate_weights("open_clip:ViT-B-32-quickgelu:openai", patience=0.2) is None
     silent.accept()[0].close()
 
 

@@ -34,7 +34,7 @@ def accepted() -> list[str]:
 def test_a_query_is_text_wherever_the_page_shows_it(query):
     shown = make_state(query)
     label = label_query(shown.result, shown)
-    name = draw_results(shown.asked).data[0].name
+    name = draw_results(shown.results).data[0].name
     for text in (render_answer(make_state(query)), name):
         inside = text.split("“")[-1].split("”")[0] if "“" in text else text
         assert "<" not in inside and ">" not in inside
