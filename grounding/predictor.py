@@ -28,7 +28,7 @@ from grounding.isolation.worker_pool import get_pool
 from grounding.model import Grounder
 from grounding.scoring import LastFrames, embed
 from grounding.segments.hard_negatives import measure_moment_similarity
-from grounding.video.reader import check_file
+from grounding.video.container import check_file
 
 
 class Predictor:

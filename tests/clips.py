@@ -170,3 +170,24 @@ def turned(path: Path, out: Path, quarters: int = 1) -> Path:
     data[matrix : matrix + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     out.write_bytes(data)
     return out
+
+
+def frames_at(path: Path, times: list[float], short_side: int = 336) -> list[np.ndarray]:
+    """The pictures on screen at `times` (seconds), each (H, W, 3) RGB, by a pass over all frames."""
+    from grounding.video.reader import FrameReader
+
+    shown: dict[float, np.ndarray] = {}
+    for start, _, get_image in FrameReader(path, 1.0, short_side).read_timed():
+        due = [time for time in times if time >= start - 1e-3]
+        shown |= dict.fromkeys(due, get_image()) if due else {}
+    return [shown[time] for time in times]
+
+
+def leave_one_way(monkeypatch, way: str) -> None:
+    """Leaves FrameReader one way to decode: "planned", "opencv" or "pyav"."""
+    from grounding.video import reader
+
+    if way != "planned":
+        monkeypatch.setattr(reader, "make_plan", lambda *_: None)
+    if way == "pyav":
+        monkeypatch.setattr(reader.OpenCVDecoder, "can_decode", lambda *_: False)

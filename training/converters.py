@@ -92,7 +92,7 @@ def read_msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
             wanted = entry["split"] in split
         if wanted:
             reader = FrameReader(clips.parent / "videos" / name, rate=1.0)
-            for _ in reader.timed():
+            for _ in reader.read_timed():
                 pass
             yield from ((name, reader.duration, query, 0.0, reader.duration) for query in captions)
 

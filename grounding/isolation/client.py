@@ -15,9 +15,9 @@ import numpy as np
 from grounding.files import make_preview_name, remove_parts_on_error
 from grounding.isolation.protocol import Message
 from grounding.isolation.worker_pool import Check, get_pool
-from grounding.video.container import VideoInfo
 from grounding.video.damage import Span
 from grounding.video.media_info import MediaInfo
+from grounding.video.probe import VideoInfo
 from grounding.video.reader import SHORT_SIDE, Frame, check_rate
 
 Progress = Callable[..., None]
@@ -48,17 +48,20 @@ class IsolatedReader:
                 self.duration = fields["duration"]
                 if "end" in fields:
                     self.skipped = tuple(map(tuple, fields["skipped"]))
-                else:
-                    yield Frame(fields["timestamp"], np.frombuffer(payload, np.uint8).reshape(fields["shape"]))
+                    return
+                if "shape" in fields:  # otherwise the last picture stands still
+                    image = np.frombuffer(payload, np.uint8).reshape(fields["shape"])
+                yield Frame(fields["timestamp"], image)
 
     def _start(self) -> Generator[Message, None, None]:
         arguments = {"path": str(self.path.absolute()), "rate": self.rate, "short_side": self.short_side}
         return get_pool().run("frames", self.path.name, arguments, self._check)
 
 
-def read_length(path: Path) -> float:
-    """As timeline.read_length, in a worker."""
-    return _run("length", path, {"path": str(path.absolute())})["length"]
+def probe_video(path: str | Path, check: Check | None = None) -> VideoInfo:
+    """What one look at a video tells, see probe.probe_video, in a worker."""
+    path = Path(path)
+    return VideoInfo(**_run("probe", path, {"path": str(path.absolute())}, check=check)["info"])
 
 
 def read_media_info(path: str | Path) -> MediaInfo:

@@ -41,7 +41,8 @@ class ParentChannel:
     """
 
     def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
-        self._stream, self._megabytes, self._last_sent, self._last_checked = stream, megabytes, 0.0, 0.0
+        self._stream, self._megabytes = stream, megabytes
+        self._last_sent, self._last_checked = time.monotonic(), 0.0
 
     def send(self, payload: memoryview | bytes = b"", **fields: Any) -> None:
         """Sends one message."""
@@ -78,16 +79,20 @@ def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int)
 
     reader = FrameReader(path, rate, short_side, channel.heartbeat)
     channel.send(info=asdict(reader.info))
+    last = None
     for timestamp, image in reader:
-        channel.send(image.data, timestamp=timestamp, duration=reader.duration, shape=image.shape)
+        # A picture that stands still is sent once.
+        fresh = {} if image is last else {"shape": image.shape}
+        channel.send(image.data if fresh else b"", timestamp=timestamp, duration=reader.duration, **fresh)
+        last = image
     return {"duration": reader.duration, "skipped": reader.skipped}
 
 
-def measure_length(channel: ParentChannel, path: str) -> Fields:
-    """See timeline.read_length."""
-    from grounding.video.timeline import read_length
+def probe_video(channel: ParentChannel, path: str) -> Fields:
+    """See probe.probe_video."""
+    from grounding.video.probe import probe_video
 
-    return {"length": read_length(Path(path))}
+    return {"info": asdict(probe_video(path, channel.heartbeat).info)}
 
 
 def read_media_info(channel: ParentChannel, path: str) -> Fields:
@@ -116,7 +121,7 @@ def list_jobs() -> dict[str, Callable[..., Fields]]:
     """What the parent may ask for, by name."""
     return {
         "frames": send_frames,
-        "length": measure_length,
+        "probe": probe_video,
         "media_info": read_media_info,
         "preview": make_preview,
         "cut": cut_clip,

@@ -6,22 +6,11 @@ from pathlib import Path
 
 from grounding.errors import VideoError
 from grounding.files import make_preview_name, make_safe_name
-from grounding.video.container import check_file, opened, tolerant
+from grounding.video.probe import probe_video
 from grounding.video.remux import remux
-from grounding.video.timeline import read_length
 from grounding.video.transcode import Quality, transcode
 
 QUALITY = Quality(short_side=480, crf=26, preset="ultrafast")
-EARLY = 0.1  # seconds; where the first frame comes later on the container's clock, a browser's time is not ours
-
-# The suffix decides which type a browser is told. Codecs by the name of their decoder.
-PLAYABLE = {
-    ".mp4": ("mp4", {"h264", "av1", "libdav1d"}, {"aac", "mp3"}),
-    ".m4v": ("mp4", {"h264"}, {"aac", "mp3"}),
-    ".webm": ("webm", {"vp8", "vp9", "av1", "libdav1d"}, {"opus", "vorbis"}),
-}
-PIXELS = ("yuv420p", "yuvj420p")  # 8 bits; not every browser takes more
-
 DOING = "Making a preview that the browser can play"
 
 Progress = Callable[[float, str], None]
@@ -44,36 +33,18 @@ def make_preview(path: str | Path, folder: str | Path, progress: Progress | None
         VideoError: as FrameReader does, or no h264 encoder is installed.
     """
     path, folder = Path(path), Path(folder)
-    check_file(path)
-    if plays_everywhere(path):
+    report = progress or (lambda fraction, message: None)
+    probe = probe_video(path)
+    if probe.info.plays_everywhere:
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    out, report = folder / make_preview_name(path), progress or (lambda fraction, message: None)
+    out = folder / make_preview_name(path)
     report(0.0, DOING)
-    if remux(path, out):
+    if remux(probe, out):
         report(1.0, DOING)
         return out
-    total = read_length(path)
-    return transcode(path, out, quality=QUALITY, progress=lambda seconds: report(min(seconds / total, 1.0), DOING))
-
-
-def plays_everywhere(path: Path) -> bool:
-    """Whether browsers play the file as it is, at the times that answers use. Raises VideoError."""
-    if path.suffix.lower() not in PLAYABLE:
-        return False
-    container_format, pictures, sounds = PLAYABLE[path.suffix.lower()]
-    with opened(path) as (container, stream):
-        sound = [audio.codec_context.name for audio in container.streams.audio]
-        first = next((frame for _, frame in tolerant(container, stream)), None)
-        return (
-            container_format in container.format.name
-            and stream.codec_context.name in pictures
-            and first is not None
-            and first.format.name in PIXELS
-            and set(sound) <= sounds
-            and bool(container.duration)
-            and abs(first.time or 0.0) <= EARLY
-        )
+    total = probe.info.duration or math.inf
+    return transcode(probe, out, quality=QUALITY, progress=lambda seconds: report(min(seconds / total, 1.0), DOING))
 
 
 def cut_clip(path: str | Path, start: float, end: float, out: str | Path, progress: CutProgress | None = None) -> Path:
@@ -95,7 +66,8 @@ def cut_clip(path: str | Path, start: float, end: float, out: str | Path, progre
     if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
         raise VideoError(f"There is nothing from {start} s to {end} s: give a start that comes before the end.")
     report = progress or (lambda fraction: None)
-    return transcode(Path(path), Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
+    probe = probe_video(path)
+    return transcode(probe, Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
 
 
 def name_cut(path: str | Path, start: float, end: float) -> str:

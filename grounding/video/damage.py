@@ -3,25 +3,24 @@
 import math
 from array import array
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.video.container import BROADCAST, damage, opened, raw_seconds
-from grounding.video.sampling_plan import SAME
+from grounding.video.container import BROADCAST, forgive_damage, open_container, raw_seconds
+from grounding.video.probe import TIME_TOLERANCE, Probe
 
 if TYPE_CHECKING:
     import av
 
-LEAST = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
-UNREAD = 0.5  # share of bytes that are in no packet, and
-BYTES = 1024  # number of them, from which they are damaged rather than the container's own
+MIN_GAP = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
+MIN_UNREAD_SHARE = 0.5  # share of bytes that are in no packet, and
+MIN_UNREAD_BYTES = 1024  # number of them, from which they are damaged rather than the container's own
 
 Span = tuple[float, float]  # start and end, seconds
 
 
-class Patches:
+class PatchedFrames:
     """Where PyAV patched up what it could not decode, as its decoders of h264 and MPEG-4 say.
 
     A frame that is damaged spoils those that are predicted from it, up to the next key frame. Where the first frames
@@ -35,7 +34,7 @@ class Patches:
     def __bool__(self) -> bool:
         return bool(self._starts)
 
-    def see(self, seconds: float | None, frame: "av.VideoFrame") -> None:
+    def add(self, seconds: float | None, frame: "av.VideoFrame") -> None:
         """To be called with every frame, in order, and its raw timestamp."""
         spoilt = len(self._starts) > len(self._ends)
         sound = not frame.is_corrupt and (frame.key_frame or not spoilt or not self._sound)
@@ -43,14 +42,16 @@ class Patches:
         if seconds is not None and spoilt == sound:
             (self._ends if spoilt else self._starts).append(seconds)
 
-    def spoil(self, seconds: np.ndarray) -> np.ndarray:
+    def find_spoilt(self, seconds: np.ndarray) -> np.ndarray:
         """Whether frames with these raw timestamps (N,) are spoilt: (N,)."""
-        begun, ended = (np.searchsorted(np.array(edges), seconds + SAME) for edges in (self._starts, self._ends))
+        begun, ended = (
+            np.searchsorted(np.array(edges), seconds + TIME_TOLERANCE) for edges in (self._starts, self._ends)
+        )
         return begun > ended
 
 
-def skipped(
-    path: Path, packets: Sequence[float], decoded: Sequence[float], patches: Patches | None = None
+def find_skipped(
+    probe: Probe, decoded: Sequence[float] | np.ndarray, patched: PatchedFrames | None = None
 ) -> tuple[Span, ...]:
     """Spans without a sound frame, in seconds since the first frame, that should have one.
 
@@ -58,46 +59,47 @@ def skipped(
     none. Without these it is no damage: a recording of a screen has no packets for as long as nothing happens on it.
 
     Args:
-        path: the video.
-        packets: seconds of all packets with a frame that is shown, as raw_seconds counts them, in any order.
-        decoded: the same of the frames that came.
-        patches: which of these were patched up; none if not given.
+        probe: of the video.
+        decoded: raw seconds of the frames that came.
+        patched: which of these were patched up; none if not given.
     """
-    expected, frames = np.unique(np.asarray(packets, float)), np.unique(np.asarray(decoded, float))  # (P,), (F,)
+    expected, frames = np.unique(probe.packets.seconds), np.unique(np.asarray(decoded, float))  # (P,), (F,)
     if len(expected) < 2 or not len(frames):
         return ()
+    # Gaps between two sound frames, before the first and after the last, that are longer than the usual one.
     step, first = float(np.median(np.diff(expected))), float(frames[0])
-    sound = frames[~(patches or Patches()).spoil(frames)]  # (S,)
+    sound = frames[~(patched or PatchedFrames()).find_spoilt(frames)]  # (S,)
     stops = np.concatenate([[first - step], sound, [max(expected[-1] + step, frames[-1])]])  # (S + 2,)
-    wide = np.flatnonzero(np.diff(stops) > LEAST + step)
+    wide = np.flatnonzero(np.diff(stops) > MIN_GAP + step)
     gaps: list[Span] = [(float(stops[index]), float(stops[index + 1])) for index in wide]
-    silent = [gap for gap in gaps if not ((expected > gap[0] + SAME) & (expected < gap[1] - SAME)).any()]
-    pauses = set(silent) - set(_damaged(path, silent))
+    # Those without any packet are pauses, unless bytes of the file were lost there.
+    silent = [
+        gap for gap in gaps if not ((expected > gap[0] + TIME_TOLERANCE) & (expected < gap[1] - TIME_TOLERANCE)).any()
+    ]
+    pauses = set(silent) - set(_find_damaged(probe, silent))
     return tuple((max(start + step - first, 0.0), end - first) for start, end in gaps if (start, end) not in pauses)
 
 
-def _damaged(path: Path, gaps: list[Span]) -> list[Span]:
+def _find_damaged(probe: Probe, gaps: list[Span]) -> list[Span]:
     """Those of the gaps between two packets where much of the file is in no packet of any track."""
-    if not gaps:
-        return []
-    with opened(path) as (container, _):
-        if container.format.name in BROADCAST:  # never silent on its own account
-            return gaps
-    times, places, sizes = _layout(path)  # (N,) each
-    return [gap for gap in gaps if len(times) and _unread(times, places, sizes, gap)]
+    if not gaps or probe.container in BROADCAST:  # which is never silent on its own account
+        return gaps
+    times, places, sizes = _read_layout(probe)  # (N,) each
+    return [gap for gap in gaps if len(times) and _is_unread(times, places, sizes, gap)]
 
 
-def _unread(times: np.ndarray, places: np.ndarray, sizes: np.ndarray, gap: Span) -> bool:
+def _is_unread(times: np.ndarray, places: np.ndarray, sizes: np.ndarray, gap: Span) -> bool:
     before, after = (int(np.nanargmin(np.abs(times - second))) for second in gap)
     begin, end = places[before] + sizes[before], places[after]
     unread = end - begin - sizes[(places >= begin) & (places < end)].sum()
-    return bool(unread > max(BYTES, UNREAD * (end - begin)))
+    return bool(unread > max(MIN_UNREAD_BYTES, MIN_UNREAD_SHARE * (end - begin)))
 
 
-def _layout(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_layout(probe: Probe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of all packets of all tracks: seconds (NaN for other tracks than the picture), first byte, number of bytes."""
     rows: list[tuple[float, int, int]] = []
-    with opened(path) as (container, stream), damage():
+    with open_container(probe.path) as container, forgive_damage():
+        stream = container.streams[probe.track]
         for packet in container.demux():
             if packet.size and packet.pos is not None and packet.pos >= 0:
                 seconds = raw_seconds(stream, packet.pts) if packet.stream is stream else None

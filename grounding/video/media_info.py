@@ -5,7 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grounding.video.container import check_file, claimed, opened
+from grounding.video.container import open_container
+from grounding.video.probe import probe_video
 
 if TYPE_CHECKING:
     import av
@@ -42,13 +43,12 @@ class MediaInfo:
 
 
 def read_media_info(path: str | Path) -> MediaInfo:
-    """Opens a clip and decodes one frame. Raises VideoError for what is no video."""
-    path = Path(path)
-    check_file(path)
-    info, _ = claimed(path)
-    with opened(path) as (container, stream):
-        rate, sound, timecode = stream.average_rate, bool(container.streams.audio), _timecode(container)
-    return MediaInfo(exact_rate(rate), info.duration or 0.0, info.width, info.height, sound, timecode)
+    """Looks at a clip. Raises VideoError for what is no video."""
+    probe = probe_video(path)
+    with open_container(probe.path) as container:
+        rate, timecode = container.streams[probe.track].average_rate, _read_timecode(container)
+    info = probe.info
+    return MediaInfo(exact_rate(rate), info.duration or 0.0, info.width, info.height, probe.sound is not None, timecode)
 
 
 def exact_rate(rate: Fraction | None) -> Fraction:
@@ -59,7 +59,7 @@ def exact_rate(rate: Fraction | None) -> Fraction:
     return near if abs(rate - near) < NEAR * near else Fraction(rate).limit_denominator(1001)
 
 
-def _timecode(container: "av.container.InputContainer") -> str:
+def _read_timecode(container: "av.container.InputContainer") -> str:
     """That of the container or of its tracks: mp4 and mov have a track for it, others a tag."""
     for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
         for name, value in metadata.items():

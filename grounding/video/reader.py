@@ -6,36 +6,46 @@ container claims is used to place a frame: both are wrong for variable frame rat
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from grounding.errors import VideoError
-from grounding.video.container import (
-    Picture,
-    check_file,
-    claimed,
-    opencv_frames,
-    packet_times,
-    pyav_frames,
-    undecodable,
-)
-from grounding.video.damage import Patches, Span, skipped
-from grounding.video.sampling_plan import SAME, Grid, Plan, make_plan
+from grounding.video.container import undecodable_error
+from grounding.video.damage import PatchedFrames, Span, find_skipped
+from grounding.video.decoder import DecodedFrame
+from grounding.video.opencv_decoder import OpenCVDecoder
+from grounding.video.probe import TIME_TOLERANCE, probe_video
+from grounding.video.pyav_decoder import PyAVDecoder
+from grounding.video.sampling_plan import SamplingGrid, SamplingPlan, make_plan
+
+if TYPE_CHECKING:
+    import av
 
 SHORT_SIDE = 336  # pixels; encoders read 224 to 336, so larger frames only cost memory
-SLACK = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
+EARLY_END = 0.5  # seconds between the last frame and the last packet before a decoder counts as stopped early
 MAX_BACKWARD = 10  # frames in a row that go back in time: fewer are a glitch, more are a clock that was set back
+ASSUMED_FPS = 25.0  # where the file does not say how long a frame is shown
 
 
 class Frame(NamedTuple):
-    """A sampled frame: seconds since the first frame, and (H, W, 3) uint8 RGB, upright."""
+    """A sampled frame: seconds since the first frame, and (H, W, 3) uint8 RGB, upright and in square pixels.
+
+    A picture that stands still comes again and again as the very same array.
+    """
 
     timestamp: float
     image: np.ndarray
+
+
+class TimedFrame(NamedTuple):
+    """A frame that is on screen from `start` to `end`, seconds since the first frame; `end` is `start` if unknown."""
+
+    start: float
+    end: float
+    get_image: Callable[[], np.ndarray]
 
 
 def check_rate(rate: float) -> None:
@@ -47,21 +57,21 @@ def check_rate(rate: float) -> None:
 class FrameReader:
     """Iterates over the sampled frames of a video; holds one frame at a time.
 
-    The frame sampled for each point k / rate is the first one whose timestamp reaches it. Where the packets tell which
-    these are, PyAV decodes them and what they are predicted from. Otherwise, or when another frame comes than they
-    promise, OpenCV decodes everything; where it stops before the last packet (at once for AV1 in most builds, midway
-    in a damaged file), PyAV goes on. Interlaced videos are left to PyAV: OpenCV from 4.13 on returns their frames black
-    or stale, and says that all is well.
+    What is on screen at every k / rate is sampled, see SamplingGrid. Where the packets tell which frames these are,
+    PyAV decodes them and what they are predicted from. Otherwise, or when another frame comes than they promise, all
+    frames are decoded: by OpenCV where it is right for the file, and where it stops before the last packet (at once
+    for AV1 in most builds, midway in a damaged file) PyAV goes on.
 
     Args:
         path: the video file.
-        rate: frames sampled a second.
+        rate: samples a second.
         short_side: pixels; larger frames are scaled down by a whole factor, to no less than it but for very long ones.
-        beat: called for every frame that is decoded, sampled or not.
+        heartbeat: called for every packet that is read and every frame that is decoded, sampled or not.
 
     Attributes:
-        info: what the container claims.
-        duration: seconds until the last frame that was decoded ends; that of the video once the iteration is over.
+        info: what one look at the file tells.
+        duration: seconds until the last frame that was decoded leaves the screen; that of the video once the iteration
+            is over.
         skipped: spans of seconds that could not be decoded in full, known once the iteration is over.
 
     Raises:
@@ -70,55 +80,71 @@ class FrameReader:
     """
 
     def __init__(
-        self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, beat: Callable[[], None] = lambda: None
+        self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, heartbeat: Callable[[], None] = lambda: None
     ) -> None:
         check_rate(rate)
-        self.path, self.rate, self.short_side, self._beat = Path(path), rate, short_side, beat
-        check_file(self.path)
-        self.info, self._opencv_fails = claimed(self.path)
+        self.path, self.rate, self.short_side, self._heartbeat = Path(path), rate, short_side, heartbeat
+        self._probe = probe_video(self.path, heartbeat)
+        self.info = self._probe.info
         self.duration = 0.0
         self.skipped: tuple[Span, ...] = ()
-        self._patches = Patches()
+        self._patched = PatchedFrames()
 
     def __iter__(self) -> Iterator[Frame]:
-        plan, self._patches = None if self._opencv_fails else make_plan(self.path, self.rate), Patches()
-        last, count = -math.inf, 0
-        for last, picture in self._planned(plan) if plan else ():
-            count += 1
-            yield Frame(last, picture())
-        if plan and count == len(plan.seconds):
-            self.duration = plan.duration
-            self.skipped = skipped(self.path, plan.packets, plan.packets, self._patches)
+        self._patched, last, is_complete = PatchedFrames(), -math.inf, False
+        plan = make_plan(self._probe, self.rate)
+        if plan:
+            for frame in self._read_planned(plan):
+                last = frame.timestamp
+                yield frame
+            is_complete = last == plan.seconds[-1]
+        if is_complete:
+            seconds = self._probe.packets.seconds
+            self.duration = self.info.duration
+            self.skipped = find_skipped(self._probe, seconds, self._patched)
         else:
-            yield from (
-                Frame(timestamp, picture()) for timestamp, picture in self._sampled() if timestamp > last + SAME
-            )
+            yield from (frame for frame in self._read_all() if frame.timestamp > last + TIME_TOLERANCE)
         if not self.duration:
-            raise VideoError(undecodable(self.path))
+            raise undecodable_error(self.path)
 
-    def _planned(self, plan: Plan) -> Iterator[tuple[float, Picture]]:
+    def _read_planned(self, plan: SamplingPlan) -> Iterator[Frame]:
         """The sampled frames, hardly any other decoded; ends early where they are not those that the packets say."""
-        frames = pyav_frames(self.path, self.short_side, plan.wanted, see=self._patches.see)
-        for (raw, picture), timestamp in zip(frames, plan.seconds.tolist(), strict=False):
-            if raw is None or abs(raw - plan.first - timestamp) > SAME:
+        wanted = dict(plan.list_frames())  # times by timestamp, in order
+        frames = PyAVDecoder(self._see).decode(self._probe, self.short_side, wanted.keys())
+        for frame, times in zip(frames, wanted.values(), strict=False):
+            if frame.seconds is None or not self._is_on_screen(frame.seconds, plan.first + times[0]):
                 return
-            self.duration = timestamp + plan.step
-            yield timestamp, picture
+            yield from self._repeat(frame.get_image(), times)
 
-    def _sampled(self) -> Iterator[tuple[float, Picture]]:
+    def _is_on_screen(self, raw: float, at: float) -> bool:
+        """Whether the frame with the timestamp `raw` is shown at `at`, as the packets say."""
+        return raw - TIME_TOLERANCE <= at <= self._probe.packets.find_end(raw) + TIME_TOLERANCE
+
+    def _read_all(self) -> Iterator[Frame]:
         """The sampled frames, all others decoded too."""
-        grid = Grid(self.rate)
-        return ((timestamp, picture) for timestamp, picture in self.timed() if grid.reached(timestamp))
+        grid = SamplingGrid(self.rate)
+        for frame in self.read_timed():
+            times = grid.take(frame.start, frame.end)
+            if times:
+                yield from self._repeat(frame.get_image(), times)
 
-    def timed(self) -> Iterator[tuple[float, Picture]]:
-        """All frames in order, times from 0 and increasing, each with a way to get its picture. Sets `duration`."""
+    def _repeat(self, image: np.ndarray, times: list[float]) -> Iterator[Frame]:
+        for time in times:
+            self.duration = max(self.duration, time + 1 / (self.info.fps or ASSUMED_FPS))
+            yield Frame(time, image)
+
+    def read_timed(self) -> Iterator[TimedFrame]:
+        """All frames in order, their times increasing from 0. Sets `duration`."""
         first, last, shortest, backward, seen = None, -math.inf, math.inf, 0, array("d")
-        step = 1 / (self.info.fps or 25.0)  # how long a frame is shown where the file does not say
-        for raw, picture in self._decoded():
+        step = 1 / (self.info.fps or ASSUMED_FPS)
+        packets = self._probe.packets
+        for raw, get_image in self._decode():
+            # A frame without a timestamp follows the last one.
             first = (raw or 0.0) if first is None else first
             timestamp = last + step if raw is None else raw - first
             seen.append(first + timestamp)
-            if timestamp <= last:  # a player would not show this frame
+            # A player would not show a frame that goes back in time.
+            if timestamp <= last:
                 backward += 1
                 self._check_clock(backward)
                 continue
@@ -126,29 +152,31 @@ class FrameReader:
             step = shortest if shortest < math.inf else step
             last, backward = timestamp, 0
             self.duration = timestamp + step
-            yield timestamp, picture
-        packets, end = self._packets
-        if self.duration and end[1] and abs(end[0] - first - last) < SLACK:
-            self.duration = last + end[1]
-        self.skipped = skipped(self.path, packets, seen, self._patches)
+            end = timestamp if raw is None else packets.find_end(raw) - first
+            yield TimedFrame(timestamp, end, get_image)
+        # The last frame lasts as its packet says, if that is the last packet.
+        if self.duration and len(packets.seconds) and abs(packets.seconds[-1] - first - last) < EARLY_END:
+            self.duration = last + (packets.end - packets.seconds[-1] or step)
+        self.skipped = find_skipped(self._probe, seen, self._patched)
 
-    def _decoded(self) -> Iterator[tuple[float | None, Picture]]:
-        """Raw timestamps (None where a frame has none), each with a way to get the picture, paid for when called."""
-        last, silent = -math.inf, self._opencv_fails or bool(self._patches)  # OpenCV says nothing of patches
-        self._patches = Patches()
-        for raw, picture in () if silent else opencv_frames(self.path, self.short_side):
-            self._beat()
-            last = last if raw is None else raw
-            yield raw, picture
-        if self._packets[1][0] > last + SLACK:
-            for raw, picture in pyav_frames(self.path, self.short_side, see=self._patches.see):
-                self._beat()
-                if raw is None or raw > last:
-                    yield raw, picture
+    def _decode(self) -> Iterator[DecodedFrame]:
+        """All frames by OpenCV as far as it goes, and the rest by PyAV."""
+        last, opencv = -math.inf, OpenCVDecoder()
+        quiet = bool(self._patched) or not opencv.can_decode(self._probe)  # OpenCV says nothing of patches
+        self._patched = PatchedFrames()
+        for frame in () if quiet else opencv.decode(self._probe, self.short_side):
+            self._heartbeat()
+            last = last if frame.seconds is None else frame.seconds
+            yield frame
+        seconds = self._probe.packets.seconds
+        if (seconds[-1] if len(seconds) else math.inf) > last + EARLY_END:
+            for frame in PyAVDecoder(self._see).decode(self._probe, self.short_side):
+                if frame.seconds is None or frame.seconds > last:
+                    yield frame
 
-    @cached_property
-    def _packets(self) -> tuple[array, tuple[float, float]]:
-        return packet_times(self.path)
+    def _see(self, seconds: float | None, frame: "av.VideoFrame") -> None:
+        self._heartbeat()
+        self._patched.add(seconds, frame)
 
     def _check_clock(self, backward: int) -> None:
         if backward > MAX_BACKWARD:
@@ -156,30 +184,3 @@ class FrameReader:
                 f"The timestamps of {self.path.name!r} jump backwards after {self.duration:.1f} s, so its moments have "
                 "no certain time: convert it to a new mp4 and try again."
             )
-
-
-def read_frames(path: str | Path, timestamps: Sequence[float], short_side: int = SHORT_SIDE) -> list[np.ndarray]:
-    """The frames on screen at `timestamps` (seconds, any order), each (H, W, 3) uint8 RGB.
-
-    One pass over the file for timestamps that are those of frames, as sampled ones are; a second pass for others,
-    since whether a frame was still on screen is known when the next one comes. Raises VideoError, as FrameReader
-    does, and for a time after the end.
-    """
-    reader = FrameReader(path, rate=1.0, short_side=short_side)
-    images: dict[float, np.ndarray] = {}
-    shown: dict[float, float] = {}  # time asked for -> timestamp of the frame on screen
-    waiting, last = sorted(set(timestamps)), 0.0
-    for timestamp, picture in reader.timed():
-        while waiting and waiting[0] < timestamp - SAME:
-            shown[waiting.pop(0)] = last
-        while waiting and waiting[0] <= timestamp + SAME:
-            images[waiting.pop(0)] = picture()
-        last = timestamp
-        if not waiting:
-            break
-    if waiting and waiting[-1] > reader.duration + SAME:
-        raise VideoError(f"{reader.path.name!r} ends at {reader.duration:.2f} s: ask for earlier frames.")
-    shown |= dict.fromkeys(waiting, last)
-    if shown:
-        images |= zip(shown, read_frames(path, list(shown.values()), short_side), strict=True)
-    return [images[timestamp] for timestamp in timestamps]

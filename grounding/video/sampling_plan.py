@@ -1,87 +1,71 @@
 """Which frames of a video a sampling rate asks for, told from its packets before anything is decoded."""
 
 import math
-from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from itertools import groupby
 
 import numpy as np
 
-from grounding.video.container import opened, raw_seconds
+from grounding.video.probe import MAX_HELD, TIME_TOLERANCE, Probe
 
-if TYPE_CHECKING:
-    import av
-
-SAME = 1e-3  # seconds; mkv and webm round timestamps to milliseconds
 CODECS = ("h264", "hevc")  # whose decoders can leave out the frames that no other frame is predicted from
 
 
+class SamplingGrid:
+    """Tells of frames in order at which times they are sampled: what is on screen at every k / rate counts.
+
+    Where frames come at least as often as samples, the first one that reaches k / rate is sampled for it, at its own
+    time. A frame that is held longer than that is sampled at every k / rate for as long as it is on screen.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._next, self._held = rate, 0, 0.0
+
+    def take(self, start: float, end: float) -> list[float]:
+        """Seconds at which a frame is sampled that is on screen from `start` to `end`."""
+        times = []
+        if start >= self._next / self._rate - TIME_TOLERANCE:
+            times.append(start)
+            self._next = math.floor((start + TIME_TOLERANCE) * self._rate) + 1
+        if end - start > 1 / self._rate + TIME_TOLERANCE and self._held + end - start < MAX_HELD:
+            self._held += end - start
+            while self._next / self._rate < end - TIME_TOLERANCE:
+                times.append(self._next / self._rate)
+                self._next += 1
+        return times
+
+
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """What to decode of a video.
 
     Attributes:
-        wanted: timestamps of the sampled frames, in the stream's unit.
-        seconds: (T,) the same in seconds since the first frame, increasing.
+        stamps: (T,) timestamp of the frame that each sample shows, in the track's unit, not decreasing.
+        seconds: (T,) the samples' times, seconds since the first frame, increasing.
         first: raw seconds of the first frame.
-        step: seconds that the last frame is shown.
-        duration: seconds until the last frame ends.
-        packets: (N,) raw seconds of all frames.
     """
 
-    wanted: frozenset[int]
+    stamps: np.ndarray
     seconds: np.ndarray
     first: float
-    step: float
-    duration: float
-    packets: np.ndarray
+
+    def list_frames(self) -> Iterator[tuple[int, list[float]]]:
+        """Each frame to decode, by its timestamp, with the times at which it is sampled."""
+        pairs = zip(self.stamps.tolist(), self.seconds.tolist(), strict=True)
+        for stamp, group in groupby(pairs, key=lambda pair: pair[0]):
+            yield stamp, [seconds for _, seconds in group]
 
 
-class Grid:
-    """Tells of increasing timestamps from 0 which are the first to reach a point k / rate."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate, self._point = rate, 0
-
-    def reached(self, timestamp: float) -> bool:
-        reached = timestamp >= self._point / self._rate - SAME
-        if reached:
-            self._point = math.floor((timestamp + SAME) * self._rate) + 1
-        return reached
-
-
-def make_plan(path: Path, rate: float) -> Plan | None:
-    """Reads all packets and decodes none. None where the packets do not tell: another codec, an avi, a timestamp that
-    is missing or there twice, a file that breaks off."""
-    with opened(path) as (container, stream):
-        tells = stream.codec_context.name in CODECS and container.format.name != "avi"  # an avi has no timestamps
-        stamps, length = _packets(container, stream) if tells else (np.empty(0, np.int64), 0)
-        if len(stamps) < 2 or np.diff(stamps).min() == 0:
-            return None
-        raw = np.fromiter((raw_seconds(stream, stamp) for stamp in map(int, stamps)), np.float64, len(stamps))  # (N,)
-        step = float(length * stream.time_base) or float(np.diff(raw).min())
-    seconds = raw - raw[0]  # (N,)
-    grid = Grid(rate)
-    sampled = [index for index, timestamp in enumerate(map(float, seconds)) if grid.reached(timestamp)]  # (T,)
-    wanted = frozenset(stamps[sampled].tolist())
-    return Plan(wanted, seconds[sampled], float(raw[0]), step, float(seconds[-1]) + step, raw)
-
-
-def _packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> tuple[np.ndarray, int]:
-    """(N,) sorted timestamps of all frames that are shown, and the length of the last; none if one lacks its timestamp.
-
-    In arrays: as objects, those of two hours would leave 25 MB behind that the process does not give back.
-    """
-    import av
-
-    stamps, lengths = array("q"), array("q")
-    try:
-        for packet in container.demux(stream):
-            if packet.size and not packet.is_discard:  # an edit list discards; the last packet is empty
-                stamps.append(packet.pts)
-                lengths.append(packet.duration or 0)
-    except (av.FFmpegError, TypeError):  # TypeError: None among the timestamps
-        return np.empty(0, np.int64), 0
-    found = np.array(stamps, np.int64)  # (N,)
-    return np.sort(found), lengths[int(found.argmax())] if lengths else 0
+def make_plan(probe: Probe, rate: float) -> SamplingPlan | None:
+    """None where the packets do not tell: another codec, an avi, a timestamp that is missing or there twice, a file
+    that breaks off."""
+    packets = probe.packets
+    if probe.info.codec not in CODECS or not packets.is_exact:
+        return None
+    grid, first = SamplingGrid(rate), float(packets.seconds[0])
+    starts = packets.seconds - first  # (N,)
+    ends = np.append(starts[1:], packets.end - first)  # (N,)
+    sampled = [grid.take(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    stamps = np.repeat(packets.stamps, [len(times) for times in sampled])  # (T,)
+    return SamplingPlan(stamps, np.array([time for times in sampled for time in times]), first)

@@ -13,8 +13,9 @@ import av
 from grounding.errors import VideoError
 from grounding.files import write_whole
 from grounding.video.audio import SoundTrack
-from grounding.video.container import quarter_turns, upright
-from grounding.video.timeline import Timed, beginning, frames_from
+from grounding.video.pictures import has_alpha, image_from_frame, is_hdr, quarter_turns_from_frame, square_pixel_size
+from grounding.video.probe import Probe
+from grounding.video.timeline import TimedFrames, read_frames_from
 
 TICKS = 90_000  # a second; divides every usual frame rate
 RGB = 0  # ffmpeg's number for the colour space of frames that are no YUV
@@ -38,7 +39,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Span:
+class ShownFrame:
     """A frame and when it is shown, seconds from the start of the cut."""
 
     start: float
@@ -47,7 +48,7 @@ class Span:
 
 
 def transcode(
-    source: Path,
+    probe: Probe,
     out: Path,
     start: float = 0.0,
     end: float = math.inf,
@@ -60,7 +61,7 @@ def transcode(
     time. An exception raised by `progress` ends the work and leaves nothing behind.
 
     Args:
-        source: any video that can be grounded.
+        probe: of any video that can be grounded.
         out: the mp4 to write.
         start, end: seconds since the first frame.
         quality: how the picture is encoded.
@@ -71,36 +72,35 @@ def transcode(
     """
     check_encoder()
     try:
-        with write_whole(out) as part, closing(frames_from(source, start)) as frames:
-            spans = shown(waited(frames, start, progress), start, end)
-            _write(source, spans, part, (start, end), quality or Quality(), progress)
+        with write_whole(out) as part, closing(read_frames_from(probe, start)) as frames:
+            shown = find_shown(report_preroll(frames, start, progress), probe, start, end)
+            _write(probe, shown, part, (start, end), quality or Quality(), progress)
     except av.FFmpegError as error:
         raise VideoError(
-            f"{source.name!r} could not be written as an mp4 ({error.strerror}): free disk space, or convert it to an "
-            "h264 mp4 and try again."
+            f"{probe.path.name!r} could not be written as an mp4 ({error.strerror}): free disk space, or convert it to "
+            "an h264 mp4 and try again."
         ) from error
     return out
 
 
 def _write(
-    source: Path,
-    spans: Iterator[Span],
+    probe: Probe,
+    frames: Iterator[ShownFrame],
     part: Path,
     bounds: tuple[float, float],
     quality: Quality,
     progress: Progress | None,
 ) -> None:
-    first = next(spans, None)
+    first, written = next(frames, None), 0.0
     if first is None:
-        raise VideoError(f"{source.name!r} has no frame at {bounds[0]:.2f} s: choose an earlier time.")
-    begin, written = beginning(source), 0.0
+        raise VideoError(f"{probe.path.name!r} has no frame at {bounds[0]:.2f} s: choose an earlier time.")
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        picture = PictureTrack(output, first.frame, begin.pixel_shape, quality)
-        sound = SoundTrack(source, output, begin.seconds + bounds[0], begin.seconds + bounds[1])
-        for span in chain([first], spans):
-            sound.write_until(span.start)
-            picture.write(span)
-            written = span.end
+        picture = PictureTrack(output, first.frame, probe.pixel_shape, quality)
+        sound = SoundTrack(probe, output, probe.start + bounds[0], probe.start + bounds[1])
+        for shown in chain([first], frames):
+            sound.write_until(shown.start)
+            picture.write(shown)
+            written = shown.end
             if progress:
                 progress(written)
         picture.finish()
@@ -118,7 +118,7 @@ def check_encoder() -> None:
         ) from error
 
 
-def waited(frames: Iterator[Timed], start: float, progress: Progress | None) -> Iterator[Timed]:
+def report_preroll(frames: TimedFrames, start: float, progress: Progress | None) -> TimedFrames:
     """The frames; a recording without an index is decoded from its beginning, which may take minutes."""
     for timestamp, frame in frames:
         if progress and timestamp < start:
@@ -126,25 +126,25 @@ def waited(frames: Iterator[Timed], start: float, progress: Progress | None) -> 
         yield timestamp, frame
 
 
-def shown(frames: Iterator[Timed], start: float, end: float) -> Iterator[Span]:
-    """The frames on screen from `start` to `end`. The last frame of a video is shown for its own length."""
-    held: Timed | None = None
-    step = 1 / 25
+def find_shown(frames: TimedFrames, probe: Probe, start: float, end: float) -> Iterator[ShownFrame]:
+    """The frames on screen from `start` to `end`. The last frame of a video is shown until a player is at the end."""
+    held: tuple[float, av.VideoFrame] | None = None
+    step = 1 / (probe.info.fps or 25.0)
     for timestamp, frame in frames:
         if held is not None:
             step = timestamp - held[0]
             if timestamp > start:
-                yield Span(max(held[0] - start, 0.0), min(timestamp, end) - start, held[1])
+                yield ShownFrame(max(held[0] - start, 0.0), min(timestamp, end) - start, held[1])
         held = (timestamp, frame)
         if timestamp >= end:
             return
     if held is not None:
-        end = min(end, held[0] + _length(held[1], step))
+        end = min(end, max(held[0] + _frame_length(held[1], step), probe.info.duration or 0.0))
         if end > start:
-            yield Span(max(held[0] - start, 0.0), end - start, held[1])
+            yield ShownFrame(max(held[0] - start, 0.0), end - start, held[1])
 
 
-def _length(frame: "av.VideoFrame", otherwise: float) -> float:
+def _frame_length(frame: "av.VideoFrame", otherwise: float) -> float:
     return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else otherwise
 
 
@@ -154,7 +154,7 @@ class PictureTrack:
     def __init__(
         self, output: "av.container.OutputContainer", first: "av.VideoFrame", pixel_shape: float, quality: Quality
     ) -> None:
-        self._output, self._size = output, _fitted(first, pixel_shape, quality.short_side)
+        self._output, self._size = output, _choose_size(first, pixel_shape, quality.short_side)
         options = {"crf": str(quality.crf), "preset": quality.preset, "bf": "0"}
         self._stream = output.add_stream("libx264", options=options)
         self._stream.width, self._stream.height = self._size
@@ -164,11 +164,11 @@ class PictureTrack:
         self._lengths: dict[int, int] = {}
         _keep_colours(first, self._stream.codec_context)
 
-    def write(self, span: Span) -> None:
-        """Encodes a frame at the times of `span`."""
-        frame = self._prepared(span.frame)
-        frame.pts, frame.time_base = round(span.start * TICKS), Fraction(1, TICKS)
-        self._lengths[frame.pts] = round(span.end * TICKS) - frame.pts
+    def write(self, shown: ShownFrame) -> None:
+        """Encodes a frame at the times at which it is shown."""
+        frame = self._prepare(shown.frame)
+        frame.pts, frame.time_base = round(shown.start * TICKS), Fraction(1, TICKS)
+        self._lengths[frame.pts] = round(shown.end * TICKS) - frame.pts
         self._mux(self._stream.encode(frame))
 
     def finish(self) -> None:
@@ -180,24 +180,29 @@ class PictureTrack:
             packet.duration = self._lengths.pop(packet.pts, packet.duration)
             self._output.mux(packet)
 
-    def _prepared(self, frame: "av.VideoFrame") -> "av.VideoFrame":
-        if quarter_turns(frame):
-            frame = av.VideoFrame.from_ndarray(upright(frame), format="rgb24")
+    def _prepare(self, frame: "av.VideoFrame") -> "av.VideoFrame":
+        if _needs_conversion(frame):
+            frame = av.VideoFrame.from_ndarray(image_from_frame(frame), format="rgb24")
         width, height = self._size
         return frame.reformat(width=width, height=height, format="yuv420p")
 
 
-def _fitted(frame: "av.VideoFrame", pixel_shape: float, short_side: int | None) -> tuple[int, int]:
+def _choose_size(frame: "av.VideoFrame", pixel_shape: float, short_side: int | None) -> tuple[int, int]:
     """Width and height to write: upright, of square pixels, down to `short_side`, and even, as yuv420p needs them."""
-    width, height = frame.width * pixel_shape, float(frame.height)
-    if quarter_turns(frame) % 2:
+    width, height = map(float, square_pixel_size(frame.width, frame.height, pixel_shape))
+    if quarter_turns_from_frame(frame) % 2:
         width, height = height, width
     scale = min(1.0, short_side / min(width, height)) if short_side else 1.0
     return max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
 
 
 def _keep_colours(frame: "av.VideoFrame", context: "av.VideoCodecContext") -> None:
-    """Says of the result's colours what the source says of its own; a rotated frame went through RGB."""
-    if frame.colorspace != RGB and not quarter_turns(frame):
+    """Says of the result's colours what the source says of its own; a converted frame went through RGB."""
+    if frame.colorspace != RGB and not _needs_conversion(frame):
         context.colorspace, context.color_primaries = frame.colorspace, frame.color_primaries
         context.color_trc, context.color_range = frame.color_trc, frame.color_range
+
+
+def _needs_conversion(frame: "av.VideoFrame") -> bool:
+    """Whether it is more than a matter of size to show a frame as a player does."""
+    return bool(quarter_turns_from_frame(frame)) or has_alpha(frame) or is_hdr(frame)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from grounding.video.clips import cut_clip, make_preview
-from grounding.video.reader import read_frames
-from tests.clips import plain, write_video
+from tests.clips import frames_at, plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}
 FRAMES = [plain((2 * index, 240 - 2 * index, 40)) for index in range(110)]  # 11 s; every frame has its own colour
@@ -59,7 +58,7 @@ def shown(chromium, path, times):
 
 def seen(path, times):
     """The same as features see them."""
-    return np.array([image.mean(axis=(0, 1)) for image in read_frames(path, times)])
+    return np.array([image.mean(axis=(0, 1)) for image in frames_at(path, times)])
 
 
 @pytest.mark.parametrize("name", SOURCES)

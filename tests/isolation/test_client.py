@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, read_length
+from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, probe_video
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken
@@ -84,17 +84,19 @@ def test_a_rate_is_a_positive_number(tmp_path):
         IsolatedReader(colours(tmp_path / "a.mp4"), rate=0.0)
 
 
-def test_length_is_that_of_the_file(tmp_path):
-    assert read_length(colours(tmp_path / "a.mp4")) == pytest.approx(6.0)
+def test_a_probe_tells_what_a_reader_knows(tmp_path):
+    path = colours(tmp_path / "a.mp4")
+    assert probe_video(path) == FrameReader(path, 1.0).info
+    assert probe_video(path).duration == pytest.approx(6.0)
 
 
 def test_a_cut_and_a_preview_are_made_with_progress(tmp_path):
     told: list[tuple] = []
     clip = write_video(tmp_path / "a.avi", frames(60), codec="mpeg4", ticks=10)
     part = cut_clip(clip, 1.0, 3.0, tmp_path / "cut.mp4", lambda *said: told.append(said))
-    assert part == tmp_path / "cut.mp4" and read_length(part) == pytest.approx(2.0)
+    assert part == tmp_path / "cut.mp4" and probe_video(part).duration == pytest.approx(2.0)
     shown = make_preview(clip, tmp_path / "own", lambda *said: told.append(said))
-    assert shown == tmp_path / "own" / "a-preview.mp4" and read_length(shown) == pytest.approx(6.0)
+    assert shown == tmp_path / "own" / "a-preview.mp4" and probe_video(shown).duration == pytest.approx(6.0)
     assert (1.0,) in told and (1.0, "Making a preview that the browser can play") in told
     assert make_preview(part, tmp_path / "own") == part  # plays everywhere
 

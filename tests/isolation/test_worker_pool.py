@@ -12,7 +12,7 @@ import pytest
 
 from grounding.errors import VideoError
 from grounding.isolation import client
-from grounding.isolation.client import IsolatedReader, read_length
+from grounding.isolation.client import IsolatedReader, probe_video
 from grounding.isolation.worker_pool import MAX_QUEUED, ROOT, WorkerPool
 from grounding.video.limits import DecodeLimits
 from tests.clips import RED, plain, write_video
@@ -91,7 +91,7 @@ def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(limited, clip
         list(frames)
     assert gone(process)
     object.__setattr__(limits, "stall", 60.0)
-    assert read_length(clip) == pytest.approx(9.6)
+    assert probe_video(clip).duration == pytest.approx(9.6)
 
 
 def test_a_consumer_that_takes_its_time_is_no_stall(limited, clip):
@@ -130,7 +130,7 @@ def test_what_the_parent_holds_does_not_count(limited, clip):
 
 def test_what_nobody_thought_of_is_told_by_its_kind_and_logged_by_its_text(limited, caplog):
     with pytest.raises(VideoError, match=r"'a.mp4' was given up, since its decoder failed \(TypeError\)"):
-        list(limited().run("length", "a.mp4", {"nonsense": 1}))
+        list(limited().run("probe", "a.mp4", {"nonsense": 1}))
     assert "unexpected keyword argument 'nonsense'" in caplog.text
 
 
@@ -139,13 +139,13 @@ def test_one_child_does_one_clip_after_another(limited, clip):
     before = running()
     for _ in range(3):
         assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED
-        assert read_length(clip) == pytest.approx(9.6)
+        assert probe_video(clip).duration == pytest.approx(9.6)
     assert len(running() - before) == 1
 
 
 def test_an_error_of_the_file_leaves_the_child_alive(limited, clip):
     limited()
-    read_length(clip)
+    probe_video(clip)
     before = running()
     for _ in range(3):
         with pytest.raises(VideoError, match="There is no file 'none.mp4'"):
@@ -202,15 +202,15 @@ def test_a_fork_has_children_of_its_own(clip):
     code = f"""
 import os
 from pathlib import Path
-from grounding.isolation.client import read_length
+from grounding.isolation.client import probe_video
 from grounding.isolation.worker_pool import get_pool
-clip, before = Path({str(clip)!r}), (read_length(Path({str(clip)!r})), get_pool())[1]
+clip, before = Path({str(clip)!r}), (probe_video(Path({str(clip)!r})).duration, get_pool())[1]
 process = os.fork()
 if not process:
-    ok = get_pool() is not before and read_length(clip) > 9
+    ok = get_pool() is not before and probe_video(clip).duration > 9
     get_pool().kill()
     os._exit(0 if ok else 1)
-assert os.waitpid(process, 0)[1] == 0 and read_length(clip) > 9
+assert os.waitpid(process, 0)[1] == 0 and probe_video(clip).duration > 9
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
 
@@ -219,4 +219,4 @@ def test_a_child_that_cannot_be_started_is_told(limited, clip, monkeypatch):
     limited()
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(VideoError, match="could be started"):
-        read_length(clip)
+        probe_video(clip)

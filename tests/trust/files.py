@@ -18,6 +18,8 @@ from grounding.video.reader import Frame
 from tests.trust.matrix import Case, Times, clocks, codecs, damages, number, others, shapes
 from tests.trust.report import Row
 
+Spans = tuple[tuple[float, float], ...]
+
 RATES = (0.5, 2.0, 7.0, 50.0)  # frames sampled a second
 ROUNDED = 2e-3  # seconds; mkv and webm round to milliseconds
 
@@ -67,7 +69,9 @@ def tried(case: Case, path: Path, rate: float, times: Times, seen: Times | None)
     frames = list(reader)
     if case.skipped != bool(reader.skipped) and rate >= 2:
         return f"said to be skipped: {reader.skipped or 'nothing'}"
-    return wrong_samples(frames, rate, times, seen, case.whole)
+    outside = [frame for frame in frames if not any(start < frame.timestamp < end for start, end in reader.skipped)]
+    seen = seen and [time for time in seen if not any(start < time - seen[0] < end for start, end in reader.skipped)]
+    return wrong_samples(outside, rate, times, seen, case.whole, reader.skipped)
 
 
 def wrong_error(path: Path, expected: str) -> str:
@@ -79,7 +83,9 @@ def wrong_error(path: Path, expected: str) -> str:
     return f"{len(frames)} frames and no error"
 
 
-def wrong_samples(frames: list[Frame], rate: float, times: Times, seen: Times | None, whole: bool) -> str:
+def wrong_samples(
+    frames: list[Frame], rate: float, times: Times, seen: Times | None, whole: bool, skipped: Spans = ()
+) -> str:
     """Says which sample is not where it belongs.
 
     Args:
@@ -88,19 +94,22 @@ def wrong_samples(frames: list[Frame], rate: float, times: Times, seen: Times | 
         times: when the frames were written, by their number.
         seen: when ffprobe sees frames.
         whole: whether all that were written should be there.
+        skipped: spans in which nothing is expected.
     """
     written, stamps = np.array(increasing(times)), [frame.timestamp for frame in frames]
+    numbers = np.array(times) - times[0]
     clock = np.array(increasing(seen)) if seen else written if whole else None
     step = max(np.diff(written).min(initial=1.0), ROUNDED)  # the length of a frame
     if clock is not None:
-        expected = sampled(clock, rate)
+        expected = [time for time in sampled(clock, rate) if not any(start < time < end for start, end in skipped)]
+        stamps = [stamp for stamp in stamps if stamp < clock[-1] + step]  # how long the last lasts is not known here
         if len(expected) != len(stamps):
             return f"{len(stamps)} samples at {rate:g} fps where {len(expected)} are expected"
         worst = int(np.abs(np.array(stamps) - expected).argmax())
         if abs(stamps[worst] - expected[worst]) > step:
             return f"a sample at {stamps[worst]:.3f} s where {expected[worst]:.3f} s is expected"
     for stamp, image in frames if whole else ():
-        shown, meant = number(image), int(np.abs(np.array(times) - times[0] - stamp).argmin())
+        shown, meant = number(image), int(np.where(numbers < stamp + ROUNDED, numbers, -1.0).argmax())  # on screen
         if abs(times[min(shown, len(times) - 1)] - times[meant]) > step:
             return f"the picture at {stamp:.3f} s is number {shown} instead of {meant}"
     return "" if frames else "no sample"
@@ -116,10 +125,12 @@ def increasing(times: Times) -> Times:
 
 
 def sampled(clock: np.ndarray, rate: float) -> np.ndarray:
-    """The first time that reaches each point k / rate, once each."""
+    """For each point k / rate the first time that reaches it, once each, or the point itself where a frame is held."""
     points = np.arange(int(clock[-1] * rate) + 2) / rate - ROUNDED / 2
     reached = np.searchsorted(clock, points)
-    return clock[np.unique(reached[reached < len(clock)])]
+    points, reached = points[reached < len(clock)], reached[reached < len(clock)]
+    held = (np.diff(clock, prepend=0.0)[reached] > 1 / rate + ROUNDED / 2) & (clock[reached] - points > ROUNDED)
+    return np.unique(np.where(held, points + ROUNDED / 2, clock[reached]))
 
 
 def probed(path: Path) -> Times | None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from grounding.errors import GroundingError
 from grounding.isolation.client import IsolatedReader
-from grounding.video.container import opencv_frames, opened
+from grounding.video.container import open_container
+from grounding.video.opencv_decoder import OpenCVDecoder
 from tests.trust.bombs import Make, bombs, poses
 from tests.trust.fuzz import FINE, decode, outcome
 from tests.trust.references import GREENISH, Secret, pointers, secret
@@ -91,9 +93,9 @@ def ours(path: Path) -> list[np.ndarray]:
 
 def pyav_alone(path: Path) -> list[np.ndarray]:
     """Without the look at the file's first bytes."""
-    with opened(path) as (container, _):
+    with open_container(path) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def opencv_alone(path: Path) -> list[np.ndarray]:
-    return [picture() for _, picture in opencv_frames(path, 64)]
+    return [frame.get_image() for frame in OpenCVDecoder().decode(SimpleNamespace(path=path), 64)]

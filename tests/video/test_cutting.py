@@ -5,7 +5,7 @@ import pytest
 from grounding.errors import VideoError
 from grounding.video import transcode as transcoding
 from grounding.video.clips import cut_clip, name_cut
-from grounding.video.reader import FrameReader, read_frames
+from grounding.video.reader import FrameReader
 from tests.clips import (
     BAD_KINDS,
     BLUE,
@@ -14,6 +14,7 @@ from tests.clips import (
     bad_file,
     colours,
     flash_and_tone,
+    frames_at,
     heard,
     plain,
     turned,
@@ -24,7 +25,7 @@ HEVC = {"x265-params": "log-level=none"}
 
 
 def colour(path, time):
-    return read_frames(path, [time])[0].mean(axis=(0, 1))
+    return frames_at(path, [time])[0].mean(axis=(0, 1))
 
 
 def near(path, time, expected):
@@ -33,7 +34,9 @@ def near(path, time, expected):
 
 def flash(path):
     """When the picture turns blue."""
-    return next(time for time, picture in FrameReader(path, 1.0).timed() if picture().mean(axis=(0, 1))[2] > 128)
+    return next(
+        time for time, _, picture in FrameReader(path, 1.0).read_timed() if picture().mean(axis=(0, 1))[2] > 128
+    )
 
 
 def tone(path):
@@ -107,7 +110,7 @@ def test_frames_of_uneven_length_keep_theirs(tmp_path):
     times = [0.0, 0.1, 0.9, 1.0, 1.7, 2.0]
     source = write_video(tmp_path / "a.mkv", [plain(c) for c in (RED, GREEN, BLUE) * 2], times=times)
     clip = cut_clip(source, 0.5, 1.85, tmp_path / "cut.mp4")
-    assert [time for time, _ in FrameReader(clip, 1.0).timed()] == pytest.approx([0.0, 0.4, 0.5, 1.2], abs=0.002)
+    assert [time for time, *_ in FrameReader(clip, 1.0).read_timed()] == pytest.approx([0.0, 0.4, 0.5, 1.2], abs=0.002)
     assert seconds(clip) == pytest.approx(1.35, abs=0.01)
 
 
@@ -124,7 +127,7 @@ def test_a_turned_picture_is_written_upright(tmp_path):
     image = np.concatenate([plain(RED, (64, 48)), plain(BLUE, (64, 48))], axis=1)  # red left, blue right
     source = turned(write_video(tmp_path / "a.mp4", [image] * 10), tmp_path / "turned.mp4")
     clip = cut_clip(source, 0.2, 0.8, tmp_path / "cut.mp4")
-    (upright,), (original,) = read_frames(clip, [0.1]), read_frames(source, [0.3])
+    (upright,), (original,) = frames_at(clip, [0.1]), frames_at(source, [0.3])
     assert upright.shape == original.shape == (96, 64, 3)
     assert np.abs(upright.astype(int) - original).mean() < 6
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grounding.video import reader as video
-from grounding.video.container import opened
-from grounding.video.damage import Patches, _unread, skipped
+from grounding.video.container import open_container
+from grounding.video.damage import PatchedFrames, _is_unread, find_skipped
+from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
-from tests.clips import RED, colours, plain, write_video
+from tests.clips import RED, colours, leave_one_way, plain, write_video
 from tests.trust.matrix import broken, written
 
 EVERY = [index / 10 for index in range(60)]
@@ -21,10 +21,7 @@ def without(start: float, end: float) -> list[float]:
 @pytest.mark.parametrize("reader", ["planned", "opencv", "pyav"])
 @pytest.mark.parametrize(("suffix", "span"), [("mp4", (2.7, 3.4)), ("mkv", (2.7, 3.4)), ("ts", (2.7, 3.3))])
 def test_a_broken_middle_is_told(tmp_path, monkeypatch, reader, suffix, span):
-    if reader != "planned":
-        monkeypatch.setattr(video, "make_plan", lambda *_: None)
-    if reader == "pyav":
-        monkeypatch.setattr(video, "opencv_frames", lambda *_: iter(()))
+    leave_one_way(monkeypatch, reader)
     broken(tmp_path / f"a.{suffix}")
     frames = FrameReader(tmp_path / f"a.{suffix}", rate=2.0)
     list(frames)
@@ -50,15 +47,15 @@ def test_a_recording_that_pauses_is_whole(tmp_path):
     ],
 )
 def test_packets_whose_frames_do_not_come_are_skipped(tmp_path, decoded, spans):
-    found = skipped(colours(tmp_path / "a.mp4"), EVERY, decoded)
+    found = find_skipped(probe_video(colours(tmp_path / "a.mp4")), decoded)
     assert [*map(tuple, found)] == [pytest.approx(span) for span in spans]
 
 
 def scratched(path: Path, first: int, last: int) -> Path:
     """A video of 6 s, ten frames a second and a key frame every 2 s; most bytes of some of its frames are noise."""
     written(path, EVERY, encoder={"g": "20", "bf": "0", "sc_threshold": "0", "crf": "10"}, noise=12)
-    with opened(path) as (container, stream):
-        packets = [(packet.pos, packet.size) for packet in container.demux(stream) if packet.size]
+    with open_container(path) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     data = bytearray(path.read_bytes())
     for place, size in packets[first : last + 1]:
         data[place + size // 4 : place + size] = np.random.default_rng(0).bytes(size - size // 4)
@@ -69,9 +66,7 @@ def scratched(path: Path, first: int, last: int) -> Path:
 @pytest.mark.parametrize("planned", [True, False])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_frames_that_were_patched_up_are_told_with_those_that_follow_from_them(tmp_path, monkeypatch, suffix, planned):
-    if not planned:
-        monkeypatch.setattr(video, "make_plan", lambda *_: None)
-        monkeypatch.setattr(video, "opencv_frames", lambda *_: iter(()))
+    leave_one_way(monkeypatch, "planned" if planned else "pyav")
     reader = FrameReader(scratched(tmp_path / f"a.{suffix}", 24, 27), rate=2.0)
     assert len(list(reader)) == 12
     assert reader.skipped == (pytest.approx((2.4, 4.0), abs=0.25),)
@@ -95,23 +90,23 @@ def test_a_glitch_that_is_soon_over_is_not_told(tmp_path):
 )
 def test_what_is_damaged_spoils_the_rest_up_to_the_next_key_frame(seen, spoilt):
     """K: a key frame; x, X: a damaged frame, a damaged key frame."""
-    patches = Patches()
+    patches = PatchedFrames()
     for second, kind in enumerate(seen):
         frame = SimpleNamespace(is_corrupt=kind in "xX", key_frame=kind in "KX")
-        patches.see(float(second), frame)
-    assert [*np.flatnonzero(patches.spoil(np.arange(len(seen), dtype=float)))] == [*map(int, spoilt)]
+        patches.add(float(second), frame)
+    assert [*np.flatnonzero(patches.find_spoilt(np.arange(len(seen), dtype=float)))] == [*map(int, spoilt)]
     assert bool(patches) == bool(spoilt)
 
 
 def test_a_start_that_was_patched_up_is_told(tmp_path):
-    patches = Patches()
+    patches = PatchedFrames()
     for second in EVERY[:10]:
-        patches.see(second, SimpleNamespace(is_corrupt=second < 0.7, key_frame=False))
-    assert skipped(colours(tmp_path / "a.mp4"), EVERY, EVERY, patches) == (pytest.approx((0.0, 0.7)),)
+        patches.add(second, SimpleNamespace(is_corrupt=second < 0.7, key_frame=False))
+    assert find_skipped(probe_video(colours(tmp_path / "a.mp4")), EVERY, patches) == (pytest.approx((0.0, 0.7)),)
 
 
 @pytest.mark.parametrize(("other", "damaged"), [(0, True), (9_000, False)])
 def test_bytes_in_no_packet_are_damage(other, damaged):
     """10,000 bytes lie between two packets of the picture; `other` of them are sound."""
     times, places = np.array([0.0, np.nan, 5.0]), np.array([0.0, 2_000.0, 11_000.0])
-    assert _unread(times, places, np.array([1_000.0, other, 50.0]), (0.0, 5.0)) is damaged
+    assert _is_unread(times, places, np.array([1_000.0, other, 50.0]), (0.0, 5.0)) is damaged

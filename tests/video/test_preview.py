@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.video.clips import QUALITY, make_preview, plays_everywhere
-from grounding.video.reader import FrameReader, read_frames
-from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, flash_and_tone, heard, plain, write_video
+from grounding.video.clips import QUALITY, make_preview
+from grounding.video.probe import probe_video
+from grounding.video.reader import FrameReader
+from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, flash_and_tone, frames_at, heard, plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}
 SIX = [plain(colour) for colour in (RED, GREEN, BLUE) * 2]
@@ -29,12 +30,16 @@ def write(folder, name, **more):
     return write_video(folder / name, frames, **FOREIGN.get(name, {}) | more)
 
 
+def plays(path):
+    return probe_video(path).info.plays_everywhere
+
+
 def times(path):
-    return [time for time, _ in FrameReader(path, 1.0).timed()]
+    return [time for time, *_ in FrameReader(path, 1.0).read_timed()]
 
 
 def same_picture(one, other, time):
-    return np.abs(read_frames(one, [time])[0].mean((0, 1)) - read_frames(other, [time])[0].mean((0, 1))).max() < 15
+    return np.abs(frames_at(one, [time])[0].mean((0, 1)) - frames_at(other, [time])[0].mean((0, 1))).max() < 15
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -42,7 +47,7 @@ def test_what_no_browser_plays_gets_a_copy_that_shows_the_same_at_the_same_time(
     source = write(tmp_path, name)
     copy = make_preview(source, tmp_path / "own")
     assert copy.parent == tmp_path / "own"
-    assert plays_everywhere(copy)
+    assert plays(copy)
     assert times(copy) == pytest.approx(times(source), abs=0.001)
     for time in np.linspace(0, times(source)[-1], 9):
         assert same_picture(copy, source, time)
@@ -60,8 +65,8 @@ def test_what_every_browser_plays_is_left_alone(tmp_path, name, options):
 def test_pixels_that_few_browsers_show_make_a_copy(tmp_path):
     for pixels in ("yuv420p10le", "yuv444p"):
         source = write(tmp_path, f"{pixels}.mp4", pixels=pixels)
-        assert not plays_everywhere(source)
-        assert plays_everywhere(make_preview(source, tmp_path / "own"))
+        assert not plays(source)
+        assert plays(make_preview(source, tmp_path / "own"))
 
 
 def test_frames_of_uneven_length_stay_where_they_are(tmp_path):
@@ -72,8 +77,8 @@ def test_frames_of_uneven_length_stay_where_they_are(tmp_path):
 def test_a_clip_that_begins_late_on_its_containers_clock_is_copied_to_begin_at_0(tmp_path):
     source = flash_and_tone(tmp_path / "a.mp4", seconds=3.0)
     late = write_video(tmp_path / "late.mp4", SIX, times=[time + 4 for time in UNEVEN], muxer={"use_editlist": "0"})
-    assert plays_everywhere(source)
-    assert not plays_everywhere(late)
+    assert plays(source)
+    assert not plays(late)
     assert times(make_preview(late, tmp_path)) == pytest.approx(UNEVEN, abs=0.002)
 
 
@@ -84,7 +89,7 @@ def test_sound_is_kept_at_its_time(tmp_path):
 
 
 def test_sound_that_browsers_do_not_play_makes_a_copy(tmp_path):
-    assert not plays_everywhere(flash_and_tone(tmp_path / "a.mp4", sound="ac3", seconds=3.0))
+    assert not plays(flash_and_tone(tmp_path / "a.mp4", sound="ac3", seconds=3.0))
 
 
 def test_a_large_picture_is_made_small(tmp_path):

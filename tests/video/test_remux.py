@@ -2,6 +2,7 @@ import av
 import numpy as np
 import pytest
 
+from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
 from grounding.video.remux import remux
 from tests.clips import BLUE, GREEN, RED, flash_and_tone, heard, plain, write_video
@@ -11,14 +12,14 @@ FRAMES = [plain(colour) for colour in (RED, GREEN, BLUE) * 5]
 
 
 def times(path):
-    return [time for time, _ in FrameReader(path, 1.0).timed()]
+    return [time for time, *_ in FrameReader(path, 1.0).read_timed()]
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mov", "ts", "mp4"])
 @pytest.mark.parametrize("reordered", ["0", "3"])
 def test_frames_keep_their_times_and_bytes(tmp_path, suffix, reordered):
     source, out = write_video(tmp_path / f"a.{suffix}", FRAMES, encoder={"bf": reordered}), tmp_path / "out.mp4"
-    assert remux(source, out)
+    assert remux(probe_video(source), out)
     assert times(out) == pytest.approx(times(source), abs=0.001)
     with av.open(str(out)) as container:
         assert container.streams.video[0].codec_context.name == "h264"
@@ -28,7 +29,7 @@ def test_frames_keep_their_times_and_bytes(tmp_path, suffix, reordered):
 
 def test_sound_comes_along_at_its_time(tmp_path):
     source, out = flash_and_tone(tmp_path / "a.mkv"), tmp_path / "out.mp4"
-    assert remux(source, out)
+    assert remux(probe_video(source), out)
     loud, rate = heard(out)
     assert np.argmax(loud > 0.2) / rate == pytest.approx(2.0, abs=0.03)
 
@@ -43,19 +44,19 @@ def test_sound_comes_along_at_its_time(tmp_path):
 )
 def test_another_codec_does_not_fit(tmp_path, name, options):
     source, out = write_video(tmp_path / name, FRAMES, **options), tmp_path / "out.mp4"
-    assert not remux(source, out)
+    assert not remux(probe_video(source), out)
     assert list(tmp_path.iterdir()) == [source]
 
 
 def test_another_sound_does_not_fit(tmp_path):
-    assert not remux(flash_and_tone(tmp_path / "a.mkv", sound="flac"), tmp_path / "out.mp4")
+    assert not remux(probe_video(flash_and_tone(tmp_path / "a.mkv", sound="flac")), tmp_path / "out.mp4")
 
 
 def test_reordered_frames_of_uneven_length_are_not_risked(tmp_path):
     uneven = [0.04 * index for index in range(30)] + [2 + 0.6 * index for index in range(10)]
     frames = [plain((6 * index, 100, 40)) for index in range(40)]
     source, out = write_video(tmp_path / "a.mkv", frames, times=uneven, encoder={"bf": "8"}), tmp_path / "out.mp4"
-    if remux(source, out):  # then the container has to know its true length, or browsers show other frames
+    if remux(probe_video(source), out):  # then the container has to know its true length, or browsers show other frames
         with av.open(str(out)) as container:
             assert container.duration / 1e6 == pytest.approx(uneven[-1] + 0.6, abs=0.6)
         assert times(out) == pytest.approx(times(source), abs=0.001)

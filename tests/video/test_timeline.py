@@ -2,9 +2,10 @@ from itertools import islice
 
 import pytest
 
-from grounding.video import timeline as clock
+from grounding.video import timeline
+from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
-from grounding.video.timeline import beginning, frames_from, read_length
+from grounding.video.timeline import drop_backward, read_frames_from
 from tests.clips import plain, write_video
 
 FORMATS = {
@@ -30,41 +31,42 @@ def reds(frames):
 def test_the_clock_is_that_of_the_answers(tmp_path, name):
     path = write(tmp_path, name)
     reader = FrameReader(path, 1.0)
-    times = [time for time, _ in reader.timed()]
-    assert [time for time, _ in frames_from(path)] == pytest.approx(times, abs=1e-6)
-    assert read_length(path) == pytest.approx(reader.duration, abs=0.11)
+    times = [time for time, *_ in reader.read_timed()]
+    assert [time for time, _ in read_frames_from(probe_video(path))] == pytest.approx(times, abs=1e-6)
+    assert probe_video(path).info.duration == pytest.approx(reader.duration, abs=0.11)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("start", [0.0, 4.99, 7.25, 13.0, 14.85])
 def test_from_any_point_the_frames_are_those_of_the_whole(tmp_path, name, start):
     path = write(tmp_path, name)
-    whole = dict(reds(frames_from(path)))
-    part = reds(islice(frames_from(path, start), 80))
+    whole = dict(reds(read_frames_from(probe_video(path))))
+    part = reds(islice(read_frames_from(probe_video(path), start), 80))
     assert part[0][0] <= start
     assert all(red == pytest.approx(whole[time], abs=1) for time, red in part if time >= start - 0.1)
     assert any(time > start for time, _ in part)
 
 
 def test_a_file_that_cannot_seek_is_read_from_its_beginning(tmp_path, monkeypatch):
-    monkeypatch.setattr(clock, "_sought", lambda *_: False)
-    assert next(frames_from(write(tmp_path, "a.mkv"), 12.0))[0] == 0
+    monkeypatch.setattr(timeline, "seek", lambda *_: False)
+    assert next(read_frames_from(probe_video(write(tmp_path, "a.mkv")), 12.0))[0] == 0
 
 
 def test_a_seek_that_lands_too_late_is_not_trusted(tmp_path, monkeypatch):
-    def overshooting(container, stream, seconds):
+    def overshooting(probe, container, seconds):
+        stream = container.streams[probe.track]
         container.seek(round(13.9 / stream.time_base), stream=stream)
         return True
 
-    monkeypatch.setattr(clock, "_sought", overshooting)
-    assert next(frames_from(write(tmp_path, "a.mkv"), 12.0))[0] == 0
+    monkeypatch.setattr(timeline, "seek", overshooting)
+    assert next(read_frames_from(probe_video(write(tmp_path, "a.mkv")), 12.0))[0] == 0
 
 
 def test_frames_without_timestamps_follow_each_other_and_late_ones_are_dropped():
     raw = [(None, "a"), (None, "b"), (1.0, "c"), (0.5, "d"), (None, "e")]
-    assert list(clock._increasing(iter(raw), 0.0, 0.25)) == [(0.0, "a"), (0.25, "b"), (1.0, "c"), (1.25, "e")]
+    assert list(drop_backward(iter(raw), 0.0, 0.25)) == [(0.0, "a"), (0.25, "b"), (1.0, "c"), (1.25, "e")]
 
 
 def test_the_beginning_is_on_the_containers_clock(tmp_path):
-    assert beginning(write(tmp_path, "late.mkv")).seconds == pytest.approx(3.0)
-    assert beginning(write(tmp_path, "a.mp4")).seconds == 0
+    assert probe_video(write(tmp_path, "late.mkv")).start == pytest.approx(3.0)
+    assert probe_video(write(tmp_path, "a.mp4")).start == 0
