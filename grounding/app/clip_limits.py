@@ -1,14 +1,13 @@
 """How large and how long a clip may be, and what is said of one that is more than that."""
 
-import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from grounding.errors import VideoError
-from grounding.isolation.client import read_length
+from grounding.isolation.client import probe_video
+from grounding.video.container import check_file
 from grounding.video.limits import positive_from_env
-from grounding.video.reader import check_file
 
 MEGABYTES, SECONDS = "GROUNDING_CLIP_MEGABYTES", "GROUNDING_CLIP_SECONDS"  # environment variables that change them
 
@@ -40,8 +39,8 @@ def clip_limits() -> ClipLimits:
 def check_clip(path: str | Path | None) -> None:
     """Raises VideoError for no file, one that is no video, or is larger or longer than the limits, before decoding."""
     check_size(path)
-    seconds = read_length(Path(path))
-    if seconds < math.inf:  # otherwise the file does not say, and is looked at while it is encoded
+    seconds = probe_video(path).duration
+    if seconds is not None:  # otherwise the file does not say, and is looked at while it is encoded
         check_length(path, seconds)
 
 

@@ -1,4 +1,4 @@
-import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,7 +92,7 @@ def test_limits_hold_for_every_clip(predictor, tmp_path, set_limits):
 def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(
     predictor, tmp_path, monkeypatch, set_limits
 ):
-    monkeypatch.setattr("grounding.app.clip_limits.read_length", lambda path: math.inf)
+    monkeypatch.setattr("grounding.app.clip_limits.probe_video", lambda path: SimpleNamespace(duration=None))
     set_limits(seconds=4.0)
     with pytest.raises(VideoError, match="lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
         list(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache()))

@@ -63,7 +63,7 @@ def test_the_curve_is_drawn_as_it_grows_and_only_now_and_then(ask, tmp_path, mon
 def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkeypatch, predictor):
     first = ask(scenes)[-1]
     monkeypatch.setattr(predictor, "grow_video", lambda *_: pytest.fail("the clip was encoded again"))
-    monkeypatch.setattr("grounding.app.clip_limits.read_length", lambda *_: pytest.fail("the clip was opened again"))
+    monkeypatch.setattr("grounding.app.clip_limits.probe_video", lambda *_: pytest.fail("the clip was opened again"))
     second = ask(scenes, "a rocket", state=first.state, memory=first.memory)[-1]
     assert [one.answer.query for one in second.state.results] == ["a cat", "a rocket"]
     assert second.state.result.answer.query == "a rocket"

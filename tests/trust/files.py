@@ -7,6 +7,7 @@ written), and the number in its picture against that of the frame which was writ
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -69,9 +70,7 @@ def tried(case: Case, path: Path, rate: float, times: Times, seen: Times | None)
     frames = list(reader)
     if case.skipped != bool(reader.skipped) and rate >= 2:
         return f"said to be skipped: {reader.skipped or 'nothing'}"
-    outside = [frame for frame in frames if not any(start < frame.timestamp < end for start, end in reader.skipped)]
-    seen = seen and [time for time in seen if not any(start < time - seen[0] < end for start, end in reader.skipped)]
-    return wrong_samples(outside, rate, times, seen, case.whole, reader.skipped)
+    return wrong_samples(frames, rate, times, seen, case.whole, reader.skipped)
 
 
 def wrong_error(path: Path, expected: str) -> str:
@@ -94,14 +93,14 @@ def wrong_samples(
         times: when the frames were written, by their number.
         seen: when ffprobe sees frames.
         whole: whether all that were written should be there.
-        skipped: spans in which nothing is expected.
+        skipped: spans in which frames are missing, so that any number of samples is as good.
     """
     written, stamps = np.array(increasing(times)), [frame.timestamp for frame in frames]
     numbers = np.array(times) - times[0]
     clock = np.array(increasing(seen)) if seen else written if whole else None
     step = max(np.diff(written).min(initial=1.0), ROUNDED)  # the length of a frame
     if clock is not None:
-        expected = [time for time in sampled(clock, rate) if not any(start < time < end for start, end in skipped)]
+        expected, stamps = outside(sampled(clock, rate), skipped, step), outside(stamps, skipped, step)
         stamps = [stamp for stamp in stamps if stamp < clock[-1] + step]  # how long the last lasts is not known here
         if len(expected) != len(stamps):
             return f"{len(stamps)} samples at {rate:g} fps where {len(expected)} are expected"
@@ -113,6 +112,11 @@ def wrong_samples(
         if abs(times[min(shown, len(times) - 1)] - times[meant]) > step:
             return f"the picture at {stamp:.3f} s is number {shown} instead of {meant}"
     return "" if frames else "no sample"
+
+
+def outside(times: Iterable[float], spans: Spans, margin: float) -> list[float]:
+    """Those times that lie in none of the spans."""
+    return [time for time in times if not any(start - margin <= time <= end + margin for start, end in spans)]
 
 
 def increasing(times: Times) -> Times:
