@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from grounding.encoders.devices import CHUNK, inference
+from grounding.encoders.openvino_runtime import compile_for
 from grounding.encoders.packaged_weights import load_minilm
 from grounding.errors import QueryError
 
@@ -46,7 +48,9 @@ class MiniLMQueryEncoder:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         tower, self.tokenizer = load_minilm()
-        self.tower = tower.to(device)
+        self.compiled = compile_for(device, lambda build: build.build_minilm(tower), torch.float32)
+        if not self.compiled:
+            self.tower = tower.to(device)
         self.tokenizer.enable_truncation(MAX_WORD_PIECES)
         self.tokenizer.enable_padding()
 
@@ -66,11 +70,15 @@ class MiniLMQueryEncoder:
 
     def _encode_chunk(self, queries: list[str]) -> list[Tensor]:
         batch = self.tokenizer.encode_batch(queries)
-        pieces = torch.tensor([each.ids for each in batch], device=self.device)  # (B, N)
-        mask = torch.tensor([each.attention_mask for each in batch], dtype=torch.bool, device=self.device)  # (B, N)
-        with inference(self.device):
-            states = self.tower(pieces, mask).float().cpu()  # (B, N, 384)
-        return [row[:length] for row, length in zip(states, mask.sum(dim=1).tolist(), strict=True)]
+        pieces = np.array([each.ids for each in batch])  # (B, N)
+        mask = np.array([each.attention_mask for each in batch])  # (B, N)
+        if self.compiled:
+            states = torch.from_numpy(self.compiled(pieces, mask))  # (B, N, 384)
+        else:
+            ids, real = (torch.from_numpy(each).to(self.device) for each in (pieces, mask))  # (B, N) each
+            with inference(self.device):
+                states = self.tower(ids, real.bool()).float().cpu()  # (B, N, 384)
+        return [row[:length] for row, length in zip(states, mask.sum(axis=1).tolist(), strict=True)]
 
 
 def _check_queries(queries: Sequence[str]) -> None:

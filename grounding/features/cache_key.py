@@ -16,6 +16,7 @@ import torch
 import grounding
 from grounding.encoders.devices import tower_dtype
 from grounding.encoders.open_clip_models import cached_open_clip
+from grounding.encoders.openvino_runtime import describe_runtime
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0, MINILM
 from grounding.files import hash_file
 
@@ -32,7 +33,7 @@ class Key(NamedTuple):
         weights: SHA-256 of its weights.
         rate: frames sampled a second.
         width: of a feature.
-        made_by: the code, and the arithmetic it computes in.
+        made_by: the code, and the device, arithmetic and runtime it computes with.
     """
 
     content: str
@@ -73,7 +74,7 @@ class KeyMaker:
 
     def make(self, content: str) -> Key:
         """The key of a file, by its hash. Raises EncoderError where the weights cannot be fetched."""
-        made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)}"
+        made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)} {describe_runtime(self.device)}"
         return Key(content, self.encoder, self._weights_hash, float(self.rate), self.width, made_by)
 
     @cached_property

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import Image
 from skimage import data
 
-from grounding.encoders import devices
+from grounding.encoders import devices, openvino_runtime
 from grounding.encoders import frames as frame_encoders
 from grounding.encoders.registry import load_frame_encoder
 
@@ -74,25 +74,33 @@ def test_both_halves_of_an_embedded_feature_have_unit_length(embedded, frames):
 
 
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=str)
-def in_type(request, monkeypatch, embedded):
-    """The embedded encoder as on a machine whose CPU computes in a type, and how close it has to be to float32."""
+def far(request, monkeypatch):
+    """As on a machine whose CPU computes in a type: how far from float32 it may be."""
     monkeypatch.setattr(frame_encoders, "tower_dtype", lambda device: request.param)
-    monkeypatch.setattr(frame_encoders, "load_class_embeddings", lambda device: embedded.class_embeddings)
-    return load_frame_encoder("embedded", "cpu"), {torch.float32: 1e-5, torch.bfloat16: 1e-2}[request.param]
+    return {torch.float32: 1e-5, torch.bfloat16: 1e-2}[request.param]
 
 
-def test_pooled_features_are_those_of_the_tower_with_mean_and_std_a_half(in_type, tower, frames):
-    encoder, far = in_type
+@pytest.fixture(params=["openvino", "torch"])
+def runtime(request, monkeypatch):
+    """What computes."""
+    if request.param == "torch":
+        monkeypatch.setattr(openvino_runtime, "load_openvino", lambda: None)
+    return request.param
+
+
+def test_pooled_features_are_those_of_the_tower_with_mean_and_std_a_half(runtime, far, tower, frames):
+    encoder = load_frame_encoder("embedded", "cpu")
+    assert bool(encoder.compiled) == (runtime == "openvino") == (not encoder.note)
     image = (torch.from_numpy(frames[0]).permute(2, 0, 1).float() / 255 - 0.5) / 0.5
     with torch.no_grad():
         pooled = tower.forward_head(tower.forward_features(image[None]), pre_logits=True)
     assert F.cosine_similarity(encoder.encode(frames[:1])[:, :1280], pooled) > 1 - far
 
 
-def test_conse_weights_classes_by_a_softmax_at_temperature_two(in_type, tower, monkeypatch):
-    encoder, far = in_type
-    monkeypatch.setattr(encoder, "class_embeddings", torch.eye(1000))
-    monkeypatch.setattr(encoder, "width", 1280 + 1000)
+def test_conse_weights_classes_by_a_softmax_at_temperature_two(runtime, far, tower, monkeypatch):
+    monkeypatch.setattr(frame_encoders, "load_class_embeddings", lambda device: torch.eye(1000))
+    monkeypatch.setattr(frame_encoders.EmbeddedFrameEncoder, "width", 1280 + 1000)
+    encoder = load_frame_encoder("embedded", "cpu")
     cat = encoder.encode([data.chelsea()])[0]
     with torch.no_grad():
         image = torch.from_numpy(frame_encoders.prepare(data.chelsea())).permute(2, 0, 1)[None] / 127.5 - 1

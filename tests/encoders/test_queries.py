@@ -2,9 +2,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from grounding.encoders import openvino_runtime
 from grounding.encoders import packaged_weights as weights
 from grounding.encoders import queries as module
 from grounding.encoders.queries import QueryTokens
+from grounding.encoders.registry import load_query_encoder
 from grounding.errors import QueryError
 
 
@@ -17,7 +19,8 @@ def test_tokens_hold_every_word_piece_and_the_mask_tells_which(query_encoder):
     assert encoded.tokens[0, 4:].abs().max() == 0
 
 
-def test_tokens_are_those_of_the_published_model(query_encoder):
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_tokens_are_those_of_the_published_model(runtime, monkeypatch):
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     folder = weights._locate(weights.MINILM).parent
@@ -28,7 +31,11 @@ def test_tokens_are_those_of_the_published_model(query_encoder):
     batch = tokenize(queries, padding=True, truncation=True, max_length=256, return_tensors="pt")
     with torch.no_grad():
         states = tower(**batch).last_hidden_state
-    own, mask = query_encoder.encode(queries), batch["attention_mask"].bool()
+    if runtime == "torch":
+        monkeypatch.setattr(openvino_runtime, "load_openvino", lambda: None)
+    encoder = load_query_encoder("minilm", "cpu")
+    assert bool(encoder.compiled) == (runtime == "openvino")
+    own, mask = encoder.encode(queries), batch["attention_mask"].bool()
     assert torch.equal(own.mask, mask)
     torch.testing.assert_close(own.tokens[mask], states[mask], atol=1e-4, rtol=0)
 

@@ -1,0 +1,119 @@
+"""Networks compiled for a CPU by OpenVINO: beside a decoder a frame takes a tenth of torch's time, whose threads spin.
+
+Where OpenVINO is missing or fails, callers get None, compute with torch, and say so: see NOTE.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from threading import Lock
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from grounding.encoders.openvino_towers import TowerBuilder
+
+if TYPE_CHECKING:
+    from openvino import InferRequest, Model
+
+MAX_STREAMS = 8  # pieces of work at once; each has memory of its own
+NOTE = "OpenVINO is missing or failed, so torch computes, which takes longer: pip install --force-reinstall openvino"
+
+log = logging.getLogger(__name__)
+
+
+class CompiledNetwork:
+    """A network of one output; rows of its inputs are spread over the cores. Threads may share it.
+
+    Args:
+        openvino: the package, see load_openvino.
+        model: the graph; its weights are kept, and nothing else of it.
+        dtype: what it computes in, torch.float32 or torch.bfloat16.
+        rows: how many at most go through a core at once, which bounds memory; None sends all through all cores.
+    """
+
+    def __init__(self, openvino: ModuleType, model: "Model", dtype: torch.dtype, rows: int | None) -> None:
+        cores = count_cores()
+        streams = min(cores, MAX_STREAMS) if rows else 1
+        config: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": {torch.float32: "f32", torch.bfloat16: "bf16"}[dtype],
+            "INFERENCE_NUM_THREADS": cores,
+            "NUM_STREAMS": streams,
+            "ENABLE_CPU_PINNING": False,  # a decoder wants the same cores
+        }
+        self._compiled = openvino.Core().compile_model(model, "CPU", config)
+        self._queue, self._lock = openvino.AsyncInferQueue(self._compiled, streams), Lock()
+        self._streams, self._rows = streams, rows
+
+    def __call__(self, *inputs: np.ndarray) -> np.ndarray:
+        """Inputs of B rows each to the output's B rows."""
+        count = len(inputs[0])
+        size = min(self._rows, -(-count // self._streams)) if self._rows else count
+        outputs: dict[int, np.ndarray] = {}
+
+        def keep(request: "InferRequest", first: int) -> None:
+            outputs[first] = request.get_output_tensor(0).data.copy()
+
+        with self._lock:
+            self._queue.set_callback(keep)
+            for first in range(0, count, size):
+                self._queue.start_async([each[first : first + size] for each in inputs], first)
+            self._queue.wait_all()
+        return np.concatenate([outputs[first] for first in range(0, count, size)])
+
+
+def compile_for(
+    device: torch.device, build: Callable[[TowerBuilder], "Model"], dtype: torch.dtype, rows: int | None = None
+) -> CompiledNetwork | None:
+    """The network that `build` makes; None where `device` is no CPU, and where OpenVINO is missing or fails.
+
+    Args:
+        device: for which it is wanted.
+        build: makes the graph.
+        dtype, rows: see CompiledNetwork.
+    """
+    openvino = load_openvino() if device.type == "cpu" else None
+    if openvino is None:
+        return None
+    try:
+        return CompiledNetwork(openvino, build(TowerBuilder(openvino)), dtype, rows)
+    except RuntimeError as error:  # whatever its plugins do not know
+        log.warning("OpenVINO failed (%s): torch computes instead.", str(error).strip().splitlines()[0][:200])
+        return None
+
+
+def trace(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> "Model":
+    """The graph of a torch module. Rows may be more or fewer than those of `inputs`."""
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with torch.inference_mode():
+        traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
+    frontend = FrontEndManager().load_by_framework("pytorch")  # openvino.convert_model would report home
+    return frontend.convert(frontend.load(TorchScriptPythonDecoder(traced)))
+
+
+@cache
+def load_openvino() -> ModuleType | None:
+    """The package; None where it is missing or cannot be loaded."""
+    sys.modules.setdefault("openvino_telemetry", None)  # it would report every import to its makers
+    try:
+        return importlib.import_module("openvino")
+    except (ImportError, OSError):
+        return None
+
+
+def describe_runtime(device: torch.device) -> str:
+    """What computes on a device, with its version: features of another are not quite the same."""
+    openvino = load_openvino() if device.type == "cpu" else None
+    return f"openvino {openvino.__version__}" if openvino else "torch"
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
