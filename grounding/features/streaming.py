@@ -129,7 +129,7 @@ def encode_new(encoder: FrameEncoder, frames: Sequence[np.ndarray]) -> np.ndarra
     fresh: list[np.ndarray] = []
     rows: list[int] = []
     for frame in frames:
-        if not fresh or differ(frame, fresh[-1]):
+        if not fresh or (frame is not fresh[-1] and differ(frame, fresh[-1])):
             fresh.append(frame)
         rows.append(len(fresh) - 1)
     return encoder.encode(fresh).numpy()[rows]  # (B, width)
