@@ -98,7 +98,7 @@ class Scorer:
         found = predict_spans(predictor, self.videos, self.moments)
         write_moments(out / "moments.jsonl", self.moments)
         write_predictions(out / "predictions.jsonl", found)
-        return compute_recalls(found, [(moment.start, moment.end) for moment in self.moments])
+        return compute_recalls(found, [moment.spans for moment in self.moments])
 
 
 def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, scorer: Scorer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from grounding.segments.config import SegmentConfig
 from training.config import TrainConfig, build
-from training.files import DataError, write_whole
+from training.files import DataError, read_text, write_whole
 
 METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
 JUDGED = "R@1,IoU=0.5"
@@ -66,7 +66,7 @@ def read_ablation(path: str | Path) -> AblationConfig:
 def read_table(path: str | Path) -> dict[str, Any]:
     """A TOML file as a table. Raises DataError naming the file."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
 

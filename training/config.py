@@ -12,7 +12,7 @@ from grounding.model import GrounderConfig
 from grounding.segments.config import SegmentConfig
 from grounding.validation import check_ranges
 from training.batches import CompositionConfig
-from training.moments import DataError
+from training.files import DataError, read_text
 from training.objective import ObjectiveConfig
 
 
@@ -151,7 +151,7 @@ def _build_dataclass(kind: Any, table: Any, path: str) -> Any:
 def read_train_config(path: str | Path) -> TrainConfig:
     """Reads a TOML file. Raises DataError naming the file, the line where it is known, and the remedy."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
     try:

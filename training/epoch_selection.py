@@ -84,9 +84,7 @@ def make_validator(config: TrainConfig) -> Score | None:
     def score(grounder: Grounder) -> float:
         predictor = Predictor(describe_checkpoint(config), copy.deepcopy(grounder), device="cpu")
         predictor.query_encoder = queries
-        table = compute_recalls(
-            predict_spans(predictor, videos, moments), [(moment.start, moment.end) for moment in moments]
-        )
+        table = compute_recalls(predict_spans(predictor, videos, moments), [moment.spans for moment in moments])
         return (table["R@1,IoU=0.5"] + table["mIoU"]) / 2
 
     return score

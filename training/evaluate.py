@@ -84,7 +84,7 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStor
     for answer in tqdm(answer_moments(predictor, moments, store), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
     write_predictions(out, found)
-    return compute_recalls(found, [(moment.start, moment.end) for moment in moments])
+    return compute_recalls(found, [moment.spans for moment in moments])
 
 
 def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:

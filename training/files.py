@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, and the error that says what is wrong with one."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,23 @@ from grounding.errors import GroundingError
 
 class DataError(GroundingError):
     """Training or evaluation data is missing or wrong; the message names the file, the line and the remedy."""
+
+
+def read_text(path: str | Path) -> str:
+    """A text in UTF-8, or in UTF-16 where its byte-order mark says so, without any such mark.
+
+    Spreadsheets and editors put a mark before a text; texts that were joined hold marks in their midst. Raises OSError
+    and UnicodeDecodeError.
+    """
+    content = Path(path).read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8").replace("\ufeff", "")
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text that are not blank, with their numbers from 1 on. Raises as `read_text` does."""
+    lines = read_text(path).split("\n")  # a sentence may hold other separators
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 @contextmanager

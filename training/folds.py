@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.ablation_config import AblationConfig
-from training.converters import read_folds as read_folds
-from training.converters import read_json_lines, to_moments
+from training.annotations import read_folds, read_json_lines
+from training.converters import to_moments
 from training.moments import DataError, Moment, write_moments
 
 
@@ -45,8 +45,8 @@ def make_folds(ablation: AblationConfig, out: Path) -> list[Fold]:
 
 def _make_fold(ablation: AblationConfig, number: int, numbers: list[int], out: Path) -> Fold:
     others = [str(other) for other in numbers if other != number]
-    rest, _ = to_moments(read_folds(Path(ablation.annotations), others))
-    test, _ = to_moments(read_folds(Path(ablation.annotations), [str(number)]))
+    rest = to_moments(read_folds(Path(ablation.annotations), others))
+    test = to_moments(read_folds(Path(ablation.annotations), [str(number)]))
     videos = sorted({moment.video for moment in rest})
     chosen = set(random.Random(number).sample(videos, round(ablation.held_out * len(videos))))
     parts = {

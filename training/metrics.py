@@ -7,19 +7,23 @@ from grounding.segments.find import Span, compute_iou
 THRESHOLDS = (0.3, 0.5, 0.7)
 
 
-def compute_recalls(predictions: Sequence[Sequence[Span]], moments: Sequence[Span]) -> dict[str, float]:
+def compute_recalls(predictions: Sequence[Sequence[Span]], moments: Sequence[Sequence[Span]]) -> dict[str, float]:
     """Percentages over queries: `R@n,IoU=m` for n in 1 and 5, and `mIoU` of the first segment.
 
     Args:
         predictions: for each query its segments, best first; at most five count.
-        moments: for each query the true span.
+        moments: for each query its true spans, at least one; a segment counts by the one that it fits best, as in
+            the evaluation of QVHighlights (Lei et al., NeurIPS 2021).
 
     Raises:
         ValueError: the two differ in length, or there is no query.
     """
     if len(predictions) != len(moments) or not moments:
         raise ValueError(f"{len(predictions)} predictions for {len(moments)} moments: give one for each, at least one.")
-    ious = [[compute_iou(span, moment) for span in spans] for spans, moment in zip(predictions, moments, strict=True)]
+    ious = [
+        [max(compute_iou(span, moment) for moment in true) for span in spans]
+        for spans, true in zip(predictions, moments, strict=True)
+    ]
     table = {
         f"R@{n},IoU={m}": 100 * sum(max(row[:n], default=0.0) >= m for row in ious) / len(ious)
         for n in (1, 5)

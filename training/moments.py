@@ -2,7 +2,9 @@
 
     {"video": "a.mp4", "duration": 31.0, "query": "person turns a light on", "start": 24.3, "end": 30.4}
 
-Times are seconds. `start` and `end` may be missing: training never reads them. Other keys are kept out.
+Times are seconds. `start` and `end` may be missing: training never reads them. A query that happens several times has
+all its spans in "windows", [[start, end], ...], and `start` and `end` of the first: evaluation scores each segment by
+the window that it fits best. Other keys are kept out.
 """
 
 import json
@@ -11,20 +13,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.files import DataError, write_whole
+from training.files import DataError, read_lines, write_whole
 
 __all__ = ["DataError", "Moment", "parse_moment", "read_moments", "write_moments"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A sentence about a video, and where evaluation finds it: seconds, 0 <= start < end, or both None."""
+    """A sentence about a video, and where evaluation finds it: seconds, 0 <= start < end, or both None.
+
+    `windows` holds all spans of a query that happens several times, the first of which is `start` and `end`.
+    """
 
     video: str
     duration: float
     query: str
     start: float | None = None
     end: float | None = None
+    windows: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """Where the query happens, (start, end) in seconds each; none where that is not known."""
+        return self.windows or (((self.start, self.end),) if self.start is not None else ())
 
     def __post_init__(self) -> None:
         if not isinstance(self.video, str) or not self.video:
@@ -41,6 +52,11 @@ class Moment:
             raise ValueError("only one of start and end is there")
         if self.start is not None and not 0 <= self.start < self.end < math.inf:
             raise ValueError(f"start {self.start} and end {self.end} are not 0 <= start < end")
+        for start, end in self.windows:
+            if not 0 <= start < end < math.inf:
+                raise ValueError(f"the window {start} to {end} is not 0 <= start < end")
+        if self.windows and self.windows[0] != (self.start, self.end):
+            raise ValueError(f"start {self.start} and end {self.end} are not the first window, {self.windows[0]}")
 
 
 def read_moments(path: str | Path) -> Iterator[Moment]:
@@ -50,21 +66,21 @@ def read_moments(path: str | Path) -> Iterator[Moment]:
         DataError: the file is missing or empty, or a line is broken; names file and line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")  # a query may hold other separators
+        lines = list(read_lines(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}): give a moments file, see training/moments.py.") from error
-    if not any(line.strip() for line in lines):
+    if not lines:
         raise DataError(f"{path} holds no moment: write one JSON object per line.")
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield parse_moment(line, f"{path}, line {number}")
+    for number, line in lines:
+        yield parse_moment(line, f"{path}, line {number}")
 
 
 def parse_moment(line: str, where: str) -> Moment:
     """One line as a Moment. Raises DataError that begins with `where`."""
     try:
         values = json.loads(line)
-        return Moment(**{key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values})
+        known = {key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values}
+        return Moment(**known, windows=tuple((start, end) for start, end in values.get("windows", ())))
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         remedy = 'mend or delete the line; it needs "video", "duration" and "query"'
         raise DataError(f"{where}: {error}: {remedy}.") from error
@@ -72,7 +88,7 @@ def parse_moment(line: str, where: str) -> Moment:
 
 def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:
     """Writes a moments file whole or not at all. Returns how many moments it holds."""
-    known = ({key: value for key, value in asdict(moment).items() if value is not None} for moment in moments)
+    known = ({key: value for key, value in asdict(moment).items() if value not in (None, ())} for moment in moments)
     rows = [json.dumps(values) for values in known]
     with write_whole(Path(path)) as part:
         part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")

@@ -70,13 +70,18 @@ def count_inside(grounder: Grounder, moments: Sequence[Moment], config: TrainCon
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     total, inside = Counter(), Counter()
     for rows, frames, logits, timestamps in score_videos(grounder, moments, store, queries):
-        start, end = (torch.tensor([[getattr(row, side)] for row in rows]) for side in ("start", "end"))  # (Q, 1) each
-        true = (timestamps >= start) & (timestamps < end)  # (Q, T)
+        true = torch.stack([mark_inside(row, timestamps) for row in rows])  # (Q, T)
         for name, chosen in mark_frames(frames, logits, timestamps, config.objective.contrast).items():
             total[name] += int(chosen.sum())
             inside[name] += int((chosen & true).sum())
     rows = [f"| {name} | {number:,} | {100 * inside[name] / max(number, 1):.1f}% |\n" for name, number in total.items()]
     return "".join(["| taken for | frames | inside the moment |\n", "|---|---|---|\n", *rows])
+
+
+def mark_inside(moment: Moment, timestamps: Tensor) -> Tensor:
+    """Which frames lie in a span of the moment: (T,) seconds give (T,) bool."""
+    start, end = torch.tensor(moment.spans).T.unsqueeze(-1)  # (W, 1) each
+    return ((timestamps >= start) & (timestamps < end)).any(dim=0)  # (T,)
 
 
 def read_annotated(path: Path) -> list[Moment]:

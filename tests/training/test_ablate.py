@@ -101,7 +101,7 @@ class TestAblate:
         cell = folder / "out" / "coarse" / "fold-1-seed-0"
         for row, where in (("+ coarse", cell), ("thresholds alone", cell / "thresholds-alone")):
             found = [json.loads(line)["segments"] for line in (where / "predictions.jsonl").read_text().splitlines()]
-            truth = [(moment.start, moment.end) for moment in moments(where / "moments.jsonl")]
+            truth = [moment.spans for moment in moments(where / "moments.jsonl")]
             result = json.loads((cell / "result.json").read_text())
             assert result["rows"][row] == compute_recalls(found, truth)
             assert result["queries"] == len(truth) == 12

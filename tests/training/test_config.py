@@ -35,6 +35,10 @@ def test_a_config_is_read_with_its_defaults(tmp_path):
     assert config.objective == TrainConfig("", "", config.data, config.model).objective
 
 
+def test_a_mark_that_an_editor_puts_first_is_no_part_of_it(tmp_path):
+    assert read(tmp_path, "\ufeff" + SMALL) == read(tmp_path, SMALL)
+
+
 def test_a_whole_number_will_do_for_a_float(tmp_path):
     rate = read(tmp_path, SMALL).learning_rate
     assert (rate, type(rate)) == (1.0, float)

@@ -48,6 +48,29 @@ def test_a_moment_without_a_span_is_written_without_one(tmp_path):
     assert set(json.loads((tmp_path / "m.jsonl").read_text())) == {"video", "duration", "query"}
 
 
+def test_several_windows_of_a_query_are_written_and_read_back(tmp_path):
+    moment = Moment("c", 9.0, "x", 1.0, 2.0, ((1.0, 2.0), (5.0, 6.5)))
+    write_moments(tmp_path / "m.jsonl", [moment])
+    assert json.loads((tmp_path / "m.jsonl").read_text())["windows"] == [[1.0, 2.0], [5.0, 6.5]]
+    assert list(read_moments(tmp_path / "m.jsonl")) == [moment]
+    assert moment.spans == ((1.0, 2.0), (5.0, 6.5))
+
+
+def test_one_span_is_the_only_one_and_none_is_none(tmp_path):
+    assert Moment("c", 9.0, "x", 1.0, 2.0).spans == ((1.0, 2.0),)
+    assert Moment("c", 9.0, "x").spans == ()
+
+
+@pytest.mark.parametrize("windows", ["[[5, 6]]", "[[24.3, 30.4], [3, 2]]", "[[24.3, 30.4], 5]", "7"])
+def test_windows_that_do_not_fit_are_named(tmp_path, windows):
+    with pytest.raises(DataError, match="moments.jsonl, line 1: "):
+        read(tmp_path, f'{LINE[:-1]}, "windows": {windows}}}')
+
+
+def test_a_mark_of_an_editor_is_no_part_of_the_first_line(tmp_path):
+    assert read(tmp_path, "\ufeff" + LINE) == read(tmp_path, LINE)
+
+
 def test_writing_is_whole_or_not_at_all(tmp_path):
     path = tmp_path / "m.jsonl"
     write_moments(path, [Moment("c", 2.0, "x")])
