@@ -81,7 +81,7 @@ def parse_moment(line: str, where: str) -> Moment:
         values = json.loads(line)
         known = {key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values}
         return Moment(**known, windows=tuple((start, end) for start, end in values.get("windows", ())))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
         remedy = 'mend or delete the line; it needs "video", "duration" and "query"'
         raise DataError(f"{where}: {error}: {remedy}.") from error
 
