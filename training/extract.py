@@ -4,7 +4,8 @@
     python -m training.extract --videos DIR --encoder open_clip:ViT-B-32-quickgelu:openai --weights FILE --out DIR
     accelerate launch --multi_gpu --num_processes 8 -m training.extract --videos DIR --out DIR
 
-Videos that are done already are skipped, so a stopped run goes on, and any number of runs may work on one folder. Files
+Videos that are done already are skipped, so a stopped run goes on, and any number of runs may work on one folder.
+Linked folders are entered. Files that are no videos by suffix or content are left out, and one line names them. Videos
 that cannot be read are skipped and reported at the end, a line each; the exit status is 1 if there are any.
 
 Pictures of one folder are its frames in the order of their names. Their times are not known: with --rate 2 they count
@@ -28,26 +29,13 @@ from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import encode_frames
-from training.features import SUFFIXES, is_written, write_features
+from grounding.text import escape_unprintable
+from training.features import is_written, write_features
 from training.files import DataError, check_folder
+from training.video_files import PICTURES, find_videos
 
-PICTURES = (".jpg", ".jpeg", ".png")
+NAMED = 10  # files that are left out and named
 PATIENCE = timedelta(days=30)  # of a process that is done, for the others
-
-
-def find_videos(folder: Path) -> list[str]:
-    """Names of the videos and folders of pictures below `folder`, relative to it, sorted.
-
-    Raises VideoError if there is none.
-    """
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    videos = {path for path in files if path.suffix.lower() in SUFFIXES}
-    frame_folders = {path.parent for path in files if path.suffix.lower() in PICTURES} - {folder}
-    if not videos | frame_folders:
-        raise VideoError(
-            f"There is no video in {folder}: give a folder with {', '.join(SUFFIXES)} files, or folders of pictures."
-        )
-    return sorted(str(path.relative_to(folder)) for path in videos | frame_folders)
 
 
 def encode_frame_folder(folder: Path, encoder: FrameEncoder, rate: float) -> EncodedVideo:
@@ -100,6 +88,12 @@ def extract(
     return dict(sorted(failed.items()))
 
 
+def describe_left_out(names: list[str]) -> str:
+    """Says in a line which files were taken for no videos; names the first of them."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return escape_unprintable(f"left out as no videos: {', '.join(names[:NAMED])}{more}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path, required=True)
@@ -115,7 +109,10 @@ def main() -> int:
             raise DataError(f"--rate {args.rate} is no number of frames a second: give one above 0 and below 1000.")
         check_folder(args.out)
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
-        with state.split_between_processes(find_videos(args.videos)) as names:
+        found = find_videos(args.videos)
+        if found.left_out and state.is_main_process:
+            print(describe_left_out(found.left_out), file=sys.stderr)
+        with state.split_between_processes(found.videos) as names:
             device = str(state.device)
             failed = extract(names, args.videos, args.encoder, args.rate, args.out, device, args.weights)
     except GroundingError as error:

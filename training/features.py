@@ -13,7 +13,10 @@ from safetensors.numpy import save_file
 from grounding.features.encoded_video import EncodedVideo
 from training.files import DataError, write_whole
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
+SUFFIXES = (  # of files that count as videos, whatever their case
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".mxf"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+)
 
 
 class FeatureStore(Protocol):

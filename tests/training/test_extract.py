@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from grounding.errors import VideoError
 from grounding.features.streaming import encode_frames
 from tests.clips import bad_file, colours
-from training.extract import extract, find_videos, main
+from training.extract import extract, main
 from training.features import FeatureFolder
 from training.moments import DataError
+from training.video_files import find_videos
 
 
 class FakeEncoder:
@@ -45,19 +45,8 @@ def videos(tmp_path):
     return folder
 
 
-def test_videos_are_found_below_a_folder_whatever_the_case(videos):
-    assert find_videos(videos) == ["a.mp4", "more/b.MP4"]
-
-
-@pytest.mark.parametrize("name", ["more", "absent"])
-def test_a_folder_without_videos_is_an_error(tmp_path, name):
-    (tmp_path / "more").mkdir()
-    with pytest.raises(VideoError, match=f"no video in .*{name}"):
-        find_videos(tmp_path / name)
-
-
 def test_every_video_is_encoded(videos, tmp_path, encoder):
-    assert extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out") == {}
+    assert extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out") == {}
     for name in ("a.mp4", "more/b.MP4"):
         video = FeatureFolder(tmp_path / "out", "fake", 3).load(name)
         assert video.timestamps.tolist() == pytest.approx([0.0, 0.5, 1.0])
@@ -69,7 +58,7 @@ def test_a_folder_of_pictures_is_a_video_with_frames_at_the_rate(videos, tmp_pat
     (videos / "pictures").mkdir()
     for name, colour in (("0.png", (0, 0, 255)), ("1.png", (255, 0, 0))):  # BGR
         cv2.imwrite(str(videos / "pictures" / name), np.full((4, 6, 3), colour, dtype=np.uint8))
-    assert find_videos(videos) == ["a.mp4", "more/b.MP4", "pictures"]
+    assert find_videos(videos).videos == ["a.mp4", "more/b.MP4", "pictures"]
     assert extract(["pictures"], videos, "fake", 2.0, tmp_path / "out") == {}
     video = FeatureFolder(tmp_path / "out", "fake", 3).load("pictures")
     assert (video.timestamps.tolist(), video.duration) == ([0.0, 0.5], 1.0)
@@ -80,7 +69,7 @@ def test_a_folder_of_pictures_is_a_video_with_frames_at_the_rate(videos, tmp_pat
 def test_a_picture_that_cannot_be_read_is_reported(videos, tmp_path, encoder, content):
     (videos / "pictures").mkdir()
     (videos / "pictures" / "0.jpg").write_bytes(content)
-    failed = extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    failed = extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
     assert list(failed) == ["pictures"]
     assert "0.jpg cannot be read as a picture" in failed["pictures"]
 
@@ -88,14 +77,14 @@ def test_a_picture_that_cannot_be_read_is_reported(videos, tmp_path, encoder, co
 def test_what_is_done_is_not_done_again(videos, tmp_path, encoder, monkeypatch):
     extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
     before = encoder.seen
-    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
     assert encoder.seen == 2 * before
 
     def unwanted(*args, **options):
         raise AssertionError("loaded an encoder with nothing to encode")
 
     monkeypatch.setattr("training.extract.load_frame_encoder", unwanted)
-    assert extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out") == {}
+    assert extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out") == {}
 
 
 def test_a_killed_run_leaves_no_half_file_and_goes_on(videos, tmp_path, encoder, monkeypatch):
@@ -106,17 +95,17 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(videos, tmp_path, encoder,
     with monkeypatch.context() as patch:
         patch.setattr("training.features.save_file", dies)
         with pytest.raises(KeyboardInterrupt):
-            extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
-    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+            extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
+    extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
     store = FeatureFolder(tmp_path / "out", "fake", 3)
-    assert all(len(store.load(name).timestamps) == 3 for name in find_videos(videos))
+    assert all(len(store.load(name).timestamps) == 3 for name in find_videos(videos).videos)
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "truncated", "sound"])
 def test_a_bad_file_is_reported_and_the_rest_goes_on(videos, tmp_path, encoder, kind):
     (tmp_path / "bad").mkdir()
     bad_file(kind, tmp_path / "bad").rename(videos / "aa.mp4")
-    failed = extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    failed = extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
     assert set(failed) == {"aa.mp4"}
     assert "aa.mp4" in failed["aa.mp4"]
     store = FeatureFolder(tmp_path / "out", "fake", 3)
@@ -130,11 +119,11 @@ def test_runs_on_one_folder_share_the_work_and_harm_nothing(videos, tmp_path, en
     def encode(path, *arguments):
         if not first:
             first.append(path.name)
-            extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+            extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
         return encode_frames(path, *arguments)
 
     monkeypatch.setattr("training.extract.encode_frames", encode)
-    extract(find_videos(videos), videos, "fake", 2.0, tmp_path / "out")
+    extract(find_videos(videos).videos, videos, "fake", 2.0, tmp_path / "out")
     assert encoder.seen == 3 * 3  # the first video twice, the other once, three frames each
     files = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert files == ["a.mp4.safetensors", "b.MP4.safetensors"]
@@ -150,7 +139,7 @@ def test_a_damaged_file_is_done_again(videos, tmp_path, encoder):
 def test_features_of_another_encoder_are_not_mixed_in(videos, tmp_path, encoder):
     extract(["a.mp4"], videos, "fake", 2.0, tmp_path / "out")
     with pytest.raises(DataError, match="choose another --out"):
-        extract(find_videos(videos), videos, "embedded", 2.0, tmp_path / "out")
+        extract(find_videos(videos).videos, videos, "embedded", 2.0, tmp_path / "out")
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
@@ -174,6 +163,11 @@ class TestMain:
     def test_encodes_a_folder(self, videos, tmp_path, encoder, monkeypatch):
         assert self.run(monkeypatch, videos, tmp_path / "out") == 0
         assert FeatureFolder(tmp_path / "out", "fake", 3).has("more/b.MP4")
+
+    def test_says_in_one_line_what_is_no_video(self, videos, tmp_path, encoder, monkeypatch, capfd):
+        (videos / "more" / "table.csv").write_text("a,b")
+        assert self.run(monkeypatch, videos, tmp_path / "out") == 0
+        assert "left out as no videos: more/table.csv, notes.txt\n" in capfd.readouterr().err
 
     def test_says_which_files_it_skipped(self, videos, tmp_path, encoder, monkeypatch, capsys):
         (videos / "c.mp4").write_text("not a video")
