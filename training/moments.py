@@ -88,8 +88,10 @@ def parse_moment(line: str, where: str) -> Moment:
 
 def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:
     """Writes a moments file whole or not at all. Returns how many moments it holds."""
-    known = ({key: value for key, value in asdict(moment).items() if value not in (None, ())} for moment in moments)
-    rows = [json.dumps(values) for values in known]
+    rows = []
+    for moment in moments:
+        values = asdict(moment) if moment.windows else {**asdict(moment), "windows": None}
+        rows.append(json.dumps({key: value for key, value in values.items() if value is not None}))
     with write_whole(Path(path)) as part:
         part.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
     return len(rows)

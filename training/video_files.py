@@ -7,24 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grounding.errors import VideoError
+from grounding.video.container import HEAD_BYTES, is_video_head
 from training.features import SUFFIXES
 
 PICTURES = (".jpg", ".jpeg", ".png")
-SIGNATURES = (  # offset and bytes, of containers that hold films
-    (4, b"ftyp"),  # MP4, MOV, 3GP
-    (4, b"moov"),
-    (4, b"mdat"),
-    (4, b"wide"),
-    (0, b"\x1aE\xdf\xa3"),  # Matroska, WebM
-    (8, b"AVI "),
-    (0, b"FLV\x01"),
-    (0, b"0&\xb2u\x8ef\xcf\x11"),  # ASF, WMV
-    (0, b"\x00\x00\x01\xba"),  # MPEG programme stream, VOB
-    (0, b"\x00\x00\x01\xb3"),  # MPEG video
-    (0, b"\x06\x0e+4"),  # MXF
-)
 STILL_OR_SOUND = (b"heic", b"heix", b"mif1", b"avif", b"M4A ", b"M4B ")  # brands of MP4 that are no film
-PACKETS = ((0, 188), (4, 192))  # first sync byte and packet length of MPEG transport streams and of AVCHD's
 
 
 @dataclass(frozen=True)
@@ -71,12 +58,7 @@ def begins_like_video(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            head = file.read(600)
+            head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    streams = any(
-        len(head) > first + 2 * length and all(head[first + n * length] == 0x47 for n in range(3))
-        for first, length in PACKETS
-    )
-    signed = any(head[offset : offset + len(sign)] == sign for offset, sign in SIGNATURES)
-    return streams or (signed and head[8:12] not in STILL_OR_SOUND)
+    return is_video_head(head) and head[8:12] not in STILL_OR_SOUND
