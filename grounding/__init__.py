@@ -6,13 +6,15 @@ if TYPE_CHECKING:
     from grounding.answer import Answer
     from grounding.features.disk_cache import FeatureCache
     from grounding.features.encoded_video import EncodedVideo
+    from grounding.library.library import Library
     from grounding.predictor import Predictor
 
-__all__ = ["Answer", "EncodedVideo", "FeatureCache", "Predictor"]
+__all__ = ["Answer", "EncodedVideo", "FeatureCache", "Library", "Predictor"]
 HOMES = {
     "Answer": "grounding.answer",
     "EncodedVideo": "grounding.features.encoded_video",
     "FeatureCache": "grounding.features.disk_cache",
+    "Library": "grounding.library.library",
     "Predictor": "grounding.predictor",
 }
 

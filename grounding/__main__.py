@@ -1,4 +1,4 @@
-"""The command line: python -m grounding VIDEO QUERY [QUERY ...]"""
+"""The command line: python -m grounding VIDEO QUERY [QUERY ...], and python -m grounding search FOLDER --query QUERY"""
 
 import argparse
 import json
@@ -10,8 +10,11 @@ from grounding.answer import Answer
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, cache_from_options
+from grounding.library.command_line import add_arguments, run_search
 from grounding.predictor import Predictor
 from grounding.text import describe_skipped, escape_unprintable
+
+MANY = "Many videos: python -m grounding search FOLDER_OR_FILE... --query QUERY; see python -m grounding search --help."
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(prog="python -m grounding", description="Find moments in a video by describing them.")
+    parser = Parser(prog="python -m grounding", description="Find moments in a video by describing them.", epilog=MANY)
     parser.add_argument("video", help="a video file")
     parser.add_argument("query", nargs="+", help="a sentence that describes a moment")
     parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
@@ -30,6 +33,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", help="local file with the frame encoder's weights, for open_clip encoders")
     add_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per query, a line each")
+    return parser.parse_args(arguments)
+
+
+def parse_search(arguments: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m grounding search", description="Find moments in many videos by describing them.")
+    add_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -70,8 +79,12 @@ def run(args: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0, or 2 after one line on stderr."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        run(parse(arguments))
+        if arguments[:1] == ["search"]:
+            run_search(parse_search(arguments[1:]), say)
+        else:
+            run(parse(arguments))
     except GroundingError as error:
         print(escape_unprintable(str(error)), file=sys.stderr)
         return 2

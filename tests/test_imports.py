@@ -19,6 +19,7 @@ FLOORS = (  # each imports from its own floor and those before it
     {"checkpoint", "scoring"},
     {"answer"},
     {"predictor"},
+    {"library"},
     {"__main__", "app"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

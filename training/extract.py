@@ -3,6 +3,7 @@
     python -m training.extract --videos DIR --encoder embedded --rate 2 --out DIR
     python -m training.extract --videos DIR --encoder open_clip:ViT-B-32-quickgelu:openai --weights FILE --out DIR
     accelerate launch --multi_gpu --num_processes 8 -m training.extract --videos DIR --out DIR
+    accelerate launch --multi_gpu --num_processes 8 -m training.extract --videos DIR --store DIR
 
 Videos that are done already are skipped, so a stopped run goes on, and any number of runs may work on one folder.
 Linked folders are entered. Files that are no videos by suffix or content are left out, and one line names them. Videos
@@ -29,6 +30,7 @@ from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import encode_frames
+from grounding.library.feature_files import feature_place, features_folder
 from grounding.text import escape_unprintable
 from training.features import is_written, write_features
 from training.files import DataError, check_folder
@@ -100,21 +102,24 @@ def main() -> int:
     parser.add_argument("--encoder", default="embedded", help="embedded, or open_clip:<model>:<pretrained>")
     parser.add_argument("--weights", type=Path, help="local file with an open_clip encoder's weights")
     parser.add_argument("--rate", type=float, default=2.0, help="frames a second")
-    parser.add_argument("--out", type=Path, required=True)
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, help="folder of the features")
+    place.add_argument("--store", type=Path, help="that of a library, which `python -m grounding search` then searches")
     args = parser.parse_args()
     from accelerate import PartialState
 
     try:
         if not 0 < args.rate < 1000:
             raise DataError(f"--rate {args.rate} is no number of frames a second: give one above 0 and below 1000.")
-        check_folder(args.out)
+        out = args.out or feature_place(features_folder(args.store, args.encoder, args.rate), args.videos.absolute())
+        check_folder(out)
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         found = find_videos(args.videos)
         if found.left_out and state.is_main_process:
             print(describe_left_out(found.left_out), file=sys.stderr)
         with state.split_between_processes(found.videos) as names:
             device = str(state.device)
-            failed = extract(names, args.videos, args.encoder, args.rate, args.out, device, args.weights)
+            failed = extract(names, args.videos, args.encoder, args.rate, out, device, args.weights)
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

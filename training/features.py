@@ -11,12 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from grounding.features.encoded_video import EncodedVideo
+from grounding.video.video_files import SUFFIXES
 from training.files import DataError, write_whole
-
-SUFFIXES = (  # of files that count as videos, whatever their case
-    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".mxf"),
-    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
-)
 
 
 class FeatureStore(Protocol):

@@ -1,0 +1,106 @@
+"""Many videos on the command line: python -m grounding search FOLDER_OR_FILE... --query QUERY"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from grounding.encoders.queries import check_query
+from grounding.exports.cut_list import Moment
+from grounding.exports.write import KINDS, check_export, write_moments
+from grounding.library.library import AddProgress, Library, check_top_k
+from grounding.predictor import Predictor
+from grounding.text import escape_unprintable, format_clock
+
+
+def add_store_option(parser: argparse.ArgumentParser) -> None:
+    """Where a library is kept; training.extract and the app have it too."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    place = Path(cache).expanduser() / "grounding" / "library"
+    text = "folder that keeps the features, so that no video is encoded twice (%(default)s)"
+    parser.add_argument("--store", metavar="DIR", type=Path, default=place, help=text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `search`."""
+    parser.add_argument("paths", nargs="+", metavar="FOLDER_OR_FILE", help="videos, and folders of videos")
+    parser.add_argument(
+        "--query", action="append", required=True, help="a sentence that describes a moment; any number"
+    )
+    parser.add_argument("--top-k", type=int, default=10, help="moments per query at most")
+    parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
+    parser.add_argument("--weights", help="local file with the frame encoder's weights, for open_clip encoders")
+    add_store_option(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object per moment, a line each, best first")
+    kinds = ", ".join(KINDS)
+    parser.add_argument(
+        "--export", metavar="FILE", type=Path, help=f"write the moments, too; the suffix says how: {kinds}"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file of --export if it is there")
+
+
+def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Adds the videos that are new to the library, and prints the moments of each query. Raises GroundingError."""
+    queries = [check_query(query) for query in args.query]
+    check_top_k(args.top_k)
+    if args.export:
+        check_export(args.export, args.overwrite)
+    library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
+    add_videos(library, args.paths)
+    found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
+    shown = [replace(moment, video=as_given(moment.video, args.paths)) for moment in found]
+    for line in map(to_json, shown) if args.json else describe(shown):
+        say(line)
+    if args.export:
+        write_moments(args.export, found, overwrite=args.overwrite)
+    if library.predictor.note:
+        print(library.predictor.note, file=sys.stderr)
+
+
+def add_videos(library: Library, paths: list[str]) -> None:
+    """Adds videos under a progress bar; those that cannot be read are told on stderr, a line each."""
+    with tqdm(unit="video", disable=None, leave=False) as bar:  # None: on a terminal alone
+        for progress in library.add(paths):
+            show_progress(bar, progress)
+
+
+def show_progress(bar: tqdm, progress: AddProgress) -> None:
+    """One step of the bar."""
+    bar.total, bar.n = progress.total, progress.done
+    name = escape_unprintable(Path(progress.video).name)
+    bar.set_postfix_str(f"{name} {progress.fraction:.0%}")
+    if progress.problem:
+        tqdm.write(f"left out {escape_unprintable(progress.video)}: {escape_unprintable(progress.problem)}", sys.stderr)
+
+
+def to_json(moment: Moment) -> str:
+    """A moment as one line for programs."""
+    fields = ("video", "query", "start", "end", "score")
+    return json.dumps({field: getattr(moment, field) for field in fields})
+
+
+def describe(moments: list[Moment]) -> Iterator[str]:
+    """Moments as lines for a person, under the query that found them."""
+    query = None
+    for moment in moments:
+        if moment.query != query:
+            query = moment.query
+            yield escape_unprintable(query)
+        span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
+        yield f"  {span:<24} score {moment.score:.2f}  {escape_unprintable(moment.video)}"
+
+
+def as_given(video: str, paths: list[str]) -> str:
+    """The path of a video as it lies from the folder or file that was named."""
+    for path in paths:
+        whole = os.path.abspath(os.path.expanduser(path))
+        if video == whole:
+            return path
+        if Path(whole) in Path(video).parents:
+            return os.path.join(path, os.path.relpath(video, whole))
+    return video

@@ -1,0 +1,23 @@
+"""Videos and queries in the space where the grounder compares them."""
+
+import numpy as np
+import torch
+
+from grounding.features.encoded_video import EncodedVideo
+from grounding.predictor import Predictor
+from grounding.scoring import embed
+
+
+@torch.inference_mode()
+def embed_frames(predictor: Predictor, video: EncodedVideo) -> np.ndarray:
+    """(T, D) float32 of unit length."""
+    unit = predictor.config.frame_encoder.startswith("open_clip:")
+    return embed(predictor.grounder.frame_tower, video.features, predictor.device, unit).cpu().numpy()  # (T, D)
+
+
+@torch.inference_mode()
+def embed_query(predictor: Predictor, query: str) -> np.ndarray:
+    """(D,) float32 of unit length."""
+    tokens = predictor.query_encoder.encode([query])
+    device = predictor.device
+    return predictor.grounder.query_tower(tokens.tokens.to(device), tokens.mask.to(device))[0].cpu().numpy()  # (D,)

@@ -1,0 +1,28 @@
+"""The videos of folders."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from grounding.errors import VideoError
+from grounding.video.video_files import SUFFIXES, is_video, walk_files
+
+
+def find_videos(paths: Iterable[str | Path]) -> list[Path]:
+    """Absolute paths of the files given, and of the videos below the folders given, each once.
+
+    Hidden files are left out, as a Mac writes ._clip.mp4 beside each clip.mp4. A file that is named is taken as it is:
+    whether it is a video shows when it is read.
+
+    Raises VideoError where there is no video at all, and for a path that is not there.
+    """
+    paths = [Path(os.path.abspath(Path(path).expanduser())) for path in paths]
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise VideoError(f"There is no file or folder {str(path)!r}: check the path.")
+        found |= dict.fromkeys(filter(is_video, walk_files(path)) if path.is_dir() else [path])
+    if not found:
+        names = ", ".join(repr(str(path)) for path in paths)
+        raise VideoError(f"There is no video in {names}: give a folder with {', '.join(SUFFIXES)} files.")
+    return list(found)

@@ -1,0 +1,240 @@
+"""Many videos, searched together.
+
+library = Library("~/videos-library", Predictor.from_checkpoint("embedded"))
+for progress in library.add(["~/videos"]):
+    print(progress.done, progress.total, progress.video, progress.problem)
+moments = library.search("a dog catches a frisbee", top_k=10)
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from grounding.encoders.queries import check_query
+from grounding.errors import FeaturesError, QueryError, VideoError, WriteError
+from grounding.exports.cut_list import Moment
+from grounding.features.encoded_video import EncodedVideo
+from grounding.library.embedding import embed_frames, embed_query
+from grounding.library.feature_files import (
+    describe_source,
+    feature_file,
+    features_folder,
+    is_current,
+    read_features,
+    write_features,
+)
+from grounding.library.find_videos import find_videos
+from grounding.library.recent_videos import RecentVideos
+from grounding.library.window_index import WindowIndex, lies_within
+from grounding.library.windows import Windows, make_windows
+from grounding.predictor import Predictor
+from grounding.video.container import check_file
+
+FLUSH_VIDEOS, FLUSH_SECONDS = 64, 30.0  # as many videos or as long at most until what was encoded can be found
+REREAD = 20  # videos whose features are read again for boundaries, at least
+PER_VIDEO = 10  # windows looked for, for each of these videos
+MOMENTS = 3  # of one video at most
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AddProgress:
+    """How far `Library.add` is.
+
+    Attributes:
+        video: the file it is at.
+        done: videos that are done, or were given up.
+        total: videos in all.
+        fraction: of this video that is encoded, in [0, 1].
+        problem: why this video was left out, "" where it was not.
+    """
+
+    video: str
+    done: int
+    total: int
+    fraction: float = 0.0
+    problem: str = ""
+
+
+class Library:
+    """Videos that were encoded once, and their moments.
+
+    Features stand in the folder as `python -m training.extract --library FOLDER` leaves them, which may have filled it.
+    Their windows stand in LanceDB. The videos themselves are read when they are added, and never written to.
+
+    Several processes may add to one library and search it. Each frame encoder and sampling rate has its own features in
+    it, each checkpoint its own windows, so no checkpoint meets what another one made.
+
+    Args:
+        folder: where the library is, or is made.
+        predictor: encodes and grounds.
+        index: where LanceDB keeps the windows, if not in the folder.
+
+    Raises:
+        GroundingError: LanceDB is not installed, or the library cannot be read.
+    """
+
+    def __init__(self, folder: str | Path, predictor: Predictor, index: str | None = None) -> None:
+        config, self.predictor = predictor.config, predictor
+        self.folder = Path(folder).expanduser().absolute()
+        self.features = features_folder(self.folder, config.frame_encoder, config.rate)
+        checkpoint = config.weights[:12] or config.name
+        self.index = WindowIndex(index or self.features.parent, f"windows-{checkpoint}", config.model.width)
+        self._recent = RecentVideos()
+
+    def add(self, paths: Iterable[str | Path]) -> Iterator[AddProgress]:
+        """Encodes the videos that the library lacks, or has of an older file; to be iterated over, which does the work.
+
+        Whoever stops iterating keeps what is done so far.
+
+        Args:
+            paths: videos, and folders of videos.
+
+        Raises:
+            VideoError: there is no video, or no such path. One that cannot be read is told by `problem`.
+            EncoderError: the encoder's weights are missing or damaged.
+            WriteError: the disk is full.
+        """
+        videos = find_videos(paths)
+        self._make_folder()
+        stamps = self.index.read_stamps()
+        missing = [video for video in videos if self._stamp(video) != stamps.get(str(video), "")]
+        done, pending = len(videos) - len(missing), Pending(self)
+        try:
+            for video in missing:
+                problem = ""
+                try:
+                    for fraction in self._add_one(video, pending):
+                        yield AddProgress(str(video), done, len(videos), fraction)
+                except (VideoError, FeaturesError) as error:
+                    problem = str(error)
+                done += 1
+                yield AddProgress(str(video), done, len(videos), 1.0, problem)
+                pending.flush_in_time()
+        finally:
+            pending.flush()
+        if missing:
+            self.index.tidy()
+
+    def _add_one(self, video: Path, pending: "Pending") -> Iterator[float]:
+        """Yields how far the video is encoded. Raises VideoError."""
+        check_file(video)
+        path, encoded, source = feature_file(self.features, video), None, describe_source(video)
+        if is_current(path, video):
+            with suppress(FeaturesError, FileNotFoundError):  # damaged: encoded again
+                encoded = self._read(path)
+        if encoded is None:
+            stream = self.predictor.grow_video(video)
+            for _ in stream:
+                yield min(stream.seconds / stream.expected, 0.99)
+            encoded = stream.video()
+            write_features(path, encoded, self.predictor.config.rate, source)
+        frames = embed_frames(self.predictor, encoded)  # (T, D)
+        pending.put(video, make_windows(frames, encoded.timestamps, encoded.duration), self._stamp(video))
+
+    def remove(self, paths: Iterable[str | Path]) -> None:
+        """Forgets videos, and all below folders: their windows and features, not the files themselves."""
+        given = [str(Path(path).expanduser().absolute()) for path in paths]
+        known = self.index.read_stamps()
+        gone = [video for video in known if any(video == path or Path(path) in Path(video).parents for path in given)]
+        with self.lock():
+            self.index.remove(gone)
+        for video in gone:
+            feature_file(self.features, Path(video)).unlink(missing_ok=True)
+
+    def videos(self) -> list[str]:
+        """Paths of the videos that can be found, sorted."""
+        return sorted(self.index.read_stamps())
+
+    def search(self, query: str, top_k: int = 10, within: Iterable[str | Path] = ()) -> list[Moment]:
+        """Moments of all videos, best first.
+
+        The best windows say which videos to read again; the grounder finds the moments in them. A video that has left
+        its place is left out.
+
+        Args:
+            query: a sentence.
+            top_k: how many moments at most.
+            within: videos, and folders; without any, all that was ever added is searched.
+
+        Raises:
+            QueryError: the query is blank or too long, or `top_k` is below 1.
+            GroundingError: the library cannot be read.
+        """
+        query = check_query(query)
+        check_top_k(top_k)
+        wanted = [Path(path).expanduser().absolute() for path in within]
+        places = lies_within(*([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False)))
+        videos = max(REREAD, top_k)
+        hits = self.index.search(embed_query(self.predictor, query), PER_VIDEO * videos, places)
+        best = [video for video in dict.fromkeys(hit.video for hit in hits) if Path(video).is_file()][:videos]
+        found = [moment for video in best for moment in self._moments(video, query)]
+        return sorted(found, key=lambda moment: -moment.score)[:top_k]
+
+    def _moments(self, video: str, query: str) -> list[Moment]:
+        path = feature_file(self.features, Path(video))
+        try:
+            encoded = self._recent.get((video, describe_source(path)), lambda: self._read(path))
+        except (FeaturesError, FileNotFoundError) as error:
+            log.warning("%s is left out of the search: its features are gone or damaged (%s).", video, error)
+            return []
+        answer = self.predictor.ground(encoded, query, MOMENTS)
+        return [Moment(video, query, segment.start, segment.end, segment.score) for segment in answer.segments]
+
+    def _read(self, path: Path) -> EncodedVideo:
+        return read_features(path, self.predictor.config.frame_encoder, self.predictor.config.rate)
+
+    def _stamp(self, video: Path) -> str:
+        """Of the video and its features as they are; changes where one of them does, and is unlike any where one is
+        missing."""
+        try:
+            return f"{describe_source(video)} {describe_source(feature_file(self.features, video))}"
+        except OSError:
+            return "missing"
+
+    def _make_folder(self) -> None:
+        try:
+            self.features.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+            raise WriteError(
+                f"The library cannot be made in {str(self.folder)!r} ({reason}): choose another."
+            ) from error
+
+    def lock(self) -> FileLock:
+        """Held while the index is written to, by one process at a time."""
+        return FileLock(self.features.parent / "index.lock")
+
+
+def check_top_k(top_k: int) -> None:
+    """Raises QueryError for less than one moment."""
+    if top_k < 1:
+        raise QueryError(f"top_k is {top_k}: ask for at least one moment.")
+
+
+class Pending:
+    """Windows that wait to be indexed together, since each write makes a new version of the table."""
+
+    def __init__(self, library: Library) -> None:
+        self.library, self.windows, self.stamps, self.since = library, {}, {}, time.monotonic()
+
+    def put(self, video: Path, windows: Windows, stamp: str) -> None:
+        self.windows[str(video)], self.stamps[str(video)] = windows, stamp
+
+    def flush_in_time(self) -> None:
+        """Writes if much waits, or for long."""
+        if len(self.windows) >= FLUSH_VIDEOS or time.monotonic() - self.since > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes all that waits."""
+        if self.windows:
+            with self.library.lock():
+                self.library.index.add(self.windows, self.stamps)
+        self.windows, self.stamps, self.since = {}, {}, time.monotonic()

@@ -1,0 +1,40 @@
+"""Which files of a folder are videos: by their suffix, or by how their content begins."""
+
+import mimetypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from grounding.video.container import HEAD_BYTES, is_video_head
+
+SUFFIXES = (  # of files that count as videos, whatever their case
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".mxf"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts"),
+)
+STILL_OR_SOUND = (b"heic", b"heix", b"mif1", b"avif", b"M4A ", b"M4B ")  # brands of MP4 that are no film
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is one by its name or, whatever its name, by its content."""
+    return path.suffix.lower() in SUFFIXES and path.is_file() or begins_like_video(path)
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """All files below `folder` that are not hidden; links are followed, unless they lead back to where they lie."""
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(parent) + os.sep
+        real = {name: os.path.realpath(os.path.join(parent, name)) + os.sep for name in folders}
+        folders[:] = sorted(name for name in folders if not here.startswith(real[name]))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+
+
+def begins_like_video(path: Path) -> bool:
+    """Whether a file begins as a container of films does, whatever its name; sound and stills by name are none."""
+    if (mimetypes.guess_type(path.name)[0] or "").startswith(("audio/", "image/", "text/")):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return False
+    return is_video_head(head) and head[8:12] not in STILL_OR_SOUND

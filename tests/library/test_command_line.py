@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+pytest.importorskip("lancedb")
+
+from grounding import __main__ as cli
+from grounding.library import command_line
+from grounding.library.library import AddProgress
+from tests.clips import bad_file
+from tests.library.clips import write_folder
+
+
+@pytest.fixture(autouse=True)
+def one_predictor(predictor, monkeypatch):
+    """Loading the checkpoint once is enough for these tests."""
+    monkeypatch.setattr(command_line.Predictor, "from_checkpoint", lambda name, weights=None: predictor)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = write_folder(tmp_path_factory.mktemp("videos"))
+    bad_file("text", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+def search(capsys, *arguments):
+    """The exit status, what is printed and what is said on stderr."""
+    try:
+        code = cli.main(["search", *map(str, arguments)])
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr()
+    return code, said.out.splitlines(), said.err.splitlines()
+
+
+def test_json_is_a_line_per_moment_best_first(videos, store, capsys, monkeypatch):
+    monkeypatch.chdir(videos.parent)
+    arguments = [
+        videos.name,
+        "--query",
+        "a cat",
+        "--query",
+        "a cup of coffee",
+        "--top-k",
+        2,
+        "--store",
+        store,
+        "--json",
+    ]
+    code, out, err = search(capsys, *arguments)
+    moments = [json.loads(line) for line in out]
+    assert code == 0
+    assert [list(moment) for moment in moments] == [["video", "query", "start", "end", "score"]] * 4
+    assert [moment["query"] for moment in moments] == ["a cat"] * 2 + ["a cup of coffee"] * 2
+    assert moments[0]["video"] == f"{videos.name}/cat.mp4" and moments[2]["video"] == f"{videos.name}/deep/coffee.mp4"
+    assert len(err) == 1 and err[0].startswith("left out") and "text.mp4" in err[0]
+
+
+def test_a_person_reads_the_query_and_its_moments(videos, store, capsys):
+    code, out, _ = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
+    assert code == 0
+    assert out[0] == "a cat"
+    assert out[1].startswith("  0:0") and out[1].endswith(str(videos / "cat.mp4"))
+
+
+def test_moments_are_exported_and_no_file_is_replaced_unasked(videos, store, capsys, tmp_path):
+    arguments = [videos / "cat.mp4", "--query", "a cat", "--store", store, "--export", tmp_path / "cuts.edl"]
+    assert search(capsys, *arguments)[0] == 0
+    assert "* FROM CLIP NAME: cat.mp4" in (tmp_path / "cuts.edl").read_text()
+    code, out, err = search(capsys, *arguments)
+    assert (code, out, len(err)) == (2, [], 1) and "--overwrite" in err[0]
+    assert search(capsys, *arguments, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--query", "a cat"], "nowhere"),
+        ([".", "--query", " "], "query is empty"),
+        ([".", "--query", "a cat", "--top-k", "0"], "top_k is 0"),
+        ([".", "--query", "a cat", "--export", "a.mov"], "end it in .edl"),
+        ([".", "--query", "a cat"], "no video"),
+        (["."], "--query"),
+        (["--query", "a cat"], "FOLDER_OR_FILE"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = search(capsys, *arguments, "--store", tmp_path / "store")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert said in err[0]
+
+
+def test_the_bar_shows_the_video_and_how_far_it_is(capsys):
+    with command_line.tqdm(unit="video") as bar:
+        command_line.show_progress(bar, AddProgress("/v/a\x1b.mp4", 3, 8, 0.5))
+        bar.refresh()
+    err = capsys.readouterr().err
+    assert "3/8" in err and "a\\x1b.mp4 50%" in err

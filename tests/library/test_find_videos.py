@@ -1,0 +1,25 @@
+import pytest
+
+from grounding.errors import VideoError
+from grounding.library.find_videos import find_videos
+
+
+def test_folders_give_their_videos_and_files_themselves(tmp_path):
+    for name in ("b.mp4", "a.MKV", "deep/c.webm", "notes.txt", ".d.mp4", ".hidden/e.mp4", "._b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_videos([tmp_path, tmp_path / "b.mp4", tmp_path / "notes.txt"])
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a.MKV", "b.mp4", "deep/c.webm", "notes.txt"]
+
+
+def test_a_link_that_leads_back_does_not_hang(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert find_videos([tmp_path]) == [tmp_path / "a.mp4"]
+
+
+def test_a_folder_without_videos_and_a_path_that_is_none_are_said(tmp_path):
+    with pytest.raises(VideoError, match="There is no video in .*: give a folder with .mp4"):
+        find_videos([tmp_path])
+    with pytest.raises(VideoError, match="no file or folder .*gone"):
+        find_videos([tmp_path / "gone"])

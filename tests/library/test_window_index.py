@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("lancedb")
+
+from grounding.errors import GroundingError, WriteError
+from grounding.library import window_index
+from grounding.library.window_index import WindowIndex, lies_within
+from grounding.library.windows import Windows
+
+ODD = '/v/it\'s a "clip" % _ é 猫.mp4'
+
+
+def windows_at(*directions: int, width: int = 8) -> Windows:
+    """Windows of a second each, one along each direction."""
+    starts = np.arange(float(len(directions)))
+    return Windows(starts, starts + 1, np.eye(width, dtype=np.float32)[list(directions)])
+
+
+@pytest.fixture
+def index(tmp_path):
+    return WindowIndex(tmp_path, "windows", 8)
+
+
+def along(direction: int) -> np.ndarray:
+    return np.eye(8, dtype=np.float32)[direction]
+
+
+def test_the_nearest_window_is_found_with_its_place_and_product(index):
+    index.add({"/a": windows_at(0, 1), ODD: windows_at(2)}, {"/a": "1", ODD: "2"})
+    best = index.search(0.5 * along(1), 1)[0]
+    assert (best.video, best.start, best.end, best.product) == ("/a", 1.0, 2.0, pytest.approx(0.5, abs=1e-3))
+    assert index.search(along(2), 1)[0].video == ODD
+
+
+def test_what_is_added_again_takes_the_old_place(index):
+    index.add({"/a": windows_at(0, 1)}, {"/a": "old"})
+    index.add({"/a": windows_at(3)}, {"/a": "new"})
+    assert index.read_stamps() == {"/a": "new"}
+    assert len(index) == 1
+
+
+def test_what_is_removed_is_found_no_more(index):
+    index.add({"/a": windows_at(0), ODD: windows_at(1)}, {"/a": "1", ODD: "2"})
+    index.remove([ODD])
+    assert [hit.video for hit in index.search(along(1), 5)] == ["/a"]
+
+
+def test_a_search_can_be_kept_within_folders_and_files(index):
+    videos = ["/v/a.mp4", "/v/deep/b.mp4", "/video.mp4", ODD]
+    index.add({video: windows_at(0) for video in videos}, dict.fromkeys(videos, "1"))
+
+    def found(*places):
+        return {hit.video for hit in index.search(along(0), 9, lies_within(*places))}
+
+    assert found(["/v"], []) == {"/v/a.mp4", "/v/deep/b.mp4", ODD}
+    assert found([], [ODD]) == {ODD}
+    assert found(["/v/deep/"], ["/video.mp4"]) == {"/v/deep/b.mp4", "/video.mp4"}
+    assert found([], []) == set(videos)
+
+
+def test_another_process_sees_what_was_added(index, tmp_path):
+    other = WindowIndex(tmp_path, "windows", 8)
+    assert len(other) == 0
+    index.add({"/a": windows_at(0)}, {"/a": "1"})
+    assert other.read_stamps() == {"/a": "1"}
+    assert other.search(along(0), 1)[0].video == "/a"
+
+
+def test_many_windows_get_an_approximate_index_that_finds_the_same(index, monkeypatch):
+    monkeypatch.setattr(window_index, "APPROXIMATE_FROM", 300)
+    vectors = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index.add({"/a": Windows(np.arange(1000.0), np.arange(1000.0) + 1, vectors)}, {"/a": "1"})
+    index.tidy()
+    assert index._table.list_indices()
+    best = [hit.start for hit in index.search(vectors[7], 10)]
+    assert set(best) == set(np.argsort(-vectors @ vectors[7])[:10])
+    index.add({"/b": windows_at(0)}, {"/b": "1"})  # not indexed yet, and found all the same
+    assert index.search(along(0), 1)[0].video == "/b"
+
+
+def test_a_damaged_table_is_said_in_a_sentence(index, tmp_path):
+    index.add({"/a": windows_at(0)}, {"/a": "1"})
+    for path in (tmp_path / "windows.lance").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"x" * 100)
+    with pytest.raises(GroundingError, match=r"delete windows\.lance there, and they are made anew"):
+        WindowIndex(tmp_path, "windows", 8).read_stamps()
+
+
+def test_a_full_disk_is_said_in_a_sentence(index, monkeypatch):
+    index.add({"/a": windows_at(0)}, {"/a": "1"})
+
+    class Full:
+        def add(self, rows):
+            raise OSError("lance error: No space left on device (os error 28)")
+
+        def __getattr__(self, name):
+            return lambda *_, **__: None
+
+    monkeypatch.setattr(WindowIndex, "read_stamps", lambda self: {})
+    vars(index)["_table"] = Full()
+    with pytest.raises(WriteError, match="make room"):
+        index.add({"/b": windows_at(0)}, {"/b": "1"})
+    assert WindowIndex(index.address, "windows", 8).search(along(0), 1)[0].video == "/a"
+
+
+def test_without_lancedb_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    with pytest.raises(GroundingError, match="pip install -r grounding/library/requirements-library.txt"):
+        WindowIndex(tmp_path, "windows", 8).read_stamps()
