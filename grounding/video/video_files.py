@@ -20,11 +20,11 @@ def is_video(path: Path) -> bool:
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    """All files below `folder` that are not hidden; links are followed, unless they lead back to where they lie."""
+    """All files below `folder` but hidden ones. Links are followed, unless they lead back to where they lie."""
     for parent, folders, names in os.walk(folder, followlinks=True):
         here = os.path.realpath(parent) + os.sep
         real = {name: os.path.realpath(os.path.join(parent, name)) + os.sep for name in folders}
-        folders[:] = sorted(name for name in folders if not here.startswith(real[name]))
+        folders[:] = sorted(name for name in folders if not (name[0] == "." or here.startswith(real[name])))
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
