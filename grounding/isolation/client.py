@@ -58,6 +58,18 @@ class IsolatedReader:
         return get_pool().run("frames", self.path.name, arguments, self._check)
 
 
+def read_key_frames(
+    path: str | Path, count: int, short_side: int = SHORT_SIDE, check: Check | None = None
+) -> Iterator[Frame]:
+    """About `count` key frames from all over a video, in order, each found by seeking: a quick look at all of it."""
+    path = Path(path)
+    arguments = {"path": str(path.absolute()), "count": count, "short_side": short_side}
+    with closing(get_pool().run("key_frames", path.name, arguments, check)) as messages:
+        for fields, payload in messages:
+            if "end" not in fields:
+                yield Frame(fields["timestamp"], np.frombuffer(payload, np.uint8).reshape(fields["shape"]))
+
+
 def probe_video(path: str | Path, check: Check | None = None) -> VideoInfo:
     """What one look at a video tells, see probe.probe_video, in a worker."""
     path = Path(path)

@@ -12,14 +12,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from grounding.errors import GroundingError
 from grounding.isolation.protocol import Message, receive, send
+
+if TYPE_CHECKING:
+    from grounding.video.probe import Probe
 
 try:
     import resource
@@ -77,7 +81,7 @@ def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int)
     """Sends what a FrameReader finds: its info, then frame by frame, and what is known at the end."""
     from grounding.video.reader import FrameReader
 
-    reader = FrameReader(path, rate, short_side, channel.heartbeat)
+    reader = FrameReader(path, rate, short_side, channel.heartbeat, probe_once(channel, path))
     channel.send(info=asdict(reader.info))
     last = None
     for timestamp, image in reader:
@@ -88,11 +92,37 @@ def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int)
     return {"duration": reader.duration, "skipped": reader.skipped}
 
 
+def send_key_frames(channel: ParentChannel, path: str, count: int, short_side: int) -> Fields:
+    """Sends key frames from all over the video, see timeline.read_key_frames, as images of their own shape."""
+    from grounding.video.pictures import image_from_frame
+    from grounding.video.timeline import read_key_frames
+
+    probe = probe_once(channel, path)
+    for timestamp, frame in read_key_frames(probe, count):
+        image = image_from_frame(frame, probe.pixel_shape, short_side)
+        channel.send(image.data, timestamp=timestamp, shape=image.shape)
+    return {}
+
+
 def probe_video(channel: ParentChannel, path: str) -> Fields:
     """See probe.probe_video."""
+    return {"info": asdict(probe_once(channel, path).info)}
+
+
+def probe_once(channel: ParentChannel, path: str) -> "Probe":
+    """The probe of a file, once for the jobs on it that follow each other."""
+    from grounding.video.container import check_file
+
+    check_file(Path(path))
+    state = os.stat(path)
+    return _probe_state(channel, path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _probe_state(channel: ParentChannel, path: str, size: int, changed: int) -> "Probe":
     from grounding.video.probe import probe_video
 
-    return {"info": asdict(probe_video(path, channel.heartbeat).info)}
+    return probe_video(path, channel.heartbeat)
 
 
 def read_media_info(channel: ParentChannel, path: str) -> Fields:
@@ -121,6 +151,7 @@ def list_jobs() -> dict[str, Callable[..., Fields]]:
     """What the parent may ask for, by name."""
     return {
         "frames": send_frames,
+        "key_frames": send_key_frames,
         "probe": probe_video,
         "media_info": read_media_info,
         "preview": make_preview,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grounding.video.container import BROADCAST, forgive_damage, open_container, raw_seconds
-from grounding.video.probe import TIME_TOLERANCE, Probe
+from grounding.video.packets import TIME_TOLERANCE
+from grounding.video.probe import Probe
 
 if TYPE_CHECKING:
     import av

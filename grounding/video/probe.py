@@ -1,13 +1,10 @@
 """One look at a file before it is read: which of its tracks is the film, how long that is, and what its packets say."""
 
 import math
-from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from grounding.errors import VideoError
 from grounding.video.browser_formats import is_playable
@@ -21,14 +18,12 @@ from grounding.video.container import (
     undecodable_error,
 )
 from grounding.video.matroska import is_whole_matroska
+from grounding.video.packets import PacketTable, PictureTrack, make_packet_table
 from grounding.video.pictures import has_alpha, is_hdr, quarter_turns_from_frame, square_pixel_size
 
 if TYPE_CHECKING:
     import av
 
-TIME_TOLERANCE = 1e-3  # seconds; mkv and webm round timestamps to milliseconds
-END_TOLERANCE = 0.1  # seconds that sound may last longer than the picture: less is padding of its codec
-MAX_HELD = 86_400.0  # seconds that a picture is held; more is a broken clock
 MAX_LATE_START = (
     0.1  # seconds; where the first frame comes later on the container's clock, a browser's time is not ours
 )
@@ -56,33 +51,6 @@ class VideoInfo:
 
 
 @dataclass(frozen=True)
-class PacketTable:
-    """What the packets of the picture track say before anything is decoded.
-
-    Attributes:
-        stamps: (N,) timestamps of all frames that are shown, increasing, in the track's unit.
-        seconds: (N,) the same as raw_seconds counts.
-        is_exact: whether these are the timestamps of exactly the frames that come, unless the file is damaged.
-        step: seconds that the last frame is shown, as its packet says.
-        end: raw seconds at which a player is at the end; infinity where no packet has a timestamp.
-    """
-
-    stamps: np.ndarray
-    seconds: np.ndarray
-    is_exact: bool
-    step: float
-    end: float
-
-    def find_end(self, seconds: float) -> float:
-        """Until when the frame at raw `seconds` is on screen, raw too; the same where the packets do not tell."""
-        following = int(np.searchsorted(self.seconds, seconds + TIME_TOLERANCE))
-        if following < len(self.seconds):
-            return float(self.seconds[following])
-        is_last = len(self.seconds) and abs(self.seconds[-1] - seconds) <= TIME_TOLERANCE
-        return self.end if is_last else seconds
-
-
-@dataclass(frozen=True)
 class Probe:
     """All that is known of a file once every packet was read and one frame decoded.
 
@@ -93,6 +61,7 @@ class Probe:
         track, sound: index of the picture track and of the sound that is played with it, None without.
         is_first: whether no other picture track comes before it.
         packets: of the picture track.
+        first: raw seconds of the first frame, None where it has no timestamp.
         start: of the first frame, seconds on the container's own clock, which sound shares.
         pixel_shape: width / height of a stored pixel.
         pixels: ffmpeg's name of the first frame's format.
@@ -109,6 +78,7 @@ class Probe:
     sound: int | None
     is_first: bool
     packets: PacketTable
+    first: float | None
     start: float
     pixel_shape: float
     pixels: str
@@ -116,43 +86,6 @@ class Probe:
     begins_with_key: bool
     quarter_turns: int
     is_plain: bool
-
-
-@dataclass
-class _Track:
-    """A picture track while its packets are read."""
-
-    stream: "av.VideoStream"
-    stamps: array = field(default_factory=lambda: array("q"))  # in arrays: objects would leave 25 MB for two hours
-    is_exact: bool = True
-    last: tuple[float, float] = (-math.inf, 0.0)
-    first: "av.VideoFrame | None" = None
-
-    def add(self, packet: "av.Packet") -> None:
-        """Notes a packet, and decodes up to the first frame."""
-        stamp = packet.dts if packet.pts is None else packet.pts
-        is_shown = packet.size and not packet.is_discard and not _is_hidden(packet, self.stream)
-        self.is_exact &= packet.pts is not None or not is_shown
-        if stamp is not None and is_shown:
-            self.stamps.append(stamp)
-            length = float((packet.duration or 0) * self.stream.time_base)
-            self.last = max(self.last, (raw_seconds(self.stream, stamp), length))
-        if self.first is None and self.is_small_enough:
-            with forgive_damage():
-                self.first = next(iter(packet.decode()), None)
-
-    @property
-    def is_small_enough(self) -> bool:
-        context = self.stream.codec_context
-        return context.width * context.height <= get_limits().megapixels * 1e6
-
-    @property
-    def rank(self) -> tuple[bool, bool, bool]:
-        """What a player plays comes last: no picture that stands for the film, and the default among films."""
-        kinds = type(self.stream.disposition)
-        minor = kinds.timed_thumbnails | kinds.still_image | kinds.dependent
-        is_film = len(self.stamps) > 1 and not self.stream.disposition & minor
-        return self.first is not None, is_film, bool(self.stream.disposition & kinds.default)
 
 
 def probe_video(path: str | Path, heartbeat: Callable[[], None] = lambda: None) -> Probe:
@@ -164,11 +97,15 @@ def probe_video(path: str | Path, heartbeat: Callable[[], None] = lambda: None) 
     Raises:
         VideoError: the file is missing, empty, no video, larger than the limits allow, or no frame can be decoded.
     """
+    import av
+
     path = Path(path)
     check_file(path)
     with open_container(path) as container:
         streams = _find_picture_tracks(path, container)
-        tracks = {stream.index: _Track(stream) for stream in streams}
+        tracks = {stream.index: PictureTrack(stream) for stream in streams}
+        for stream in streams:
+            stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # as whoever reads it does
         sound = _choose_sound(container)
         # One pass over the packets of all picture tracks, and of the sound, whose end may be the film's.
         sound_end, is_whole = -math.inf, False
@@ -201,11 +138,6 @@ def _choose_sound(container: "av.container.InputContainer") -> "av.AudioStream |
     return max(known, key=lambda stream: bool(stream.disposition & stream.disposition.default), default=None)
 
 
-def _is_hidden(packet: "av.Packet", stream: "av.VideoStream") -> bool:
-    """VP8 has packets of their own for frames that others are predicted from and that are never shown."""
-    return stream.codec_context.name == "vp8" and packet.size > 0 and not memoryview(packet)[0] & 0x10
-
-
 def _claimed_end(path: Path, container: "av.container.InputContainer") -> float:
     """Seconds on the container's clock: Matroska alone may say how long the last frame lasts without its packets."""
     is_matroska = "matroska" in container.format.name
@@ -215,67 +147,60 @@ def _claimed_end(path: Path, container: "av.container.InputContainer") -> float:
 def _describe(
     path: Path,
     container: "av.container.InputContainer",
-    film: _Track,
+    film: PictureTrack,
     sound: "av.AudioStream | None",
     is_whole: bool,
     end: float,
 ) -> Probe:
-    stream, frame, limits = film.stream, film.first, get_limits()
-    context = stream.codec_context
-    limits.check_size(path.name, context.width, context.height)
+    stream, frame = film.stream, film.first
+    get_limits().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
     if frame is None:
         raise undecodable_error(path)
-    limits.check_size(path.name, frame.width, frame.height)
+    get_limits().check_size(path.name, frame.width, frame.height)
     # Raw times count from the start that the track states, `end` and the sound's from the container's.
     origin = float((stream.start_time or 0) * stream.time_base)
-    packets = _make_table(film, is_whole and container.format.name != "avi", end - origin)  # an avi has no timestamps
-    first = raw_seconds(stream, frame.pts) or 0.0
-    shape, turns, alpha = _read_pixel_shape(stream), quarter_turns_from_frame(frame), _find_alpha_decoder(stream)
+    has_times = is_whole and container.format.name != "avi"
+    packets = make_packet_table(film, has_times, end - origin)
+    first = raw_seconds(stream, frame.pts)
+    shape, alpha = _read_pixel_shape(stream), _find_alpha_decoder(stream)
     interlaced = frame.interlaced_frame or container.format.name in BROADCAST
-    covers = stream.disposition.attached_pic
-    pictures = [other.index for other in container.streams.video if not other.disposition & covers]
-    begins_at_0 = abs(frame.time or 0.0) <= MAX_LATE_START
-    sounds = {other.codec_context.name for other in container.streams.audio if other.codec_context}
-    playable = is_playable(path.suffix, container.format.name, context.name, frame.format.name, sounds)
     return Probe(
         path=path,
-        info=VideoInfo(
-            *_shown_size(frame, shape),
-            fps=float(stream.average_rate) if 0 < (stream.average_rate or 0) < 1000 else None,
-            duration=packets.end - first if 0 < packets.end - first < math.inf else None,
-            codec=context.name,
-            plays_everywhere=playable and begins_at_0 and len(pictures) == 1 and bool(container.duration),
-        ),
+        info=_make_info(path, container, film, shape, packets.end - (first or 0.0)),
         container=container.format.name,
         track=stream.index,
         sound=sound.index if sound else None,
         is_first=stream.index == container.streams.video[0].index,
         packets=packets,
+        first=first,
         start=frame.time or 0.0,
         pixel_shape=shape,
         pixels=frame.format.name,
         alpha_decoder=alpha,
         begins_with_key=frame.key_frame,
-        quarter_turns=turns,
+        quarter_turns=quarter_turns_from_frame(frame),
         is_plain=shape == 1 and not (interlaced or alpha or has_alpha(frame) or is_hdr(frame)),
     )
 
 
-def _make_table(film: _Track, is_exact: bool, end: float) -> PacketTable:
-    """`end`: raw seconds at which the sound ends, or the container says that all does."""
-    stamps = np.sort(np.array(film.stamps, np.int64))  # (N,)
-    raw = np.fromiter((raw_seconds(film.stream, stamp) for stamp in map(int, stamps)), np.float64, len(stamps))  # (N,)
-    gaps = np.diff(raw)
-    is_exact = is_exact and film.is_exact and len(raw) > 1 and bool(gaps.min() > 0)
-    # The last frame lasts as its packet says, else as the shortest one, and beyond that while anything else goes on.
-    step = film.last[1] or (float(gaps[gaps > 0].min()) if (gaps > 0).any() else 0.0)
-    last = film.last[0] + step if len(raw) else math.inf
-    return PacketTable(stamps, raw, is_exact, step, end if END_TOLERANCE < end - last < MAX_HELD else last)
-
-
-def _shown_size(frame: "av.VideoFrame", pixel_shape: float) -> tuple[int, int]:
+def _make_info(
+    path: Path, container: "av.container.InputContainer", film: PictureTrack, pixel_shape: float, duration: float
+) -> VideoInfo:
+    stream, frame, fps = film.stream, film.first, film.stream.average_rate or 0
+    sounds = {other.codec_context.name for other in container.streams.audio if other.codec_context}
+    # A browser has a mind of its own about which of two films it plays, and counts from the container's start.
+    is_alone = sum(not other.disposition & other.disposition.attached_pic for other in container.streams.video) == 1
+    is_on_clock = bool(container.duration) and abs(frame.time or 0.0) <= MAX_LATE_START
+    codec = stream.codec_context.name
+    plays = is_playable(path.suffix, container.format.name, codec, frame.format.name, sounds)
     width, height = square_pixel_size(frame.width, frame.height, pixel_shape)
-    return (height, width) if quarter_turns_from_frame(frame) % 2 else (width, height)
+    return VideoInfo(
+        *((height, width) if quarter_turns_from_frame(frame) % 2 else (width, height)),
+        fps=float(fps) if 0 < fps < 1000 else None,
+        duration=duration if 0 < duration < math.inf else None,
+        codec=codec,
+        plays_everywhere=plays and is_alone and is_on_clock,
+    )
 
 
 def _read_pixel_shape(stream: "av.VideoStream") -> float:

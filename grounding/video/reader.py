@@ -17,7 +17,8 @@ from grounding.video.container import undecodable_error
 from grounding.video.damage import PatchedFrames, Span, find_skipped
 from grounding.video.decoder import DecodedFrame
 from grounding.video.opencv_decoder import OpenCVDecoder
-from grounding.video.probe import TIME_TOLERANCE, probe_video
+from grounding.video.packets import TIME_TOLERANCE
+from grounding.video.probe import Probe, probe_video
 from grounding.video.pyav_decoder import PyAVDecoder
 from grounding.video.sampling_plan import SamplingGrid, SamplingPlan, make_plan
 
@@ -67,6 +68,7 @@ class FrameReader:
         rate: samples a second.
         short_side: pixels; larger frames are scaled down by a whole factor, to no less than it but for very long ones.
         heartbeat: called for every packet that is read and every frame that is decoded, sampled or not.
+        probe: of this file, where it is there already.
 
     Attributes:
         info: what one look at the file tells.
@@ -80,11 +82,16 @@ class FrameReader:
     """
 
     def __init__(
-        self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, heartbeat: Callable[[], None] = lambda: None
+        self,
+        path: str | Path,
+        rate: float,
+        short_side: int = SHORT_SIDE,
+        heartbeat: Callable[[], None] = lambda: None,
+        probe: Probe | None = None,
     ) -> None:
         check_rate(rate)
         self.path, self.rate, self.short_side, self._heartbeat = Path(path), rate, short_side, heartbeat
-        self._probe = probe_video(self.path, heartbeat)
+        self._probe = probe or probe_video(self.path, heartbeat)
         self.info = self._probe.info
         self.duration = 0.0
         self.skipped: tuple[Span, ...] = ()

@@ -7,7 +7,8 @@ from itertools import groupby
 
 import numpy as np
 
-from grounding.video.probe import MAX_HELD, TIME_TOLERANCE, Probe
+from grounding.video.packets import MAX_HELD, TIME_TOLERANCE
+from grounding.video.probe import Probe
 
 CODECS = ("h264", "hevc")  # whose decoders can leave out the frames that no other frame is predicted from
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from itertools import chain, dropwhile
 from typing import TYPE_CHECKING
 
-from grounding.video.container import open_container, undecodable_error
+import numpy as np
+
+from grounding.video.container import open_container
 from grounding.video.probe import Probe
 from grounding.video.pyav_decoder import Frames, decode_frames
 
@@ -35,17 +37,32 @@ def read_frames_from(probe: Probe, start: float = 0.0) -> TimedFrames:
 def _read_from_key_frame(probe: Probe, early: float) -> TimedFrames:
     """All frames from the key frame before `early` seconds on."""
     with open_container(probe.path) as container:
-        # The first frame is where times count from, wherever reading begins.
         frames = decode_frames(probe, container)
-        first = next(frames, None)
-        if first is None:
-            raise undecodable_error(probe.path)
-        origin = first[0]
-        if early and origin is not None and seek(probe, container, origin + early):
-            frames = dropwhile(lambda frame: not frame[1].key_frame, decode_frames(probe, container))
-        else:
-            frames = chain([first], frames)
-        yield from drop_backward(frames, origin or 0.0, 1 / (probe.info.fps or 25.0))
+        if early and probe.first is not None and seek(probe, container, probe.first + early):
+            frames = dropwhile(lambda frame: not frame[1].key_frame, frames)
+        yield from drop_backward(frames, probe.first or 0.0, 1 / (probe.info.fps or 25.0))
+
+
+def read_key_frames(probe: Probe, count: int) -> TimedFrames:
+    """About `count` key frames from all over a video, in order, with their seconds, each found by seeking.
+
+    Fewer where there are fewer, and the first alone where the container cannot seek.
+    """
+    keys, first = probe.packets.keys, probe.first
+    if not len(keys) or first is None:
+        return
+    # The key frame nearest to the middle of each of `count` equal parts, once each.
+    middles = first + (np.arange(count) + 0.5) / count * (probe.packets.end - first)  # (C,)
+    nearest = np.searchsorted((keys[1:] + keys[:-1]) / 2, middles)  # (C,)
+    last = -math.inf
+    with open_container(probe.path) as container:
+        for raw in keys[np.unique(nearest)].tolist():
+            if raw > first and not seek(probe, container, raw):
+                return
+            found = next(decode_frames(probe, container, keys_only=True), None)
+            if found and found[0] is not None and found[0] > last:
+                last = found[0]
+                yield found[0] - first, found[1]
 
 
 def seek(probe: Probe, container: "av.container.InputContainer", raw_seconds: float) -> bool:

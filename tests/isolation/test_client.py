@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, probe_video
+from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, probe_video, read_key_frames
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken
@@ -125,3 +125,10 @@ def test_errors_of_a_cut_are_told(tmp_path):
         cut_clip(colours(tmp_path / "a.mp4"), 7.0, 8.0, tmp_path / "cut.mp4")
     with pytest.raises(VideoError, match="There is nothing from 2"):
         cut_clip(tmp_path / "a.mp4", 2.0, 1.0, tmp_path / "cut.mp4")
+
+
+def test_key_frames_come_from_all_over_the_video(tmp_path):
+    path = write_video(tmp_path / "a.mp4", frames(60), encoder={"g": "10", "sc_threshold": "0"})
+    found = list(read_key_frames(path, 3))
+    assert [frame.timestamp for frame in found] == [1.0, 3.0, 5.0]
+    assert [frame.image.shape for frame in found] == [(64, 96, 3)] * 3

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from grounding.video.container import open_container
-from grounding.video.probe import _make_table, probe_video
+from grounding.video.packets import make_packet_table
+from grounding.video.probe import probe_video
 from grounding.video.pyav_decoder import PyAVDecoder, decode_frames
 from grounding.video.reader import FrameReader
 from grounding.video.sampling_plan import SamplingGrid, make_plan
@@ -96,8 +97,8 @@ def test_no_plan_where_the_packets_do_not_tell(tmp_path, name, codec, encoder):
 @pytest.mark.parametrize(("stamps", "is_exact"), [([0, 100, 200], True), ([0, 100, 100, 200], False), ([0], False)])
 def test_packets_are_exact_where_no_timestamp_is_there_twice(stamps, is_exact):
     stream = SimpleNamespace(start_time=0, time_base=Fraction(1, 100))
-    film = SimpleNamespace(stream=stream, stamps=stamps, is_exact=True, last=(2.0, 1.0))
-    assert _make_table(film, True, 0.0).is_exact is is_exact
+    film = SimpleNamespace(stream=stream, stamps=stamps, keys=[], is_exact=True, last=(2.0, 1.0))
+    assert make_packet_table(film, True, 0.0).is_exact is is_exact
 
 
 def take(rate: float, starts: list[float], end: float) -> list[list[float]]:

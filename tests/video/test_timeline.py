@@ -1,11 +1,12 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from grounding.video import timeline
 from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
-from grounding.video.timeline import drop_backward, read_frames_from
+from grounding.video.timeline import drop_backward, read_frames_from, read_key_frames
 from tests.clips import plain, write_video
 
 FORMATS = {
@@ -70,3 +71,16 @@ def test_frames_without_timestamps_follow_each_other_and_late_ones_are_dropped()
 def test_the_beginning_is_on_the_containers_clock(tmp_path):
     assert probe_video(write(tmp_path, "late.mkv")).start == pytest.approx(3.0)
     assert probe_video(write(tmp_path, "a.mp4")).start == 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_key_frames_come_from_all_over_the_video_at_their_times(tmp_path, name):
+    probe = probe_video(write(tmp_path, name))
+    found = reds(read_key_frames(probe, 4))
+    whole = dict(reds(read_frames_from(probe)))
+    assert len(found) == 4
+    assert all(red == pytest.approx(whole[time], abs=3) for time, red in found)
+    keys = probe.packets.keys - probe.first
+    assert all(np.abs(keys - time).min() < 2e-3 for time, _ in found)
+    assert found[0][0] < 5 and found[-1][0] > 10
+    assert len(list(read_key_frames(probe, 1000))) <= len(keys)
