@@ -30,6 +30,9 @@ class GrounderConfig:
         dropout: share of features dropped in training.
         blur: standard deviation of the Gaussian that features are averaged with over time, frames; 0 is none.
         centered: whether a fixed center, which training finds, is taken off features and pooled queries.
+        joint: whether frames and queries come from the two towers of one model, as CLIP's do, and so meet already: the
+            frame side starts as the identity, and of queries the center is taken off and nothing is trained. The three
+            widths are then the same.
     """
 
     frame_width: int
@@ -39,6 +42,7 @@ class GrounderConfig:
     dropout: float = 0.3
     blur: float = 0.0
     centered: bool = False
+    joint: bool = False
 
     def __post_init__(self) -> None:
         widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
@@ -49,6 +53,10 @@ class GrounderConfig:
                 "context": (self.context % 2 == 1 and 1 <= self.context < 1000, "odd, from 1 to 999"),
                 "dropout": (0 <= self.dropout < 1, "from 0 on and below 1"),
                 "blur": (0 <= self.blur <= 100, "from 0 to 100 frames"),
+                "joint": (
+                    not self.joint or (self.centered and len(set(widths.values())) == 1),
+                    "false, or centered true and the three widths the same",
+                ),
             },
         )
 
@@ -82,6 +90,9 @@ class FrameTower(nn.Module):
         self.context = nn.Conv1d(
             config.width, config.width, config.context, padding="same", groups=config.width, bias=False
         )
+        if config.joint:
+            nn.init.eye_(self.projection.weight)
+            nn.init.zeros_(self.projection.bias)
         with torch.no_grad():  # the identity: training starts from frames that see only themselves
             self.context.weight.zero_()
             self.context.weight[:, :, config.context // 2] = 1.0
@@ -121,6 +132,23 @@ class QueryTower(nn.Module):
         return F.normalize(self.projection(self.dropout(sentence)), dim=-1)  # (Q, D)
 
 
+class JointQueryTower(nn.Module):
+    """Queries of a joint space, of which the center is taken off; nothing is trained, so what a text tower knows stays
+    known (locked-text tuning; cf. Zhai et al., LiT, CVPR 2022, who lock the image tower)."""
+
+    def __init__(self, config: GrounderConfig) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(config.width))
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """`tokens` (Q, N, D), a text embedding each, and `mask` (Q, N) give unit-length queries (Q, D).
+
+        The embeddings of several wordings are averaged.
+        """
+        wordings = F.normalize(tokens, dim=-1) * mask.unsqueeze(-1)  # (Q, N, D)
+        return F.normalize(F.normalize(wordings.sum(dim=1), dim=-1) - self.center, dim=-1)  # (Q, D)
+
+
 class Grounder(nn.Module):
     """Matching scores of frames to queries."""
 
@@ -128,7 +156,7 @@ class Grounder(nn.Module):
         super().__init__()
         self.config = config
         self.frame_tower = FrameTower(config)
-        self.query_tower = QueryTower(config)
+        self.query_tower = JointQueryTower(config) if config.joint else QueryTower(config)
         self.scale = nn.Parameter(torch.tensor(2.3))  # log of the factor on cosines: exp(2.3) is about 10
         self.bias = nn.Parameter(torch.tensor(-2.0))
 

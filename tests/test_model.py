@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from grounding.model import Grounder, GrounderConfig, blur_features, start_from_bridge
 
@@ -37,6 +38,8 @@ def inputs(videos: int = 2, frames: int = 7, queries: int = 3, words: int = 4):
         {"dropout": float("nan")},
         {"blur": -1.0},
         {"blur": 1e9},
+        {"joint": True, "query_width": 6, "width": 6},
+        {"joint": True, "centered": True, "query_width": 5, "width": 6},
     ],
 )
 def test_sizes_are_checked(wrong):
@@ -170,3 +173,27 @@ class TestStartFromBridge:
     def test_bridges_that_do_not_fit(self, frames, queries):
         with pytest.raises(ValueError, match="do not fit a width of 8"):
             start_from_bridge(Grounder(CONFIG), torch.zeros(frames, 6), torch.zeros(queries, 5))
+
+
+class TestJointSpace:
+    CONFIG = GrounderConfig(frame_width=6, query_width=6, width=6, context=3, dropout=0.0, centered=True, joint=True)
+
+    def test_starts_as_the_two_towers_themselves_without_their_means(self):
+        model = Grounder(self.CONFIG).eval()
+        model.frame_tower.center.fill_(0.5)
+        model.query_tower.center.fill_(0.1)
+        features, mask, texts = torch.randn(2, 7, 6), torch.ones(2, 7).bool(), F.normalize(torch.randn(3, 6), dim=-1)
+        frames = model.frame_tower(features, mask)  # (2, 7, 6)
+        queries = model.query_tower(3 * texts.unsqueeze(1), torch.ones(3, 1).bool())  # (3, 6)
+        assert torch.allclose(frames, F.normalize(features - 0.5, dim=-1), atol=1e-5)
+        assert torch.allclose(queries, F.normalize(texts - 0.1, dim=-1), atol=1e-5)
+
+    def test_the_query_side_has_nothing_to_train_and_is_kept_with_the_weights(self):
+        model = Grounder(self.CONFIG)
+        assert not list(model.query_tower.parameters())
+        assert "query_tower.center" in model.state_dict()
+
+    def test_several_wordings_are_averaged_and_padding_is_not(self):
+        model, texts = Grounder(self.CONFIG), F.normalize(torch.randn(1, 3, 6), dim=-1)
+        read = model.query_tower(texts, torch.tensor([[True, True, False]]))
+        assert torch.allclose(read, F.normalize(texts[:, 0] + texts[:, 1], dim=-1), atol=1e-5)

@@ -19,9 +19,11 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from grounding.checkpoint import load_grounder, read_config
+from grounding.encoders.stand_in import StandIn, load_stand_in
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
 from training.ablation_config import (
+    OPEN_WORLD,
     AblationConfig,
     Variant,
     format_table,
@@ -31,6 +33,7 @@ from training.ablation_config import (
     vary_segments,
     write_json,
 )
+from training.batches import Source
 from training.config import TrainConfig
 from training.epoch_selection import EncodedQueries, predict_spans
 from training.evaluate import write_predictions
@@ -38,7 +41,9 @@ from training.features import open_features
 from training.folds import Fold, make_folds
 from training.metrics import compute_recalls
 from training.moments import DataError, read_moments, write_moments
+from training.open_world import measure_open_world
 from training.sources import path_from_moments
+from training.stand_in import fit_stand_in
 from training.train import STATE, train
 
 RESULT = "result.json"
@@ -84,17 +89,23 @@ class Scorer:
         data = dataclasses.replace(config.data, features=features) if features else config.data
         store = open_features(data, config.frame_encoder, config.model.frame_width, config.rate)
         self.videos = {moment.video: store.load(moment.video, moment.duration) for moment in self.moments}
-        self.queries = EncodedQueries(
-            sorted({moment.query.strip() for moment in self.moments}), path_from_moments(fold.test)
-        )
+        self.queries = sorted({moment.query.strip() for moment in self.moments})
+        self.keep = path_from_moments(fold.test)
 
-    def score(self, checkpoint: Path, out: Path, changes: dict | None = None) -> dict[str, float]:
-        """Percentages by metric; moments and predictions are left in `out`. `changes` are to the decoder."""
+    def score(
+        self, checkpoint: Path, out: Path, changes: dict | None = None, stand_in: StandIn | None = None
+    ) -> dict[str, float]:
+        """Percentages by metric; moments and predictions are left in `out`.
+
+        `changes` are to the decoder; `stand_in` reads the queries in the place of the checkpoint's own.
+        """
         config = read_config(checkpoint)
+        if config.stand_in and not stand_in:
+            stand_in = load_stand_in(checkpoint, config.model.width, config.stand_in)
         if changes:
             config = dataclasses.replace(config, segments=vary_segments(config.segments, changes, checkpoint))
         predictor = Predictor(config, load_grounder(checkpoint, config), device="cpu")
-        predictor.query_encoder = self.queries
+        predictor.query_encoder = EncodedQueries(self.queries, self.keep, stand_in)
         found = predict_spans(predictor, self.videos, self.moments)
         write_moments(out / "moments.jsonl", self.moments)
         write_predictions(out / "predictions.jsonl", found)
@@ -105,15 +116,19 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
     """Trains and scores one cell, and with the last variant's curves the other decoders; results are kept."""
     folder = cell.folder(out)
     config = make_config(cell, table, ablation)
-    made_by = repr((config, ablation.decoders if cell.variant == ablation.variants[-1] else ()))
+    decoders = ablation.decoders if cell.variant == ablation.variants[-1] else ()
+    made_by = repr((config, decoders, cell.variant.tested_by))
     if (folder / RESULT).is_file():
         check_same(folder / RESULT, made_by)
         return
-    train(config, folder)
-    rows = {cell.variant.name: scorer.score(folder, folder)}
-    if cell.variant == ablation.variants[-1]:
-        for decoder in ablation.decoders:
-            rows[decoder.name] = scorer.score(folder, folder / slug_from_name(decoder.name), decoder.set)
+    run = train(config, folder)
+    rows = {cell.variant.name: scorer.score(folder, folder, stand_in=fit_tester(cell.variant, config, run.sources))}
+    for decoder in decoders:
+        rows[decoder.name] = scorer.score(folder, folder / slug_from_name(decoder.name), decoder.set)
+    grounder = load_grounder(folder, read_config(folder))
+    known = measure_open_world(grounder, ablation.open_world) if ablation.open_world else None
+    if known is not None:
+        rows = {name: row | {OPEN_WORLD: known} for name, row in rows.items()}
     (folder / STATE).unlink(missing_ok=True)
     write_json(
         folder / RESULT,
@@ -125,6 +140,14 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
             "rows": rows,
         },
     )
+
+
+def fit_tester(variant: Variant, config: TrainConfig, sources: list[Source]) -> StandIn | None:
+    """The stand-in that reads a transfer row's test queries, None for any other row. Raises DataError."""
+    if not variant.tested_by:
+        return None
+    data = dataclasses.replace(config.data, anchors=variant.tested_by)
+    return fit_stand_in(dataclasses.replace(config, data=data), sources)
 
 
 def check_same(path: Path, made_by: str) -> None:

@@ -15,14 +15,19 @@ from training.files import DataError, read_text, write_whole
 
 METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
 JUDGED = "R@1,IoU=0.5"
+OPEN_WORLD = "open world"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: `set` maps dotted keys of the method's config to other values."""
+    """One row of the table: `set` maps dotted keys of the method's config to other values.
+
+    `tested_by`, if given, are the anchors of another stand-in, which then reads the test queries: the transfer row.
+    """
 
     name: str
     set: dict
+    tested_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class AblationConfig:
         held_out: share of a fold's training videos by which the epoch is selected; 0 takes the last epoch.
         variants: the rows; the first is what the others are held against.
         decoders: more rows, read off the curves of the last variant without training.
+        open_world: an npz file of sentences, their CLIP embeddings and the photos they were written for, and of more
+            photos: see `training.open_world`. With it every row has a column that tells what a model forgot.
     """
 
     name: str
@@ -48,6 +55,7 @@ class AblationConfig:
     moments: str = ""
     features: str = ""
     held_out: float = 0.0
+    open_world: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds or not self.variants:
@@ -107,10 +115,12 @@ def format_table(scores: Scores, counts: Mapping[int, int]) -> str:
         counts: queries of each fold.
     """
     first = next(iter(scores))
-    head = ["variant", *(name.replace(",", " ") for name in METRICS), f"gain at {JUDGED.replace(',', ' ')}"]
+    told = [name for name in (*METRICS, OPEN_WORLD) if all(name in row for row in scores[first].values())]
+    head = ["variant", *(name.replace(",", " ") for name in told), f"gain at {JUDGED.replace(',', ' ')}"]
     rows = [head, ["---"] * len(head)]
     for name, cells in scores.items():
-        over_seeds = [format_spread([value[metric] for value in average_by_seed(cells, counts)]) for metric in METRICS]
+        seeds = average_by_seed(cells, counts)
+        over_seeds = [format_spread([value[metric] for value in seeds if metric in value]) for metric in told]
         gain = "" if name == first else format_gain(cells, scores[first])
         rows.append([name, *over_seeds, gain])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
@@ -126,11 +136,14 @@ def average_by_seed(
 
 def _average_folds(folds: Mapping[int, Mapping[str, float]], counts: Mapping[int, int]) -> dict[str, float]:
     total = sum(counts[fold] for fold in folds)
-    return {name: sum(value[name] * counts[fold] for fold, value in folds.items()) / total for name in METRICS}
+    known = [name for name in (*METRICS, OPEN_WORLD) if all(name in value for value in folds.values())]
+    return {name: sum(value[name] * counts[fold] for fold, value in folds.items()) / total for name in known}
 
 
 def format_spread(values: Sequence[float]) -> str:
     """Mean and, of more than one value, standard deviation: "61.2 ± 0.4"."""
+    if not values:
+        return ""
     return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 

@@ -24,7 +24,7 @@ class DataConfig:
         moments: a moments file; only its videos and queries are read.
         features: a folder of features, or a published file with one tensor per video.
         timestamps: the published file with the timestamps, where `features` is a file.
-        anchors: an npz file of `prompts` and their CLIP text `embeddings`, in whose space open_clip checkpoints start.
+        anchors: npz files of texts and their CLIP embeddings, on which the stand-in is fitted, see `training.stand_in`.
         anchor_features, anchor_timestamps: published features of the same videos in that space, where the checkpoint
             reads another tower's; see `training.initialization`.
         supervised: whether start and end are read, for the line that full supervision draws beside the others: each
@@ -35,7 +35,7 @@ class DataConfig:
     moments: str
     features: str
     timestamps: str = ""
-    anchors: str = ""
+    anchors: tuple[str, ...] = ()
     anchor_features: str = ""
     anchor_timestamps: str = ""
     validation: str = ""

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from grounding.checkpoint import CheckpointConfig
-from grounding.encoders.registry import QueryTokens
+from grounding.encoders.queries import QueryTokens
+from grounding.encoders.stand_in import StandIn
 from grounding.model import Grounder
 from grounding.predictor import Predictor
 from training.config import TrainConfig
@@ -19,6 +20,7 @@ from training.features import open_features
 from training.metrics import compute_recalls
 from training.moments import DataError, Moment, read_moments
 from training.sources import encode_queries, path_from_moments
+from training.stand_in import read_by
 
 Score = Callable[[Grounder], float]
 
@@ -50,22 +52,31 @@ class Selection:
 
 
 class EncodedQueries:
-    """A query encoder that looks up what was encoded before; meets the interface of `grounding.encoders.registry`."""
+    """A query encoder that looks up what was encoded before; meets the interface of `grounding.encoders.registry`.
+
+    Args:
+        queries: those that will be asked for.
+        keep: a file for their encodings, see `encode_queries`.
+        stand_in: what reads them, for a checkpoint in CLIP's joint space; without one MiniLM does.
+    """
 
     name, width = "minilm", 384
 
-    def __init__(self, queries: Sequence[str], keep: Path | None = None) -> None:
-        self.rows = dict(zip(queries, encode_queries(list(queries), keep=keep).tokens, strict=True))
+    def __init__(self, queries: Sequence[str], keep: Path | None = None, stand_in: StandIn | None = None) -> None:
+        if stand_in:
+            self.name, self.width = "stand-in", len(stand_in.text_mean)
+        bank = read_by(stand_in, encode_queries(list(queries), keep=keep))
+        self.rows = dict(zip(queries, bank.tokens, strict=True))
 
     def encode(self, queries: Sequence[str]) -> QueryTokens:
         """Tokens of queries that are known. Raises KeyError for any other."""
         rows = [self.rows[query].float() for query in queries]
         lengths = torch.tensor([[len(row)] for row in rows])  # (Q, 1)
-        tokens = pad_sequence(rows, batch_first=True)  # (Q, N, 384)
+        tokens = pad_sequence(rows, batch_first=True)  # (Q, N, Dq)
         return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths)
 
 
-def make_validator(config: TrainConfig) -> Score | None:
+def make_validator(config: TrainConfig, stand_in: StandIn | None = None) -> Score | None:
     """Scores a grounder on the config's validation moments: the mean of R@1 IoU=0.5 and mIoU. None where it names none.
 
     Raises DataError as `read_moments` and the feature stores do, and for a moment without start and end.
@@ -78,7 +89,7 @@ def make_validator(config: TrainConfig) -> Score | None:
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     videos = {moment.video: store.load(moment.video, moment.duration) for moment in moments}
     queries = EncodedQueries(
-        sorted({moment.query.strip() for moment in moments}), path_from_moments(config.data.validation)
+        sorted({moment.query.strip() for moment in moments}), path_from_moments(config.data.validation), stand_in
     )
 
     def score(grounder: Grounder) -> float:
@@ -106,6 +117,7 @@ def describe_checkpoint(config: TrainConfig) -> CheckpointConfig:
         summary=config.summary,
         baseline=config.baseline,
         frame_encoder=config.frame_encoder,
+        query_encoder=config.frame_encoder if config.model.joint else "minilm",
         model=config.model,
         rate=config.rate,
         segments=config.segments,

@@ -9,15 +9,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from grounding.checkpoint import CheckpointConfig
+from grounding.encoders.stand_in import StandIn, save_stand_in
 from grounding.files import hash_file
 from training.files import write_whole
 
 
-def export(weights: Mapping[str, Tensor], described: CheckpointConfig, folder: Path) -> None:
-    """Writes weights and config as a checkpoint. Raises DataError if `folder` cannot be written."""
+def export(
+    weights: Mapping[str, Tensor], described: CheckpointConfig, folder: Path, stand_in: StandIn | None = None
+) -> None:
+    """Writes weights, config and, if there is one, the stand-in as a checkpoint. Raises DataError if it cannot."""
     with write_whole(folder / "model.safetensors") as part:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part)
         described = replace(described, weights=hash_file(part))
+        if stand_in:
+            described = replace(described, stand_in=save_stand_in(stand_in, folder))
     with write_whole(folder / "config.json") as part:
         part.write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
 

@@ -1,30 +1,26 @@
 """Where training starts: linear maps under which frames and queries already meet a little.
 
 The embedded encoder's frames end in ConSE, which lies in the query encoder's own space. For CLIP frames the query
-encoder is mapped to CLIP's text space by ridge regression on prompts whose CLIP embeddings are known, the anchors, and
-frames of another CLIP tower are mapped to the anchors' tower on the frames of the training videos. Both sides of each
-map are centered, since CLIP's texts, its frames and MiniLM's sentences each lie around a mean of their own (Liang et
-al., "Mind the Gap", NeurIPS 2022). Where a config asks for it, sentences are regressed on their videos in closed form
+encoder is mapped to CLIP's text space by ridge regression on texts whose CLIP embeddings are known, the anchors, and
+frames of another CLIP tower are mapped to the anchors' tower on the frames of the training videos; or, in CLIP's joint
+space, frames begin as they are and a stand-in reads the queries, see `training.stand_in`. Both sides of each map are
+centered, since CLIP's texts, its frames and MiniLM's sentences each lie around a mean of their own (Liang et al., "Mind
+the Gap", NeurIPS 2022). Where a config asks for it, sentences are regressed on their videos in closed form
 instead. No start or end time is read.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from grounding.model import Grounder, start_from_bridge
 from training.batches import QueryBank, Source
 from training.config import BridgeConfig, TrainConfig
-from training.features import PublishedFeatures
 from training.files import DataError
-from training.sources import encode_queries
+from training.stand_in import FRAME_RIDGE, fit_ridge, fit_text_map, pair_frames
 
 CONSE = 384  # the last features of the embedded encoder, which lie in the query encoder's own space
-QUERY_RIDGE = 3.0
-FRAME_RIDGE = 10.0
 FLOOR = 0.02  # of the largest variance of sentences, added to all before whitening, lest noise is blown up
 
 
@@ -42,12 +38,12 @@ def initialize(
         start_from_bridge(grounder, known, torch.eye(CONSE))
     if config.model.centered and sources and bank:
         set_centers(grounder, sources, bank)
-    if config.data.anchors and sources:
+    if config.data.anchors and sources and not config.model.joint:
         try:
-            start_from_bridge(grounder, fit_frame_map(sources, config), fit_query_map(config))
+            start_from_bridge(grounder, *fit_anchor_maps(config, sources))
         except ValueError as error:
             raise DataError(
-                f"{config.data.anchors}: {error}: set model.width to that of the anchors or more."
+                f"{', '.join(config.data.anchors)}: {error}: set model.width to that of the anchors or more."
             ) from error
     return grounder
 
@@ -62,63 +58,22 @@ def build_conse_map(config: TrainConfig) -> Tensor:
     return torch.eye(config.model.frame_width)[-CONSE:]  # (384, Dv)
 
 
-def fit_ridge(inputs: Tensor, targets: Tensor, strength: float) -> Tensor:
-    """The linear map from centered `inputs` (N, I) to centered `targets` (N, O), shrunk by `strength`: (O, I)."""
-    inputs, targets = inputs - inputs.mean(dim=0), targets - targets.mean(dim=0)
-    penalty = strength * torch.eye(inputs.shape[1])  # (I, I)
-    return torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets).T  # (O, I)
+def fit_anchor_maps(config: TrainConfig, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:
+    """Frame features and pooled queries to the anchors' space: (K, Dv) and (K, Dq). Frames that lie there already are
+    left alone."""
+    text_map, _, text_mean = fit_text_map(config)  # (K, Dq), (K,)
+    if not config.data.anchor_features:
+        return torch.eye(config.model.frame_width), text_map
+    return fit_ridge(*pair_frames(sources, config, len(text_mean)), FRAME_RIDGE), text_map
 
 
 def set_centers(grounder: Grounder, sources: Sequence[Source], bank: QueryBank) -> None:
-    """Centers the towers on the mean training frame and the mean training sentence."""
+    """Centers the towers on the mean training frame and the mean training sentence, in CLIP's joint space as the
+    stand-in reads it."""
     frames = torch.cat([source.features for source in sources]).float()  # (N, Dv)
     grounder.frame_tower.center.copy_(frames.mean(dim=0))
-    grounder.query_tower.center.copy_(bank.sentences.float().mean(dim=0))
-
-
-def fit_query_map(config: TrainConfig) -> Tensor:
-    """Pooled queries to the anchors' space: (K, Dq)."""
-    prompts, embeddings = read_anchors(config.data.anchors)
-    sentences = encode_queries(prompts, keep=Path(f"{config.data.moments}.anchors.safetensors")).sentences  # (N, Dq)
-    return fit_ridge(sentences.float(), embeddings, QUERY_RIDGE)
-
-
-def read_anchors(path: str | Path) -> tuple[list[str], Tensor]:
-    """Prompts, and their embeddings (N, K). Raises DataError."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            prompts, embeddings = file["prompts"].tolist(), torch.from_numpy(file["embeddings"]).float()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} holds no anchors ({error}): give an npz file of prompts and their embeddings."
-        ) from error
-    if embeddings.ndim != 2 or len(prompts) != len(embeddings) or not torch.isfinite(embeddings).all():
-        raise DataError(
-            f"{path}: {len(prompts)} prompts need as many rows of finite embeddings, not {embeddings.shape}."
-        )
-    return prompts, embeddings
-
-
-def fit_frame_map(sources: Sequence[Source], config: TrainConfig) -> Tensor:
-    """Frame features to the anchors' space: (K, Dv). Frames that lie there already are left alone."""
-    data = config.data
-    if not data.anchor_features:
-        return torch.eye(config.model.frame_width)  # (Dv, Dv)
-    width = read_anchors(data.anchors)[1].shape[1]
-    store = PublishedFeatures(data.anchor_features, data.anchor_timestamps, "open_clip:", width)
-    pairs = [(source.features.float(), interpolate_frames(source, store)) for source in sources]
-    return fit_ridge(torch.cat([own for own, _ in pairs]), torch.cat([other for _, other in pairs]), FRAME_RIDGE)
-
-
-def interpolate_frames(source: Source, store: PublishedFeatures) -> Tensor:
-    """What another tower saw of the same video, at the times of `source`: (T, K), linear between its own frames."""
-    video = store.load(source.name)
-    times, frames = source.timestamps.numpy(), video.features.astype(np.float32)  # (T,) and (S, K)
-    place = np.interp(times, video.timestamps, np.arange(len(frames)))  # (T,), in frames
-    before = np.floor(place).astype(int)  # (T,)
-    after = np.minimum(before + 1, len(frames) - 1)  # (T,)
-    rest = (place - before)[:, None].astype(np.float32)  # (T, 1)
-    return torch.from_numpy((1 - rest) * frames[before] + rest * frames[after])  # (T, K)
+    read = torch.cat(bank.tokens) if grounder.config.joint else bank.sentences  # (Q, Dq)
+    grounder.query_tower.center.copy_(read.float().mean(dim=0))
 
 
 def start_fitted(

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounder, read_config
+from grounding.encoders.stand_in import load_stand_in
 from grounding.errors import CheckpointError, GroundingError
 from grounding.model import Grounder
 from training.config import TrainConfig, read_train_config
@@ -117,7 +118,9 @@ def main() -> int:
         checkpoint = read_config(folder)
         check_fits(checkpoint, config)
         moments = read_annotated(args.moments)
-        queries = EncodedQueries(sorted({moment.query.strip() for moment in moments}), path_from_moments(args.moments))
+        stand_in = load_stand_in(folder, checkpoint.model.width, checkpoint.stand_in) if checkpoint.stand_in else None
+        asked = sorted({moment.query.strip() for moment in moments})
+        queries = EncodedQueries(asked, path_from_moments(args.moments), stand_in)
         print(count_inside(load_grounder(folder, checkpoint), moments, config, queries), end="")
     except GroundingError as error:
         print(error, file=sys.stderr)

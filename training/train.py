@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from grounding.encoders.stand_in import StandIn
 from grounding.errors import GroundingError
 from grounding.model import Grounder
 from training.batches import Batch, QueryBank, Source, draw_batches, draw_groups
@@ -32,6 +33,7 @@ from training.files import DataError, check_folder, write_whole
 from training.initialization import initialize
 from training.objective import ObjectiveConfig, compute_losses
 from training.sources import load_sources
+from training.stand_in import fit_stand_in, read_by
 
 STATE = "state.pt"
 FULL = "The GPU has no memory left: set videos lower in {}, add GPUs, give --mixed-precision bf16 or --device cpu."
@@ -57,10 +59,18 @@ class Run:
         sources: training videos.
         bank: their queries.
         team: the processes that train together.
+        stand_in: what read the queries, if it was one, for the checkpoint.
     """
 
-    def __init__(self, config: TrainConfig, sources: list[Source], bank: QueryBank, team: Team) -> None:
-        self.config, self.sources, self.bank, self.team = config, sources, bank, team
+    def __init__(
+        self,
+        config: TrainConfig,
+        sources: list[Source],
+        bank: QueryBank,
+        team: Team,
+        stand_in: StandIn | None = None,
+    ) -> None:
+        self.config, self.sources, self.bank, self.team, self.stand_in = config, sources, bank, team, stand_in
         check_sizes(config, len(sources), team.count)
         torch.manual_seed(config.seed)
         self.grounder = initialize(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
@@ -73,7 +83,7 @@ class Run:
         )
         self.learner = team.prepare(Learner(self.grounder, config.objective, team))
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
-        self.selection = Selection(make_validator(config) if team.main else None)
+        self.selection = Selection(make_validator(config, stand_in) if team.main else None)
         self.selection.consider(self.average.module, 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
@@ -161,7 +171,8 @@ def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
     check_folder(out)
     team = team or start_alone()
     sources, bank = load_sources(config, team)
-    run = Run(config, sources, bank, team)
+    stand_in = fit_stand_in(config, sources) if config.model.joint else None
+    run = Run(config, sources, read_by(stand_in, bank), team, stand_in)
     if (out / STATE).is_file():
         run.load(out / STATE)
     team.accelerator.init_trackers("tensorboard")
@@ -176,7 +187,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
             bar.update()
     if team.main:
         write_log(run.log, out / "log.jsonl")
-        export(run.selection.weights, describe_checkpoint(config), out)
+        export(run.selection.weights, describe_checkpoint(config), out, stand_in)
     return run
 
 

@@ -1,0 +1,145 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+
+import training.stand_in as stand_in
+from grounding.encoders.stand_in import load_stand_in
+from grounding.errors import GroundingError
+from grounding.model import Grounder, GrounderConfig
+from training.batches import QueryBank, Source
+from training.config import DataConfig, TrainConfig
+from training.epoch_selection import describe_checkpoint
+from training.export import export
+from training.features import PublishedFeatures
+from training.initialization import initialize
+from training.stand_in import fit_ridge, fit_stand_in, interpolate_frames, read_anchors, read_by
+
+TEXTS, SENTENCE, WIDTH, OWN = 60, 5, 4, 6
+
+
+def draw(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """CLIP's texts (60, 4) around a mean, in two files, and MiniLM's sentences, a linear map of them off center."""
+    embeddings = F.normalize(draw(0, TEXTS, WIDTH) + 2.0, dim=-1)  # (60, 4)
+    sentences = embeddings @ draw(1, WIDTH, SENTENCE) - 1.0  # (60, 5)
+    np.savez(tmp_path / "prompts.npz", prompts=[f"a {n}" for n in range(50)], embeddings=embeddings[:50])
+    np.savez(tmp_path / "sentences.npz", sentences=[f"it {n}" for n in range(10)], text=embeddings[50:])
+    monkeypatch.setattr(stand_in, "encode_queries", lambda texts: QueryBank([], sentences))
+    monkeypatch.setattr(stand_in, "TEXT_RIDGE", 1e-4)
+    monkeypatch.setattr(stand_in, "FRAME_RIDGE", 1e-4)
+    stand_in._load_anchors.cache_clear()
+    data = DataConfig("", "", anchors=(str(tmp_path / "prompts.npz"), str(tmp_path / "sentences.npz")))
+    model = GrounderConfig(WIDTH, WIDTH, WIDTH, context=1, dropout=0.0, centered=True, joint=True)
+    yield TrainConfig("toy", "open_clip:x:y", data, model), embeddings, sentences
+    stand_in._load_anchors.cache_clear()
+
+
+def test_it_reads_as_the_text_tower_would(clip):
+    config, embeddings, sentences = clip
+    assert torch.allclose(fit_stand_in(config, []).map_sentences(sentences), embeddings, atol=1e-3)
+
+
+def test_every_file_of_anchors_weighs_the_same(clip):
+    config, embeddings, _ = clip
+    mean = (embeddings[:50].mean(dim=0) + embeddings[50:].mean(dim=0)) / 2
+    assert torch.allclose(fit_stand_in(config, []).text_mean, mean, atol=1e-5)
+
+
+def test_for_another_tower_it_goes_on_through_frames_of_the_same_videos(clip, tmp_path):
+    config, embeddings, sentences = clip
+    onward, frames = draw(2, WIDTH, OWN), draw(3, 30, WIDTH)
+    save_file({"v": frames.numpy()}, tmp_path / "other.safetensors")
+    save_file({"v": np.arange(30.0)}, tmp_path / "times.safetensors")
+    data = dataclasses.replace(
+        config.data,
+        anchor_features=str(tmp_path / "other.safetensors"),
+        anchor_timestamps=str(tmp_path / "times.safetensors"),
+    )
+    model = dataclasses.replace(config.model, frame_width=OWN, query_width=OWN, width=OWN)
+    seen = F.normalize(frames, dim=-1) @ onward + 7.0
+    fitted = fit_stand_in(
+        dataclasses.replace(config, data=data, model=model), [Source(seen, torch.arange(30.0), (0,), "v")]
+    )
+    centred = embeddings - fit_stand_in(config, []).text_mean
+    expected = F.normalize(centred @ onward, dim=-1)
+    assert torch.allclose(fitted.map_sentences(sentences), expected, atol=0.02)
+    assert not fitted.text_mean.any()
+
+
+def test_a_grounder_starts_as_clip_itself_and_is_kept_with_its_stand_in(clip, tmp_path):
+    config, embeddings, sentences = clip
+    fitted = fit_stand_in(config, [])
+    bank = read_by(fitted, QueryBank([], sentences))
+    frames = draw(4, 9, WIDTH)
+    source = Source(frames, torch.arange(9.0), (0,), "v")
+    grounder = initialize(Grounder(config.model), config, [source], bank).eval()
+    with torch.no_grad():
+        seen = grounder.frame_tower(frames.unsqueeze(0), torch.ones(1, 9, dtype=torch.bool))[0]
+        read = grounder.query_tower(torch.stack(bank.tokens), torch.ones(TEXTS, 1, dtype=torch.bool))
+    assert torch.allclose(seen, F.normalize(frames - frames.mean(dim=0), dim=-1), atol=1e-5)
+    assert torch.allclose(read, F.normalize(embeddings - embeddings.mean(dim=0), dim=-1), atol=0.02)
+    export(grounder.state_dict(), describe_checkpoint(config), tmp_path, fitted)
+    described = json.loads((tmp_path / "config.json").read_text())
+    assert described["query_encoder"] == "open_clip:x:y"
+    assert torch.equal(load_stand_in(tmp_path, WIDTH, described["stand_in"]).weight, fitted.weight)
+
+
+def test_without_one_queries_stay_as_they_are():
+    bank = QueryBank([torch.zeros(3, 5)], torch.zeros(1, 5))
+    assert read_by(None, bank) is bank
+
+
+@pytest.mark.parametrize(
+    ("anchors", "width", "said"), [((), WIDTH, "is empty"), (None, WIDTH + 1, "set data.anchor_features")]
+)
+def test_anchors_that_do_not_fit_are_one_clear_error(clip, anchors, width, said):
+    config, _, _ = clip
+    data = dataclasses.replace(config.data, anchors=config.data.anchors if anchors is None else anchors)
+    model = GrounderConfig(width, width, width, centered=True, joint=True)
+    with pytest.raises(GroundingError, match=said):
+        fit_stand_in(dataclasses.replace(config, data=data, model=model), [])
+
+
+def test_ridge_finds_a_linear_map_whatever_the_centers():
+    inputs, linear = draw(0, 50, 3), draw(1, 2, 3)
+    found = fit_ridge(inputs + 5.0, inputs @ linear.T - 7.0, 1e-4)
+    assert torch.allclose(found, linear, atol=1e-3)
+
+
+def test_more_ridge_shrinks_the_map():
+    inputs = draw(0, 50, 3)
+    assert fit_ridge(inputs, inputs, 100.0).norm() < fit_ridge(inputs, inputs, 1.0).norm()
+
+
+def test_between_another_towers_frames_lies_their_mix(tmp_path):
+    frames = draw(5, 30, WIDTH)
+    save_file({"v1": frames.numpy()}, tmp_path / "other.safetensors")
+    save_file({"v1": np.arange(30.0)}, tmp_path / "times.safetensors")
+    store = PublishedFeatures(tmp_path / "other.safetensors", tmp_path / "times.safetensors", "other", WIDTH)
+    seen = interpolate_frames(Source(torch.zeros(3, OWN), torch.tensor([0.0, 2.25, 99.0]), (), "v1"), store)
+    expected = torch.stack([frames[0], 0.75 * frames[2] + 0.25 * frames[3], frames[-1]])
+    assert torch.allclose(seen, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("broken", ["missing", "text", "keys", "rows", "nan"])
+def test_broken_anchors_are_named(tmp_path, broken):
+    path = tmp_path / "anchors.npz"
+    if broken == "text":
+        path.write_text("no archive")
+    if broken == "keys":
+        np.savez(path, words=["a dog"])
+    if broken == "rows":
+        np.savez(path, prompts=["a dog"], embeddings=np.zeros((2, 3)))
+    if broken == "nan":
+        np.savez(path, prompts=["a dog"], embeddings=np.full((1, 3), np.nan))
+    with pytest.raises(GroundingError, match=r"anchors\.npz"):
+        read_anchors(path)
