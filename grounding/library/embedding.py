@@ -1,5 +1,7 @@
 """Videos and queries in the space where the grounder compares them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -21,3 +23,10 @@ def embed_query(predictor: Predictor, query: str) -> np.ndarray:
     tokens = predictor.query_encoder.encode([query])
     device = predictor.device
     return predictor.grounder.query_tower(tokens.tokens.to(device), tokens.mask.to(device))[0].cpu().numpy()  # (D,)
+
+
+@torch.inference_mode()
+def matching_scores(predictor: Predictor, cosines: Sequence[float]) -> list[float]:
+    """Matching scores in [0, 1] of what has these cosines with the query, as a frame would have them."""
+    grounder = predictor.grounder
+    return (torch.tensor(cosines) * grounder.scale.exp().cpu() + grounder.bias.cpu()).sigmoid().tolist()

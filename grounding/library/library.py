@@ -19,7 +19,7 @@ from grounding.encoders.queries import check_query
 from grounding.errors import FeaturesError, QueryError, VideoError, WriteError
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
-from grounding.library.embedding import embed_frames, embed_query
+from grounding.library.embedding import embed_frames, embed_query, matching_scores
 from grounding.library.feature_files import (
     describe_source,
     feature_file,
@@ -36,9 +36,9 @@ from grounding.predictor import Predictor
 from grounding.video.container import check_file
 
 FLUSH_VIDEOS, FLUSH_SECONDS = 64, 30.0  # as many videos or as long at most until what was encoded can be found
-REREAD = 20  # videos whose features are read again for boundaries, at least
-PER_VIDEO = 10  # windows looked for, for each of these videos
+PER_VIDEO = 20  # windows looked for, for each video whose features are read again for boundaries
 MOMENTS = 3  # of one video at most
+LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
 
 log = logging.getLogger(__name__)
 
@@ -171,21 +171,31 @@ class Library:
         check_top_k(top_k)
         wanted = [Path(path).expanduser().absolute() for path in within]
         places = lies_within(*([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False)))
-        videos = max(REREAD, top_k)
-        hits = self.index.search(embed_query(self.predictor, query), PER_VIDEO * videos, places)
-        best = [video for video in dict.fromkeys(hit.video for hit in hits) if Path(video).is_file()][:videos]
-        found = [moment for video in best for moment in self._moments(video, query)]
+        best: dict[str, float] = {}  # a video's best window, compared with the query
+        for hit in self.index.search(embed_query(self.predictor, query), PER_VIDEO * top_k, places):
+            best.setdefault(hit.video, hit.product)
+        there = [video for video in best if Path(video).is_file()][:top_k]
+        found = [moment for video in there for moment in self._moments(video, query, best[video])]
         return sorted(found, key=lambda moment: -moment.score)[:top_k]
 
-    def _moments(self, video: str, query: str) -> list[Moment]:
+    def _moments(self, video: str, query: str, evidence: float) -> list[Moment]:
+        """The moments of one video, scored as those of others are.
+
+        Which video is right shows in its best window; which stretch of it, in the order that the grounder gives. Scores
+        of segments would prefer short peaks: README.md of this folder has the figures.
+        """
         path = feature_file(self.features, Path(video))
         try:
             encoded = self._recent.get((video, describe_source(path)), lambda: self._read(path))
         except (FeaturesError, FileNotFoundError) as error:
             log.warning("%s is left out of the search: its features are gone or damaged (%s).", video, error)
             return []
-        answer = self.predictor.ground(encoded, query, MOMENTS)
-        return [Moment(video, query, segment.start, segment.end, segment.score) for segment in answer.segments]
+        segments = self.predictor.ground(encoded, query, MOMENTS).segments
+        scores = matching_scores(self.predictor, [evidence - LATER * rank for rank in range(len(segments))])
+        return [
+            Moment(video, query, segment.start, segment.end, score)
+            for segment, score in zip(segments, scores, strict=True)
+        ]
 
     def _read(self, path: Path) -> EncodedVideo:
         return read_features(path, self.predictor.config.frame_encoder, self.predictor.config.rate)
