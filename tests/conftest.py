@@ -113,6 +113,20 @@ def tiny(tiny_weights):
 
 
 @pytest.fixture
+def in_torch(monkeypatch):
+    """As where OpenVINO is missing."""
+    monkeypatch.setattr("grounding.encoders.openvino_runtime.load_openvino", lambda: None)
+
+
+@pytest.fixture
+def in_float32(monkeypatch):
+    """As on a CPU that does not compute in bfloat16."""
+    import torch
+
+    monkeypatch.setattr("grounding.encoders.frames.tower_dtype", lambda device: torch.float32)
+
+
+@pytest.fixture
 def published(tiny_model, monkeypatch, tmp_path):
     """The tiny model as if open_clip published weights for it, and an empty hub cache."""
     import open_clip.pretrained

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from grounding.encoders.classes import load_class_embeddings
 from grounding.encoders.devices import CHUNK, chunk_size, inference, tower_dtype
 from grounding.encoders.open_clip_models import load_open_clip
-from grounding.encoders.openvino_runtime import NOTE, compile_for
+from grounding.encoders.openvino_runtime import NOTE, compile_for, trace
 from grounding.encoders.packaged_weights import load_efficientnet_lite0
 
 FRAME_SIDE = 224  # pixels, the resolution EfficientNet-Lite0 was trained at
@@ -75,20 +75,38 @@ class OpenClipFrameEncoder:
     """
 
     def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
-        self.name = name
-        self.device = device
+        self.name, self.device = name, device
         model, self.transform, self.width = load_open_clip(name, weights)
-        self.model = model.to(device)
+        blank = self.transform(Image.new("RGB", (8, 8))).unsqueeze(0)  # (1, 3, S, S)
+        self.compiled = compile_for(device, lambda _: trace(ImageTower(model), [blank]), tower_dtype(device), ROWS)
+        self.note = NOTE if device.type == "cpu" and not self.compiled else ""
+        if not self.compiled:
+            self.model = model.to(device)
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
-        return _encode_in_chunks(frames, self._encode_chunk, self.width, chunk_size(self.device))
+        size = CHUNK if self.compiled else chunk_size(self.device)
+        return _encode_in_chunks(frames, self._encode_chunk, self.width, size)
 
     def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
-        images = torch.stack([self.transform(Image.fromarray(frame)) for frame in frames]).to(self.device)
+        images = torch.stack([self.transform(Image.fromarray(frame)) for frame in frames])  # (B, 3, S, S)
+        if self.compiled:
+            return torch.from_numpy(self.compiled(images.numpy()))  # (B, width)
+        images = images.to(self.device)
         with inference(self.device):
             features = self.model.encode_image(images)  # (B, width)
         return F.normalize(features.float(), dim=-1).cpu()  # (B, width), normalised in float32 on every device
+
+
+class ImageTower(nn.Module):
+    """An open_clip model as a function of its images: unit features (B, width)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.normalize(self.model.encode_image(images), dim=-1)  # (B, width)
 
 
 def _encode_in_chunks(

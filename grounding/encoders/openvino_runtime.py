@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from threading import Lock
@@ -92,10 +93,12 @@ def trace(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> "Model":
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.export, which it recommends, takes seconds to import
         traced = torch.jit.trace(module, tuple(inputs), check_trace=False)
+        decoder = TorchScriptPythonDecoder(traced)  # has to live until its graph is made
     frontend = FrontEndManager().load_by_framework("pytorch")  # openvino.convert_model would report home
-    return frontend.convert(frontend.load(TorchScriptPythonDecoder(traced)))
+    return frontend.convert(frontend.load(decoder))
 
 
 @cache

@@ -58,7 +58,7 @@ class TestEveryFrameEncoder:
             encoder.encode([frames[0], bad])
 
 
-def test_frames_pass_through_the_tower_in_bounded_chunks(tiny, frames, monkeypatch):
+def test_frames_pass_through_the_tower_in_bounded_chunks(in_torch, tiny, frames):
     sizes = []
     tiny.model.visual.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     assert tiny.encode(frames[:1] * 20).shape == (20, 16)
@@ -133,7 +133,8 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     assert abs(float(frame_encoders.prepare(stripes).mean()) - 51) < 2
 
 
-def test_open_clip_features_are_encode_image_of_its_own_transform(tiny, tiny_model, frames):
+def test_open_clip_features_are_encode_image_of_its_own_transform(runtime, in_float32, tiny, tiny_model, frames):
+    assert bool(tiny.compiled) == (runtime == "openvino") == (not tiny.note)
     transform = open_clip.image_transform(32, is_train=False)
     with torch.no_grad():
         images = torch.stack([transform(Image.fromarray(frame)) for frame in frames])

@@ -63,7 +63,7 @@ def test_an_unknown_model_is_an_error(hub):
         find_open_clip("open_clip:ViT-nonsense:openai")
 
 
-def test_the_text_tower_is_not_kept(tiny, tiny_model):
+def test_the_text_tower_is_not_kept(in_torch, tiny, tiny_model):
     kept = {name.partition(".")[0] for name, _ in tiny.model.named_modules() if name}
     assert kept == {"visual"}
 
@@ -74,7 +74,7 @@ def test_a_pytorch_state_dict_is_read_too(tiny, tiny_model, frames, tmp_path):
     torch.testing.assert_close(from_pt.encode(frames), tiny.encode(frames))
 
 
-def test_a_local_file_gets_the_pixel_statistics_of_its_tag(published, tiny_model, tiny_weights, frames):
+def test_a_local_file_gets_the_pixel_statistics_of_its_tag(in_float32, published, tiny_model, tiny_weights, frames):
     encoder = load_frame_encoder(published, device="cpu", weights=tiny_weights)
     image = torch.from_numpy(np.array(Image.fromarray(frames[0]).resize((32, 32), Image.Resampling.BILINEAR)))
     with torch.no_grad():
