@@ -7,6 +7,7 @@ ITU-R BT.2100, the gamut goes from BT.2020 to BT.709.
 
 from functools import cache
 
+import cv2
 import numpy as np
 
 PQ, HLG = 16, 18  # ffmpeg's numbers of the transfer functions SMPTE 2084 and ARIB STD-B67
@@ -23,15 +24,21 @@ BT2020_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 def tone_map(image: np.ndarray, transfer: int) -> np.ndarray:
     """An image (H, W, 3) of uint16 as it is stored, PQ or HLG in BT.2020, as (H, W, 3) uint8 RGB."""
-    light = _linear_table(transfer)[image]  # (H, W, 3)
-    if transfer == HLG:
-        luminance = np.maximum(light @ BT2020_LUMINANCE, 1e-6)  # (H, W)
-        light = light * (HLG_PEAK / WHITE * luminance ** (HLG_GAMMA - 1))[..., None]
-    light = np.maximum(light @ BT2020_TO_BT709.T, 0.0)  # (H, W, 3)
-    brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)  # (H, W, 1)
-    bent = KNEE + (1 - KNEE) * (1 - np.exp(-(np.maximum(brightest, KNEE) - KNEE) / (1 - KNEE)))
-    light = light * (np.where(brightest > KNEE, bent, brightest) / brightest)
-    return np.rint(255 * np.clip(light, 0.0, 1.0) ** (1 / SCREEN_GAMMA)).astype(np.uint8)
+    light = np.take(_linear_table(transfer), image)  # (H, W, 3)
+    if transfer == HLG:  # its light is the scene's, and a screen raises the contrast
+        luminance = cv2.transform(light, BT2020_LUMINANCE[None])  # (H, W)
+        light *= (HLG_PEAK / WHITE * np.maximum(luminance, 1e-6) ** (HLG_GAMMA - 1))[..., None]
+    light = np.maximum(cv2.transform(light, BT2020_TO_BT709), 0.0)  # (H, W, 3)
+    # Above the knee the brightest of the three bends, and takes the others along.
+    brightest = np.maximum(light.max(axis=-1), KNEE)  # (H, W)
+    light *= ((KNEE + (1 - KNEE) * (1 - np.exp((KNEE - brightest) / (1 - KNEE)))) / brightest)[..., None]
+    return np.take(_screen_table(), np.rint(65535 * np.minimum(light, 1.0)).astype(np.uint16))  # (H, W, 3)
+
+
+@cache
+def _screen_table() -> np.ndarray:
+    """(65536,) uint8: what a screen is given for each level of linear light."""
+    return np.rint(255 * np.linspace(0.0, 1.0, 2**16) ** (1 / SCREEN_GAMMA)).astype(np.uint8)
 
 
 @cache

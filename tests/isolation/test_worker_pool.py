@@ -220,3 +220,31 @@ def test_a_child_that_cannot_be_started_is_told(limited, clip, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(VideoError, match="could be started"):
         probe_video(clip)
+
+
+@posix
+@pytest.mark.parametrize("job", ["frames", "preview", "cut", "probe", "key frames"])
+def test_a_check_ends_a_decoder_that_hangs_at_once(limited, clip, tmp_path, job):
+    """As a visitor's cancel does, long before the decoder would be given up."""
+    limited()
+    stopped, before = [], running()
+
+    def check():
+        workers = running() - before
+        for process in workers if not stopped else ():
+            os.kill(process, signal.SIGSTOP)
+            stopped.append((process, time.monotonic()))
+        if stopped and time.monotonic() > stopped[0][1] + 0.3:
+            raise InterruptedError("cancelled")
+
+    jobs = {
+        "frames": lambda: list(IsolatedReader(clip, 10.0, check=check)),
+        "preview": lambda: client.make_preview(clip, tmp_path / "own", check=check),
+        "cut": lambda: client.cut_clip(clip, 0.0, 5.0, tmp_path / "cut.mp4", check=check),
+        "probe": lambda: probe_video(clip, check=check),
+        "key frames": lambda: list(client.read_key_frames(clip, 8, check=check)),
+    }
+    with pytest.raises(InterruptedError, match="cancelled"):
+        jobs[job]()
+    ((process, since),) = stopped
+    assert gone(process) and time.monotonic() < since + 10
