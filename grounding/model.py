@@ -87,20 +87,18 @@ class FrameTower(nn.Module):
         self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.frame_width, config.width)
-        self.context = nn.Conv1d(
-            config.width, config.width, config.context, padding="same", groups=config.width, bias=False
-        )
         if config.joint:
             nn.init.eye_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
-        with torch.no_grad():  # the identity: training starts from frames that see only themselves
-            self.context.weight.zero_()
-            self.context.weight[:, :, config.context // 2] = 1.0
-
-    @property
-    def reach(self) -> int:
-        """How many frames a frame sees before and after itself."""
-        return self.context.kernel_size[0] // 2 + count_blur_reach(self.blur)
+        self.reach = config.context // 2 + count_blur_reach(config.blur)  # frames seen before and after each
+        self.context = nn.Identity()
+        if config.context > 1 or not config.joint:
+            self.context = nn.Conv1d(
+                config.width, config.width, config.context, padding="same", groups=config.width, bias=False
+            )
+            with torch.no_grad():  # the identity: training starts from frames that see only themselves
+                self.context.weight.zero_()
+                self.context.weight[:, :, config.context // 2] = 1.0
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""

@@ -197,3 +197,8 @@ class TestJointSpace:
         model, texts = Grounder(self.CONFIG), F.normalize(torch.randn(1, 3, 6), dim=-1)
         read = model.query_tower(texts, torch.tensor([[True, True, False]]))
         assert torch.allclose(read, F.normalize(texts[:, 0] + texts[:, 1], dim=-1), atol=1e-5)
+
+    def test_without_context_there_is_none_to_train(self):
+        model = Grounder(dataclasses.replace(self.CONFIG, context=1, blur=1.0))
+        assert [name for name, _ in model.frame_tower.named_parameters()] == ["projection.weight", "projection.bias"]
+        assert model.frame_tower.reach == 3

@@ -76,6 +76,8 @@ class TrainConfig:
         videos: composed videos per batch.
         learning_rate, weight_decay: of AdamW; the rate warms up over a tenth of the run and falls along a cosine.
         averaging: decay of the weights' moving average, which is what is kept (Polyak averaging).
+        interpolation: share of the way from where training starts to its weights that is kept; below 1 it keeps more of
+            what was known before (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
         freeze_queries: whether the query tower stays as it starts, so that what it knows of other words stays known.
     """
 
@@ -97,6 +99,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     averaging: float = 0.99
+    interpolation: float = 1.0
     freeze_queries: bool = False
 
     def __post_init__(self) -> None:
@@ -109,6 +112,7 @@ class TrainConfig:
                 "videos": (self.videos >= 1, "1 or more"),
                 "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
                 "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+                "interpolation": (0 < self.interpolation <= 1, "above 0 and at most 1"),
                 "averaging": (0 <= self.averaging < 1, "from 0 on and below 1"),
             },
         )

@@ -11,6 +11,7 @@ stopped goes on where it was when the same command is given again.
 """
 
 import argparse
+import copy
 import random
 import sys
 import time
@@ -74,6 +75,7 @@ class Run:
         check_sizes(config, len(sources), team.count)
         torch.manual_seed(config.seed)
         self.grounder = initialize(Grounder(config.model), config, sources, bank).to(team.accelerator.device)
+        self.start = [weight.detach().clone() for weight in self.grounder.parameters()]
         self.average = AveragedModel(self.grounder, multi_avg_fn=get_ema_multi_avg_fn(config.averaging))
         self.grounder.query_tower.requires_grad_(not config.freeze_queries)
         trained = [weight for weight in self.grounder.parameters() if weight.requires_grad]
@@ -84,7 +86,7 @@ class Run:
         self.learner = team.prepare(Learner(self.grounder, config.objective, team))
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
         self.selection = Selection(make_validator(config, stand_in) if team.main else None)
-        self.selection.consider(self.average.module, 0)  # where training starts may be best, and is all of 0 epochs
+        self.selection.consider(self.interpolate(), 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
 
@@ -97,6 +99,17 @@ class Run:
     def pace(self) -> str:
         """Pairs of a part and its sentence that all processes together train on in a second."""
         return f"{self.pairs / max(self.seconds, 1e-9):,.0f} pairs/s"
+
+    @torch.no_grad()
+    def interpolate(self) -> Grounder:
+        """The averaged weights, drawn back towards the start as the config says."""
+        share = self.config.interpolation
+        if share == 1:
+            return self.average.module
+        grounder = copy.deepcopy(self.average.module)
+        for weight, start in zip(grounder.parameters(), self.start, strict=True):
+            weight.copy_(start + share * (weight - start))
+        return grounder
 
     def _total_steps(self) -> int:
         """At least as many steps as the run takes: groups are of random size, so epochs differ by a step."""
@@ -136,7 +149,7 @@ class Run:
         epoch = self.epoch + 1
         if not all(abs(value) < float("inf") for value in losses.values()):
             raise DataError(f"The losses of epoch {epoch} are not finite ({losses}): set learning_rate lower.")
-        value = self.selection.consider(self.average.module, epoch)
+        value = self.selection.consider(self.interpolate(), epoch)
         self.log.append({"epoch": epoch, **losses} | ({"validation": round(value, 2)} if self.selection.score else {}))
 
     def _parts(self) -> dict:

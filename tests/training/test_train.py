@@ -61,6 +61,15 @@ def config(tmp_path, monkeypatch) -> TrainConfig:
     )
 
 
+def test_interpolation_keeps_a_part_of_the_way_from_the_start(config, tmp_path):
+    run = train(dataclasses.replace(config, interpolation=0.25), tmp_path / "out")
+    moved = [weight - start for weight, start in zip(run.average.module.parameters(), run.start, strict=True)]
+    kept = load_grounder(tmp_path / "out", read_config(tmp_path / "out")).parameters()
+    assert any(way.abs().max() > 1e-3 for way in moved)
+    for weight, start, way in zip(kept, run.start, moved, strict=True):
+        assert torch.allclose(weight, start + 0.25 * way, atol=1e-6)
+
+
 class Killed(BaseException):
     """What a kill looks like from the inside: nothing catches it."""
 
