@@ -46,14 +46,11 @@ class EmbeddedFrameEncoder:
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
-        size = CHUNK if self.compiled else chunk_size(self.device)
-        return _encode_in_chunks(frames, self._encode_chunk, self.width, size)
+        return _encode(self, frames, prepare_all)
 
-    def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
-        pixels = np.stack([prepare(frame) for frame in frames])  # (B, 224, 224, 3)
-        if self.compiled:
-            return torch.from_numpy(self.compiled(pixels))  # (B, 1664)
-        images = torch.from_numpy(pixels).to(self.device)  # (B, 224, 224, 3)
+    def encode_in_torch(self, images: np.ndarray) -> Tensor:
+        """(B, 224, 224, 3) of bytes to (B, 1664)."""
+        images = torch.from_numpy(images).to(self.device)  # (B, 224, 224, 3)
         with torch.inference_mode():
             images = (images.permute(0, 3, 1, 2) / 127.5 - 1).to(self.dtype)  # (B, 3, 224, 224), mean and std 0.5
             pooled, logits = self.tower(images)  # (B, 1280), (B, 1000)
@@ -66,6 +63,11 @@ def prepare(frame: np.ndarray) -> np.ndarray:
     """(H, W, 3) to (224, 224, 3). The whole frame is squeezed in: a moment's action may be at the edge."""
     shrinking = min(frame.shape[:2]) >= FRAME_SIDE
     return cv2.resize(frame, (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+
+
+def prepare_all(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """B frames to (B, 224, 224, 3)."""
+    return np.stack([prepare(frame) for frame in frames])  # (B, 224, 224, 3)
 
 
 class OpenClipFrameEncoder:
@@ -85,16 +87,15 @@ class OpenClipFrameEncoder:
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""
-        size = CHUNK if self.compiled else chunk_size(self.device)
-        return _encode_in_chunks(frames, self._encode_chunk, self.width, size)
+        return _encode(self, frames, self._prepare_all)
 
-    def _encode_chunk(self, frames: Sequence[np.ndarray]) -> Tensor:
-        images = torch.stack([self.transform(Image.fromarray(frame)) for frame in frames])  # (B, 3, S, S)
-        if self.compiled:
-            return torch.from_numpy(self.compiled(images.numpy()))  # (B, width)
-        images = images.to(self.device)
+    def _prepare_all(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([self.transform(Image.fromarray(frame)).numpy() for frame in frames])  # (B, 3, S, S)
+
+    def encode_in_torch(self, images: np.ndarray) -> Tensor:
+        """(B, 3, S, S), transformed, to (B, width)."""
         with inference(self.device):
-            features = self.model.encode_image(images)  # (B, width)
+            features = self.model.encode_image(torch.from_numpy(images).to(self.device))  # (B, width)
         return F.normalize(features.float(), dim=-1).cpu()  # (B, width), normalised in float32 on every device
 
 
@@ -109,12 +110,23 @@ class ImageTower(nn.Module):
         return F.normalize(self.model.encode_image(images), dim=-1)  # (B, width)
 
 
-def _encode_in_chunks(
-    frames: Sequence[np.ndarray], encode_chunk: Callable[[Sequence[np.ndarray]], Tensor], width: int, size: int
+def _encode(
+    encoder: EmbeddedFrameEncoder | OpenClipFrameEncoder,
+    frames: Sequence[np.ndarray],
+    prepare_all: Callable[[Sequence[np.ndarray]], np.ndarray],
 ) -> Tensor:
+    """(B, width), in chunks, which bounds memory."""
     _check_frames(frames)
-    chunks = [encode_chunk(frames[start : start + size]) for start in range(0, len(frames), size)]
-    return torch.cat([torch.zeros(0, width), *chunks])  # (B, width)
+    chunks = [torch.zeros(0, encoder.width)]
+    size = CHUNK if encoder.compiled else chunk_size(encoder.device)
+    for start in range(0, len(frames), size):
+        chunk = frames[start : start + size]
+        if encoder.compiled:
+            encoded = torch.from_numpy(encoder.compiled.encode(chunk, lambda piece: [prepare_all(piece)]))
+        else:
+            encoded = encoder.encode_in_torch(prepare_all(chunk))
+        chunks.append(encoded)
+    return torch.cat(chunks)  # (B, width)
 
 
 def _check_frames(frames: Sequence[np.ndarray]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_STREAMS = 8  # pieces of work at once; each has memory of its own
 NOTE = "OpenVINO is missing or failed, so torch computes, which takes longer: pip install --force-reinstall openvino"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +53,14 @@ class CompiledNetwork:
         self._queue, self._lock = openvino.AsyncInferQueue(self._compiled, streams), Lock()
         self._streams, self._rows = streams, rows
 
-    def __call__(self, *inputs: np.ndarray) -> np.ndarray:
-        """Inputs of B rows each to the output's B rows."""
-        count = len(inputs[0])
-        size = min(self._rows, -(-count // self._streams)) if self._rows else count
+    def encode(self, items: Sequence[T], prepare: Callable[[Sequence[T]], Sequence[np.ndarray]]) -> np.ndarray:
+        """The network's output for B items, a row each; the next piece is prepared while the last are computed.
+
+        Args:
+            items: at least one.
+            prepare: makes the network's inputs of a piece of the items, each with a row per item.
+        """
+        size = min(self._rows, -(-len(items) // self._streams)) if self._rows else len(items)
         outputs: dict[int, np.ndarray] = {}
 
         def keep(request: "InferRequest", first: int) -> None:
@@ -62,10 +68,12 @@ class CompiledNetwork:
 
         with self._lock:
             self._queue.set_callback(keep)
-            for first in range(0, count, size):
-                self._queue.start_async([each[first : first + size] for each in inputs], first)
-            self._queue.wait_all()
-        return np.concatenate([outputs[first] for first in range(0, count, size)])
+            try:
+                for first in range(0, len(items), size):
+                    self._queue.start_async(prepare(items[first : first + size]), first)
+            finally:
+                self._queue.wait_all()
+        return np.concatenate([outputs[first] for first in sorted(outputs)])
 
 
 def compile_for(

@@ -73,7 +73,7 @@ class MiniLMQueryEncoder:
         pieces = np.array([each.ids for each in batch])  # (B, N)
         mask = np.array([each.attention_mask for each in batch])  # (B, N)
         if self.compiled:
-            states = torch.from_numpy(self.compiled(pieces, mask))  # (B, N, 384)
+            states = torch.from_numpy(self.compiled.encode(queries, lambda _: [pieces, mask]))  # (B, N, 384)
         else:
             ids, real = (torch.from_numpy(each).to(self.device) for each in (pieces, mask))  # (B, N) each
             with inference(self.device):

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import cache
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
@@ -52,8 +50,7 @@ class StreamingEncoder:
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
         for chunk in read_chunks(self._reader):
-            with share_cores():
-                self._features.add(encode_new(self._encoder, [frame.image for frame in chunk]))  # (B, D)
+            self._features.add(encode_new(self._encoder, [frame.image for frame in chunk]))  # (B, D)
             self._timestamps += [frame.timestamp for frame in chunk]
             yield chunk
         self._whole = True
@@ -143,20 +140,3 @@ def differ(one: np.ndarray, other: np.ndarray) -> bool:
     if difference.max() >= BRIGHT:
         return True
     return bool(cv2.resize(difference.astype(np.float32), GRID, interpolation=cv2.INTER_AREA).max() >= STILL)
-
-
-@contextmanager
-def share_cores() -> Iterator[None]:
-    """Halves torch's number of threads: those that wait for one another keep their cores busy, so beside a decoder
-    that needs the same cores all of them take half as long again as half of them."""
-    torch.set_num_threads(max(count_threads() // 2, 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count_threads())
-
-
-@cache
-def count_threads() -> int:
-    """Threads that torch computes with when nothing is decoded, asked once: videos may overlap."""
-    return torch.get_num_threads()

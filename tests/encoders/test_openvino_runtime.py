@@ -20,6 +20,10 @@ def double(build):
     return build._model([rows * np.array([2.0], np.float32)], [rows], "double")
 
 
+def encode(network, rows):
+    return network.encode(rows, lambda piece: [piece])
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 32])
 @pytest.mark.parametrize("rows", [None, 1, 4])
 def test_rows_come_back_in_order(count, rows):
@@ -27,7 +31,7 @@ def test_rows_come_back_in_order(count, rows):
     kept = given.copy()
     network = compile_for(CPU, double, torch.float32, rows)
     for _ in range(3):
-        assert np.array_equal(network(given), 2 * given)
+        assert np.array_equal(encode(network, given), 2 * given)
     assert np.array_equal(given, kept)
 
 
@@ -35,8 +39,19 @@ def test_threads_share_a_network():
     network = compile_for(CPU, double, torch.float32, rows=2)
     given = [np.full((5, 3), number, np.float32) for number in range(20)]
     with ThreadPoolExecutor(4) as threads:
-        doubled = list(threads.map(network, given))
+        doubled = list(threads.map(lambda rows: encode(network, rows), given))
     assert all(np.array_equal(one, 2 * other) for one, other in zip(doubled, given, strict=True))
+
+
+def test_items_that_cannot_be_prepared_leave_it_as_it_was():
+    network, given = compile_for(CPU, double, torch.float32, rows=2), np.ones((9, 3), np.float32)
+
+    def prepare(piece):
+        raise ValueError("no frame")
+
+    with pytest.raises(ValueError, match="no frame"):
+        network.encode(given, prepare)
+    assert np.array_equal(encode(network, given), 2 * given)
 
 
 def test_without_openvino_there_is_no_network(monkeypatch):

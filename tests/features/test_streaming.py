@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from grounding.errors import VideoError
-from grounding.features import streaming
 from grounding.features.streaming import CHUNK, MOST_EXPECTED, Rows, StreamingEncoder, differ, encode_new
 from tests.clips import BLUE, RED, bad_file, plain, write_video
 
@@ -186,18 +185,3 @@ def test_a_small_light_in_the_dark_is_something_new():
     light = dark.copy()
     light[100:102, 200:203] = 255
     assert differ(light, dark)
-
-
-def test_half_of_the_threads_while_a_video_is_on_its_way(clip, monkeypatch):
-    before, seen = torch.get_num_threads(), []
-
-    class Watching(Brightness):
-        def encode(self, frames):
-            seen.append(torch.get_num_threads())
-            return super().encode(frames)
-
-    torch.set_num_threads(4)
-    monkeypatch.setattr(streaming, "count_threads", lambda: 4)
-    next(iter(StreamingEncoder(clip, Watching(), rate=10.0)))
-    assert (seen, torch.get_num_threads()) == ([2], 4)
-    torch.set_num_threads(before)
