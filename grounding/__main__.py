@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
-from grounding.answer import Answer
+from grounding.answer import Answer, describe_reading
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, cache_from_options
@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("query", nargs="+", help="a sentence that describes a moment")
     parser.add_argument("--checkpoint", default="embedded", help="a name under checkpoints/, or a folder")
     parser.add_argument("--top-k", type=int, default=5, help="segments per query at most")
-    parser.add_argument("--weights", help="local file with the frame encoder's weights, for open_clip encoders")
+    parser.add_argument("--weights", help="local file with both towers' weights, for open_clip encoders")
     add_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per query, a line each")
     return parser.parse_args(arguments)
@@ -71,10 +71,11 @@ def run(args: argparse.Namespace) -> None:
     video = predictor.encode_video(args.video, report)
     if video.skipped:
         print(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
-    for answer in predictor.ground_many(video, queries, args.top_k):
+    answers = predictor.ground_many(video, queries, args.top_k)
+    for answer in answers:
         say(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
-    if predictor.note:
-        print(predictor.note, file=sys.stderr)
+    for line in filter(None, (describe_reading(answers), predictor.note)):
+        print(escape_unprintable(line), file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,17 +1,19 @@
 """What a query gets: where in the video it happens, and how well each frame fits."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
+from grounding.scoring import Match
 from grounding.segments.find import Segment, find_segments
 from grounding.segments.hard_negatives import HardNegative, inspect_segment
 from grounding.segments.scene_changes import find_scene_changes
+from grounding.text import shorten
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Answer:
         segments: best first.
         hard_negatives: boundary frames of the segments, segment by segment, the hardest first.
         skipped: spans (start, end) in seconds that could not be decoded in full.
+        queries_by: which query encoder read the query: "minilm", "open_clip:<model>:<pretrained>" for CLIP's text
+            tower, or "stand-in" where its weights are not at hand.
+        query_cut: whether the query is longer than that encoder reads, so that its end was left out.
     """
 
     query: str
@@ -37,9 +42,12 @@ class Answer:
     segments: list[Segment]
     hard_negatives: list[HardNegative]
     skipped: tuple[tuple[float, float], ...] = ()
+    queries_by: str = ""
+    query_cut: bool = False
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
-        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`."""
+        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, and
+        only a query that was cut has `query_cut`."""
         skipped = {"skipped": [list(span) for span in self.skipped]} if self.skipped else {}
         return {
             "video": video,
@@ -50,12 +58,29 @@ class Answer:
             "timestamps": self.timestamps.tolist(),
             "scores": self.scores.tolist(),
             "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
+            "queries_by": self.queries_by,
             **skipped,
+            **({"query_cut": True} if self.query_cut else {}),
         }
 
 
+def describe_reading(answers: Sequence[Answer]) -> str:
+    """A line on who read the queries, and which of them in part; "" where there is nothing to say."""
+    lines = []
+    if any(answer.queries_by == "stand-in" for answer in answers):
+        lines.append("Queries read by the checkpoint's stand-in: the weights of CLIP's text tower are not at hand.")
+    if names := sorted({answer.queries_by for answer in answers if answer.queries_by.startswith("open_clip:")}):
+        lines.append(f"Queries read by CLIP's text tower, {names[0]}.")
+    lines += [
+        f"The query {shorten(answer.query, 40)!r} is longer than its encoder reads: only its beginning counted."
+        for answer in answers
+        if answer.query_cut
+    ]
+    return " ".join(lines)
+
+
 def build_answer(
-    config: CheckpointConfig, video: EncodedVideo, query: str, scores: Tensor, frames: Tensor, top_k: int
+    config: CheckpointConfig, video: EncodedVideo, query: str, match: Match, row: int, top_k: int
 ) -> Answer:
     """The answer to one query.
 
@@ -63,10 +88,11 @@ def build_answer(
         config: of the checkpoint that gave the scores.
         video: in which the query was asked.
         query: the sentence.
-        scores: (T,) matching scores.
-        frames: (T, D) of unit length, as the grounder embeds them.
+        match: what this query and others score in the video.
+        row: which of them this query is.
         top_k: how many segments at most.
     """
+    scores, frames = match.scores[row], match.frames  # (T,) and (T, D)
     curve = scores.numpy().astype(np.float64)  # (T,)
     reading = config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
@@ -80,4 +106,15 @@ def build_answer(
         for index, segment in enumerate(segments)
         for frame in inspect_segment(frames, times, scores, (segment.start, segment.end), index)
     ]
-    return Answer(query, video.duration, config.name, video.timestamps, curve, segments, hard, video.skipped)
+    return Answer(
+        query=query,
+        duration=video.duration,
+        checkpoint=config.name,
+        timestamps=video.timestamps,
+        scores=curve,
+        segments=segments,
+        hard_negatives=hard,
+        skipped=video.skipped,
+        queries_by=match.queries_by,
+        query_cut=row in match.queries.cut,
+    )

@@ -6,7 +6,7 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
 from collections.abc import Sequence
-from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +15,22 @@ import torch
 from grounding.answer import Answer, build_answer
 from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
 from grounding.encoders.devices import resolve_device
-from grounding.encoders.oom_fallback import ThriftyEncoder
+from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
-from grounding.errors import QueryError
-from grounding.features.cache_key import Key, KeyMaker
+from grounding.encoders.stand_in import StandIn, load_stand_in
+from grounding.errors import FeaturesError, QueryError, VideoError
+from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
+from grounding.features.video_store import VideoStore
 from grounding.files import hash_file
 from grounding.isolation.worker_pool import get_pool
 from grounding.model import Grounder
-from grounding.scoring import LastFrames, embed
+from grounding.scoring import Matcher, measure_cosines, stretch
 from grounding.segments.hard_negatives import measure_moment_similarity
+from grounding.text import describe_type
 from grounding.video.container import check_file
 
 
@@ -38,8 +41,9 @@ class Predictor:
         config: of the checkpoint.
         grounder: its trained model.
         device: "auto", "cpu", "cuda", ...
-        weights: a local file with the frame encoder's weights, for open_clip encoders.
+        weights: a local file with both towers' weights, for open_clip encoders.
         cache: where encoded videos are kept on disk; None keeps none.
+        stand_in: reads queries where the weights of CLIP's text tower are not at hand; None for no such checkpoint.
     """
 
     def __init__(
@@ -49,13 +53,23 @@ class Predictor:
         device: str = "auto",
         weights: str | Path | None = None,
         cache: FeatureCache | None = None,
+        stand_in: StandIn | None = None,
     ) -> None:
-        self.config = config
-        self.device = self._wanted = resolve_device(device)
-        self.grounder = grounder.to(self.device).eval()
-        self._last = LastFrames()
-        self.weights, self.cache = weights, cache
-        self._note = ""
+        self.config, self.weights = config, weights
+        wanted = resolve_device(device)
+
+        def load_queries(device: torch.device) -> QueryEncoder:
+            given = weights if config.query_encoder == config.frame_encoder else None  # one file holds both towers
+            return load_query_encoder(config.query_encoder, str(device), given, stand_in)
+
+        unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
+        self.matcher = Matcher(grounder, wanted, load_queries, unit)
+        self.grounder = self.matcher.grounder
+        self._frame_encoder: FrameEncoder | None = None
+        keys = KeyMaker(
+            config.frame_encoder, config.rate, config.model.frame_width, wanted, weights, lambda: self.frame_encoder
+        )
+        self.store = VideoStore(cache, keys, lambda: torch.device(getattr(self._frame_encoder, "device", "cpu")).type)
 
     @classmethod
     def from_checkpoint(
@@ -68,27 +82,55 @@ class Predictor:
         """Loads a checkpoint by its name under checkpoints/ or by its folder. Raises CheckpointError."""
         folder = find_checkpoint(name_or_folder)
         config = read_config(folder)
-        return cls(config, load_grounder(folder, config), device, weights, cache)
+        stand_in = load_stand_in(folder, config.model.query_width, config.stand_in) if config.stand_in else None
+        return cls(config, load_grounder(folder, config), device, weights, cache, stand_in)
 
-    @cached_property
-    def frame_encoder(self) -> FrameEncoder:
-        """Loaded at first use; raises EncoderError."""
-
-        def load(device: str) -> FrameEncoder:
-            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
-
-        return load("cpu") if self.device.type == "cpu" else ThriftyEncoder(load, str(self.device))
+    @property
+    def device(self) -> torch.device:
+        """Where queries are scored."""
+        return self.matcher.device
 
     @property
     def note(self) -> str:
-        """What was done for lack of memory, "" where nothing had to; see ThriftyEncoder."""
-        notes = (getattr(vars(self).get("frame_encoder"), "note", ""), self._note)
-        return "; ".join(filter(None, notes))
+        """What was done for lack of memory, "" where nothing had to; see FallbackFrameEncoder and Matcher."""
+        return "; ".join(filter(None, (getattr(self._frame_encoder, "note", ""), self.matcher.note)))
 
-    @cached_property
+    @property
     def query_encoder(self) -> QueryEncoder:
         """Loaded at first use; raises EncoderError."""
-        return load_query_encoder(self.config.query_encoder, str(self.device))
+        return self.matcher.query_encoder
+
+    @query_encoder.setter
+    def query_encoder(self, encoder: QueryEncoder) -> None:
+        self.matcher.query_encoder = encoder
+
+    @property
+    def loaded_frame_encoder(self) -> FrameEncoder | None:
+        """The frame encoder, None where none was needed yet."""
+        return self._frame_encoder
+
+    @property
+    def frame_encoder(self) -> FrameEncoder:
+        """Loaded at first use; raises EncoderError."""
+        if self._frame_encoder is None:
+            encoder = self._load_frame_encoder()
+            # The weights are at hand now, so CLIP's text tower takes the place of the stand-in. Weights that a user
+            # gives may be other ones than the checkpoint's: that is found out before a long video is encoded.
+            if self.config.query_encoder.startswith("open_clip:"):
+                self.matcher.query_encoder = None
+                _ = self.weights is None or self.query_encoder
+            self._frame_encoder = encoder
+        return self._frame_encoder
+
+    @frame_encoder.setter
+    def frame_encoder(self, encoder: FrameEncoder) -> None:
+        self._frame_encoder = encoder
+
+    def _load_frame_encoder(self) -> FrameEncoder:
+        def load(device: str) -> FrameEncoder:
+            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
+
+        return load("cpu") if self.device.type == "cpu" else FallbackFrameEncoder(load, str(self.device))
 
     def encode_video(self, path: str | Path, progress: Progress | None = None) -> EncodedVideo:
         """Decodes a video and encodes its sampled frames, unless the cache has the same file.
@@ -99,57 +141,29 @@ class Predictor:
 
         Raises:
             VideoError: the file cannot be read as a video.
-            EncoderError: the encoder's weights are missing or damaged.
+            EncoderError: the encoder's weights are missing, damaged, or not the checkpoint's.
         """
-        check_file(Path(path))
-        key = self.cache and self.key(hash_file(path))
-        video = self.kept(key)
+        path = check_path(path)
+        key = self.store.cache and self.store.make_key(hash_file(path))
+        video = self.store.get(key)
         if video is None:
-            self._expect(path)
+            get_pool().warm_up()  # while the encoder loads, which takes seconds
             video = encode_frames(path, self.frame_encoder, self.config.rate, progress)
-            self.keep(key, path, video)
+            self.store.put(key, path, video)
         elif progress:
             progress(1.0, "Encoded before")
         return video
 
     def grow_video(self, path: str | Path) -> StreamingEncoder:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
-        self._expect(path)
-        return StreamingEncoder(path, self.frame_encoder, self.config.rate)
-
-    def _expect(self, path: str | Path) -> None:
-        """What comes before the encoder loads, which takes seconds."""
-        check_file(Path(path))
+        path = check_path(path)
         get_pool().warm_up()
-
-    def key(self, content: str) -> Key:
-        """Under which the features of a file are kept, by its hash: the same whatever memory runs out.
-
-        Raises EncoderError.
-        """
-        return self._keys.make(content)
-
-    def kept(self, key: Key | None) -> EncodedVideo | None:
-        """What the cache has, None without one."""
-        return self.cache.get(key) if self.cache else None
-
-    def keep(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
-        """Puts an encoded file into the cache, unless it was written to or has left meanwhile, or the key's device had
-        no memory left and another one encoded it."""
-        device = torch.device(getattr(vars(self).get("frame_encoder"), "device", "cpu"))
-        if self.cache and device.type == self._wanted.type:
-            self.cache.put_file(key, path, video)
-
-    @cached_property
-    def _keys(self) -> KeyMaker:
-        encoder, rate, width = self.config.frame_encoder, self.config.rate, self.config.model.frame_width
-        return KeyMaker(encoder, rate, width, self._wanted, self.weights, lambda: self.frame_encoder)
+        return StreamingEncoder(path, self.frame_encoder, self.config.rate)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""
         return self.ground_many(video, [query], top_k)[0]
 
-    @torch.inference_mode()
     def ground_many(self, video: EncodedVideo, queries: Sequence[str], top_k: int = 5) -> list[Answer]:
         """Grounds queries in an encoded video, all in one batch.
 
@@ -162,57 +176,53 @@ class Predictor:
             QueryError: a query is blank or too long, or `top_k` is below 1.
             CheckpointError: the features come from another encoder, or have another width, than the checkpoint's.
         """
-        check_features(self.config, video)
+        self._check_video(video)
+        if isinstance(queries, str):
+            raise QueryError(f"ground_many takes a list of queries: give [{queries[:40]!r}], or use ground.")
         queries = [check_query(query) for query in queries]
         if top_k < 1:
             raise QueryError(f"top_k is {top_k}: ask for at least one segment.")
-        frames, curves = self._match(video, queries)
-        return [
-            build_answer(self.config, video, query, row, frames, top_k)
-            for query, row in zip(queries, curves, strict=True)
-        ]
+        match = self.matcher.match(video, queries)
+        return [build_answer(self.config, video, query, match, row, top_k) for row, query in enumerate(queries)]
 
-    @torch.inference_mode()
-    def scores(self, video: EncodedVideo, query: str) -> np.ndarray:
+    def score_frames(self, video: EncodedVideo, query: str) -> np.ndarray:
         """(T,) matching scores alone, for a video that is still growing. Raises as `ground_many` does."""
-        check_features(self.config, video)
-        return self._match(video, [check_query(query)])[1][0].numpy()
+        self._check_video(video)
+        return self.matcher.match(video, [check_query(query)]).scores[0].numpy()
 
-    @torch.inference_mode()
-    def similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
+    def measure_similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
         """For each segment of an answer, how much each frame looks like it: (T,) cosines, as in hard_negatives."""
-        check_features(self.config, video)
-        frames = self._frames(video).cpu()  # (T, D)
+        self._check_video(video)
+        frames = self.matcher.embed_video(video).cpu()  # (T, D)
         times, scores = torch.from_numpy(video.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
         bounds = [(segment.start, segment.end) for segment in answer.segments]
         return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]
 
-    def _frames(self, video: EncodedVideo) -> torch.Tensor:
-        """(T, D), kept for the next query in the same video."""
-        return self._last.of(video, lambda: self._embed(video))
+    def measure_clip_similarity(self, video: EncodedVideo, answer: Answer) -> np.ndarray | None:
+        """What CLIP itself says of an answer's query, untrained, to be drawn beside the scores.
 
-    def _embed(self, video: EncodedVideo) -> torch.Tensor:
-        unit = self.config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
-        return embed(self.grounder.frame_tower, video.features, self.device, unit)  # (T, D)
+        Returns:
+            (T,) cosines of the frame features with the query's text embedding, stretched so that they span what the
+            answer's scores span, in [0, 1]; None for a checkpoint that reads its queries otherwise.
+        """
+        self._check_video(video)
+        if not self.config.query_encoder.startswith("open_clip:"):
+            return None
+        text = self.query_encoder.encode([answer.query]).tokens[0, 0]  # (D,)
+        return stretch(measure_cosines(video.features, text), answer.scores.min(), answer.scores.max())
 
-    def _match(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        try:
-            return self._match_there(video, queries)
-        except torch.OutOfMemoryError:
-            if self.device.type == "cpu":
-                raise
-        self._to_cpu()  # not where the error is caught: until it is forgotten it holds on to the memory
-        return self._match_there(video, queries)
+    def _check_video(self, video: EncodedVideo) -> None:
+        if not isinstance(video, EncodedVideo):
+            raise FeaturesError(
+                f"A query is grounded in an EncodedVideo, not in {describe_type(video)}: encode the file first, with "
+                "encode_video, or build an EncodedVideo from stored features."
+            )
+        check_features(self.config, video)
 
-    def _to_cpu(self) -> None:
-        self.device, self._note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
-        self.grounder.to(self.device)
-        self._last = LastFrames()
-        vars(self).pop("query_encoder", None)
 
-    def _match_there(self, video: EncodedVideo, queries: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens = self.query_encoder.encode(queries)
-        frames = self._frames(video)  # (T, D)
-        embedded = self.grounder.query_tower(tokens.tokens.to(self.device), tokens.mask.to(self.device))  # (Q, D)
-        curves = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
-        return frames.cpu(), curves.cpu()  # (T, D), (Q, T)
+def check_path(path: str | Path) -> Path:
+    """The path of a readable file. Raises VideoError, also for what is no path."""
+    if not isinstance(path, str | PathLike):
+        raise VideoError(f"A video is given by the path of its file, a str or a Path, not by {describe_type(path)}.")
+    check_file(Path(path))
+    return Path(path)

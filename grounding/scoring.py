@@ -1,6 +1,7 @@
-"""A video's frames as the grounder sees them, embedded block by block: a long video takes no more to work in."""
+"""Queries scored against the frames of a video, which are embedded block by block: a long one takes no more memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from weakref import ref
 
 import numpy as np
@@ -8,13 +9,100 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from grounding.encoders.queries import QueryTokens
+from grounding.encoders.registry import QueryEncoder
 from grounding.features.encoded_video import BLOCK, EncodedVideo
-from grounding.model import FrameTower
+from grounding.model import FrameTower, Grounder
 
 NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)
 
 
-def embed(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
+@dataclass(frozen=True)
+class Match:
+    """What Q queries score in a video of T frames.
+
+    Attributes:
+        frames: (T, D) of unit length, as the grounder embeds them, on the CPU.
+        scores: (Q, T) matching scores in [0, 1], on the CPU.
+        queries: as the query encoder read them.
+        queries_by: the name of that encoder.
+    """
+
+    frames: Tensor
+    scores: Tensor
+    queries: QueryTokens
+    queries_by: str
+
+
+class Matcher:
+    """Scores queries on a device; on the CPU from when that has no memory left.
+
+    Args:
+        grounder: the trained model.
+        device: where it is wanted.
+        load_query_encoder: the query encoder for a device; called at the first query.
+        unit: whether frame features are brought to unit length first.
+
+    Attributes:
+        device: where it is now.
+        note: what had to be done for lack of memory; "" where nothing had to.
+    """
+
+    def __init__(
+        self,
+        grounder: Grounder,
+        device: torch.device,
+        load_query_encoder: Callable[[torch.device], QueryEncoder],
+        unit: bool = False,
+    ) -> None:
+        self.grounder, self.device, self.note = grounder.to(device).eval(), device, ""
+        self._load, self._unit = load_query_encoder, unit
+        self._query_encoder: QueryEncoder | None = None
+        self._last = LastFrames()
+
+    @property
+    def query_encoder(self) -> QueryEncoder:
+        """Loaded at first use; raises EncoderError. None that is set is one to be loaded."""
+        if self._query_encoder is None:
+            self._query_encoder = self._load(self.device)
+        return self._query_encoder
+
+    @query_encoder.setter
+    def query_encoder(self, encoder: QueryEncoder | None) -> None:
+        self._query_encoder = encoder
+
+    @torch.inference_mode()
+    def embed_video(self, video: EncodedVideo) -> Tensor:
+        """(T, D) frames of unit length, on the device, kept for the next query in the same video."""
+        tower = self.grounder.frame_tower
+        return self._last.get(video, lambda: embed_frames(tower, video.features, self.device, self._unit))  # (T, D)
+
+    def match(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
+        """Scores every query at every frame. Raises EncoderError."""
+        try:
+            return self._match_on_device(video, queries)
+        except torch.OutOfMemoryError:
+            if self.device.type == "cpu":
+                raise
+        self._move_to_cpu()  # not where the error is caught: until it is forgotten it holds on to the memory
+        return self._match_on_device(video, queries)
+
+    @torch.inference_mode()
+    def _match_on_device(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
+        encoder = self.query_encoder
+        read = encoder.encode(queries)
+        frames = self.embed_video(video)  # (T, D)
+        embedded = self.grounder.query_tower(read.tokens.to(self.device), read.mask.to(self.device))  # (Q, D)
+        scores = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
+        return Match(frames.cpu(), scores.cpu(), read, encoder.name)
+
+    def _move_to_cpu(self) -> None:
+        self.device, self.note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
+        self.grounder.to(self.device)
+        self._last, self._query_encoder = LastFrames(), None
+
+
+def embed_frames(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
     """What the tower gives for all frames at once.
 
     Args:
@@ -27,11 +115,11 @@ def embed(tower: FrameTower, features: np.ndarray, device: torch.device, unit: b
     """
     frames = torch.empty(len(features), tower.projection.out_features, device=device)  # (T, D)
     for first in range(0, len(features), BLOCK):
-        frames[first : first + BLOCK] = _block(tower, features, first, device, unit)  # (N, D)
+        frames[first : first + BLOCK] = _embed_block(tower, features, first, device, unit)  # (N, D)
     return frames
 
 
-def _block(tower: FrameTower, features: np.ndarray, first: int, device: torch.device, unit: bool) -> Tensor:
+def _embed_block(tower: FrameTower, features: np.ndarray, first: int, device: torch.device, unit: bool) -> Tensor:
     """Frames from `first` on, up to BLOCK, with as many before and after them as they see: (N, D)."""
     begin = max(first - tower.reach, 0)
     rows = torch.from_numpy(features[begin : first + BLOCK + tower.reach]).to(device, torch.float32)  # (M, Dv)
@@ -46,14 +134,24 @@ class LastFrames:
     def __init__(self) -> None:
         self._last = NOTHING  # a pair that is read and replaced as one, since threads share a predictor
 
-    def of(self, video: EncodedVideo, find: Callable[[], Tensor]) -> Tensor:
-        """(T, D), what `find` gives for this video; asked only where the last video was another one."""
-        known, frames = self._last
-        if known() is not video:
-            frames = find()  # (T, D)
+    def get(self, video: EncodedVideo, embed: Callable[[], Tensor]) -> Tensor:
+        """(T, D), what `embed` gives for this video; called only where the last video was another one."""
+        last, frames = self._last
+        if last() is not video:
+            frames = embed()  # (T, D)
             self._last = (ref(video, self._forget), frames)
         return frames
 
     def _forget(self, gone: Callable[[], EncodedVideo | None]) -> None:
         if self._last[0] is gone:
             self._last = NOTHING
+
+
+def measure_cosines(features: np.ndarray, text: Tensor) -> np.ndarray:
+    """(T,) cosines of `features` (T, D) with `text` (D,)."""
+    return F.cosine_similarity(torch.from_numpy(features).float(), text.unsqueeze(0)).numpy().astype(np.float64)
+
+
+def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """`values` (T,) moved and scaled so that the least becomes `low` and the greatest `high`; equal ones `low`."""
+    return low + (values - values.min()) * ((high - low) / max(np.ptp(values), 1e-12))

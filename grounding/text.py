@@ -57,3 +57,9 @@ def describe_skipped(spans: Sequence[tuple[float, float]], written: Callable[[fl
     named += [f"{len(spans) - SPANS} more spans"] if len(spans) > SPANS else []
     listed = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
     return f"{listed} could not be decoded in full: what happens there may not be found."
+
+
+def describe_type(value: object) -> str:
+    """The type of a value in a sentence about it, such as "a list" or "an int"."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

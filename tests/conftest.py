@@ -136,3 +136,12 @@ def published(tiny_model, monkeypatch, tmp_path):
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-clip", {"first": entry})
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     return "open_clip:tiny-clip:first"
+
+
+@pytest.fixture
+def tiny_stand_in(tiny_weights, query_encoder):
+    """A stand-in that was fitted to the tiny model's text tower."""
+    from grounding.encoders.registry import load_query_encoder
+    from tests.towers import fit_stand_in
+
+    return fit_stand_in(load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights), query_encoder)

@@ -1,12 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from grounding import answer as answers
-from grounding.answer import build_answer
+from grounding.answer import build_answer, describe_reading
 from grounding.checkpoint import CheckpointConfig
+from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import GrounderConfig
+from grounding.scoring import Match
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))
 
@@ -18,9 +22,11 @@ def video():
     return EncodedVideo(np.arange(20) / 2, features, 10.0, "toy", ((9.0, 10.0),))
 
 
-def answer(video, query="the other scene"):
+def answer(video, query="the other scene", row=0):
     frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
-    return build_answer(CONFIG, video, query, 0.1 + 0.8 * frames[:, 1], frames, top_k=2)
+    read = QueryTokens(torch.ones(2, 1, 2), torch.ones(2, 1).bool(), cut=frozenset([1]))
+    match = Match(frames, (0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in")
+    return build_answer(CONFIG, video, query, match, row, top_k=2)
 
 
 def test_segments_are_read_off_the_scores(video):
@@ -50,3 +56,16 @@ def test_scene_changes_are_looked_for_once_in_a_video(video, monkeypatch):
     answer(video)
     answer(video, "something else")
     assert len(looks) == 1
+
+
+def test_an_answer_says_who_read_the_query_and_whether_in_full(video):
+    whole, cut = answer(video), answer(video, "the other scene, at length", row=1)
+    assert (whole.queries_by, whole.query_cut, cut.query_cut) == ("stand-in", False, True)
+    assert whole.to_dict()["queries_by"] == "stand-in" and "query_cut" not in whole.to_dict()
+    assert cut.to_dict()["query_cut"] is True
+    assert "the other scene, at length" in describe_reading([whole, cut])
+    assert describe_reading([whole]).count("stand-in") == 1 and "longer" not in describe_reading([whole])
+
+
+def test_of_an_answer_by_minilm_there_is_nothing_to_say(video):
+    assert describe_reading([dataclasses.replace(answer(video), queries_by="minilm")]) == ""

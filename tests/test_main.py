@@ -17,7 +17,7 @@ def one_predictor(predictor, monkeypatch):
 
     def load(name, weights=None, cache=None):
         if name == "embedded":
-            monkeypatch.setattr(predictor, "cache", cache)
+            monkeypatch.setattr(predictor.store, "cache", cache)
         return predictor if name == "embedded" else real(name, weights=weights)
 
     monkeypatch.setattr(cli.Predictor, "from_checkpoint", load)
@@ -48,7 +48,7 @@ def test_a_video_is_encoded_once_where_it_is_told_to_keep_it(scenes, tmp_path, c
     assert cli.main(arguments) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
-    assert predictor.cache.room == 50e6
+    assert predictor.store.cache.room == 50e6
 
 
 @pytest.mark.parametrize("size", ["-1", "nan", "much"])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from grounding import EncodedVideo, Predictor
+from grounding import EncodedVideo, Predictor, scoring
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoders.queries import MAX_QUERY
-from grounding.errors import CheckpointError, QueryError, VideoError
+from grounding.errors import CheckpointError, FeaturesError, QueryError, VideoError
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.streaming import encode_frames
 from grounding.model import Grounder, GrounderConfig
@@ -55,7 +55,8 @@ def test_an_answer_has_the_promised_shape(predictor, encoded):
 def test_to_dict_is_json_with_the_contract_s_keys(predictor, encoded):
     values = json.loads(json.dumps(predictor.ground(encoded, "a cat").to_dict("clip.mp4")))
     keys = {"video", "query", "duration", "checkpoint", "segments", "timestamps", "scores", "hard_negatives"}
-    assert set(values) == keys
+    assert set(values) >= keys | {"queries_by"}
+    assert values["queries_by"] == "minilm"
     assert set(values["segments"][0]) == {"start", "end", "score"}
     assert set(values["hard_negatives"][0]) == {"timestamp", "score", "similarity", "scale", "segment", "side"}
     assert (values["video"], values["checkpoint"]) == ("clip.mp4", "embedded")
@@ -78,27 +79,31 @@ def test_clip_features_count_by_their_direction_alone():
 
 
 def test_a_second_query_embeds_no_frame_again_and_another_video_does(predictor, encoded, monkeypatch):
-    embedded, embed = [], predictor._embed
-    monkeypatch.setattr(predictor, "_embed", lambda video: embedded.append(video) or embed(video))
+    embedded, embed = [], scoring.embed_frames
+    monkeypatch.setattr(
+        scoring,
+        "embed_frames",
+        lambda tower, features, *rest: embedded.append(features) or embed(tower, features, *rest),
+    )
     part = EncodedVideo(encoded.timestamps[8:] - 4.0, encoded.features[8:], 8.0, "embedded")
     for video in (encoded, part):
         first, second = predictor.ground(video, "a rocket"), predictor.ground(video, "a rocket")
         assert first.scores.tolist() == second.scores.tolist() and len(first.scores) == len(video.timestamps)
         assert first.segments == second.segments
-    assert embedded[-1] is part and embedded.count(part) == 1
+    assert [len(features) for features in embedded] in ([24, 16], [16])
 
 
 def test_what_is_kept_of_a_video_goes_with_it(predictor, encoded, monkeypatch):
-    made, embed = [], predictor._embed
+    made, embed = [], scoring.embed_frames
 
-    def embedded(video):
-        frames = embed(video)
+    def embedded(*given):
+        frames = embed(*given)
         made.append(weakref.ref(frames))
         return frames
 
-    monkeypatch.setattr(predictor, "_embed", embedded)
+    monkeypatch.setattr(scoring, "embed_frames", embedded)
     video = EncodedVideo(encoded.timestamps, encoded.features, encoded.duration, "embedded")
-    predictor.scores(video, "a cat")
+    predictor.score_frames(video, "a cat")
     assert made[0]() is not None
     del video
     gc.collect()
@@ -143,6 +148,27 @@ def test_a_bad_query_is_one_clear_sentence(predictor, encoded, query):
 
 def test_the_longest_query_is_answered(predictor, encoded):
     assert predictor.ground(encoded, "a cat " * (MAX_QUERY // 6)).segments
+
+
+@pytest.mark.parametrize("video", ["clip.mp4", None, np.ones((3, 1664))], ids=["a path", "nothing", "an array"])
+def test_what_is_no_encoded_video_is_named(predictor, video):
+    with pytest.raises(FeaturesError, match=f"in an EncodedVideo, not in an? {type(video).__name__}.*encode_video"):
+        predictor.ground(video, "a cat")
+
+
+def test_a_list_is_no_query_and_a_query_no_list(predictor, encoded):
+    with pytest.raises(QueryError, match="^The query is a list: give one sentence"):
+        predictor.ground(encoded, ["a cat", "a dog"])
+    with pytest.raises(QueryError, match=r"takes a list of queries: give \['a cat'\]"):
+        predictor.ground_many(encoded, "a cat")
+
+
+@pytest.mark.parametrize("method", ["encode_video", "grow_video"])
+def test_what_is_no_path_is_named(predictor, scenes, method):
+    with scenes.open("rb") as file:
+        for wrong in (scenes.read_bytes(), file, None, 3):
+            with pytest.raises(VideoError, match=f"by the path of its file.*not by an? {type(wrong).__name__}"):
+                getattr(predictor, method)(wrong)
 
 
 def test_top_k_below_one(predictor, encoded):
@@ -230,7 +256,7 @@ def test_a_video_that_is_kept_is_not_encoded_again(tmp_path, weights, clip):
 
 def test_without_a_cache_nothing_is_kept(tmp_path, weights, clip):
     plain = caching(tmp_path / "kept", weights)
-    plain.cache = None
+    plain.store.cache = None
     plain.encode_video(clip)
     assert not (tmp_path / "kept").exists()
 
@@ -296,8 +322,8 @@ def test_weights_that_are_not_known_before_they_are_fetched_are_fetched_first(tm
     monkeypatch.setattr("grounding.features.cache_key.hash_weights", lambda *_: known[-1] if known else None)
     monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_: known.append("fetched") or Counting())
     fetching = caching(tmp_path / "kept", None)
-    del fetching.__dict__["frame_encoder"]
-    assert fetching.key("a").weights == "fetched"
+    fetching.frame_encoder = None
+    assert fetching.store.make_key("a").weights == "fetched"
 
 
 def test_the_device_is_checked():

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from grounding import scoring as embedding
+from grounding import scoring
+from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import FrameTower, GrounderConfig
-from grounding.scoring import LastFrames, embed
+from grounding.model import FrameTower, Grounder, GrounderConfig
+from grounding.scoring import LastFrames, Matcher, embed_frames, measure_cosines, stretch
 
 CPU = torch.device("cpu")
 
@@ -27,7 +28,7 @@ def features(count: int) -> np.ndarray:
 
 @pytest.fixture
 def in_blocks(monkeypatch):
-    monkeypatch.setattr(embedding, "BLOCK", 8)
+    monkeypatch.setattr(scoring, "BLOCK", 8)
 
 
 @pytest.mark.parametrize(("context", "blur"), [(1, 0.0), (5, 0.0), (3, 1.5), (25, 0.0)])
@@ -36,14 +37,14 @@ def in_blocks(monkeypatch):
 def test_block_by_block_frames_are_those_of_the_whole(in_blocks, context, blur, count):
     made, rows = tower(context, blur), features(count)
     whole = made(torch.from_numpy(rows).float().unsqueeze(0), torch.ones(1, count, dtype=torch.bool))[0]
-    assert torch.allclose(embed(made, rows, CPU), whole, atol=1e-5)
+    assert torch.allclose(embed_frames(made, rows, CPU), whole, atol=1e-5)
 
 
 @torch.inference_mode()
 def test_no_more_frames_than_a_block_and_what_it_sees_are_float32_at_once(in_blocks):
     made, sizes = tower(5, 0.0), []
     made.projection.register_forward_hook(lambda _, rows, __: sizes.append((rows[0].shape[1], rows[0].dtype)))
-    assert embed(made, features(43), CPU).dtype == torch.float32
+    assert embed_frames(made, features(43), CPU).dtype == torch.float32
     assert {kind for _, kind in sizes} == {torch.float32}
     assert [size for size, _ in sizes] == [10, 12, 12, 12, 12, 5]
 
@@ -52,8 +53,8 @@ def test_no_more_frames_than_a_block_and_what_it_sees_are_float32_at_once(in_blo
 def test_features_are_brought_to_unit_length_where_that_is_asked(in_blocks):
     made, rows = tower(3, 0.0), features(20).astype(np.float32)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    assert torch.allclose(embed(made, rows, CPU, unit=True), embed(made, unit, CPU), atol=1e-5)
-    assert not torch.allclose(embed(made, rows, CPU), embed(made, unit, CPU), atol=1e-2)
+    assert torch.allclose(embed_frames(made, rows, CPU, unit=True), embed_frames(made, unit, CPU), atol=1e-5)
+    assert not torch.allclose(embed_frames(made, rows, CPU), embed_frames(made, unit, CPU), atol=1e-2)
 
 
 def video() -> EncodedVideo:
@@ -62,18 +63,60 @@ def video() -> EncodedVideo:
 
 def test_the_frames_of_the_last_video_are_found_once():
     last, one, other = LastFrames(), video(), video()
-    assert last.of(one, lambda: "one") == last.of(one, lambda: "one again") == "one"
-    assert last.of(other, lambda: "other") == "other"
-    assert last.of(one, lambda: "one again") == "one again"
+    assert last.get(one, lambda: "one") == last.get(one, lambda: "one again") == "one"
+    assert last.get(other, lambda: "other") == "other"
+    assert last.get(one, lambda: "one again") == "one again"
 
 
 def test_frames_go_with_their_video_and_not_with_the_one_before():
     last, one, other = LastFrames(), video(), video()
-    last.of(other, lambda: torch.ones(3, 2))
-    kept = weakref.ref(last.of(one, lambda: torch.zeros(3, 2)))
+    last.get(other, lambda: torch.ones(3, 2))
+    kept = weakref.ref(last.get(one, lambda: torch.zeros(3, 2)))
     del other
     gc.collect()
     assert kept() is not None
     del one
     gc.collect()
     assert kept() is None
+
+
+class OneToken:
+    """Reads every query as the same token."""
+
+    name, width = "one-token", 5
+
+    def __init__(self, device):
+        self.device = device
+
+    def encode(self, queries):
+        return QueryTokens(torch.ones(len(queries), 1, 5), torch.ones(len(queries), 1).bool())
+
+
+def test_queries_are_scored_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypatch):
+    loaded = []
+    grounder = Grounder(GrounderConfig(frame_width=6, query_width=5, width=8))
+    matcher = Matcher(grounder, CPU, lambda device: loaded.append(device) or OneToken(device))
+    expected = matcher.match(video(), ["a", "b"])
+    match_on_device = matcher._match_on_device
+
+    def fail_on_gpu(*given):
+        if matcher.device.type != "cpu":
+            raise torch.OutOfMemoryError
+        return match_on_device(*given)
+
+    monkeypatch.setattr(matcher, "_match_on_device", fail_on_gpu)
+    matcher.device = torch.device("cuda")
+    match = matcher.match(video(), ["a", "b"])
+    assert torch.equal(match.scores, expected.scores) and match.scores.shape == (2, 3)
+    assert match.queries_by == "one-token" and "matched on the CPU" in matcher.note
+    assert loaded == [CPU, CPU]
+
+
+def test_cosines_do_not_depend_on_lengths():
+    rows = np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]], np.float16)
+    assert measure_cosines(rows, torch.tensor([1.0, 0.0])) == pytest.approx([1.0, 0.0, -1.0])
+
+
+def test_values_are_stretched_to_a_span():
+    assert stretch(np.array([0.1, 0.2, 0.3]), 0.4, 0.8) == pytest.approx([0.4, 0.6, 0.8])
+    assert stretch(np.array([0.2, 0.2]), 0.4, 0.8) == pytest.approx([0.4, 0.4])

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from grounding.encoders.oom_fallback import ThriftyEncoder
+from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import GroundingError, VideoError
 from grounding.features.encoded_video import EncodedVideo
@@ -76,7 +76,7 @@ def extract(
     if not missing:
         return {}
     failed: dict[str, str] = {}
-    encoder = ThriftyEncoder(lambda device: load_frame_encoder(encoder_name, device, weights), device)
+    encoder = FallbackFrameEncoder(lambda device: load_frame_encoder(encoder_name, device, weights), device)
     random.shuffle(missing)  # other runs on this folder go another way through it, and all of them share the work
     for name in tqdm(missing, unit="video", desc="encoding"):
         try:

@@ -52,11 +52,11 @@ def encode_clip(
     check_size(path)
     if not memory.keys_of(path):  # else its length is known to fit
         check_clip(path)
-    key = predictor.key(memory.content_hash(path))
+    key = predictor.store.make_key(memory.content_hash(path))
     clip = memory.get(key) or _load_clip(key, predictor)
     if clip is None:
         clip = yield from _grow_clip(path, predictor, ThumbnailCollector() if pictures else None)
-        predictor.keep(key, path, clip.video)
+        predictor.store.put(key, path, clip.video)
     memory.put(key, clip, clip.size)
     yield clip
 
@@ -89,7 +89,7 @@ def _read_share(path: str, rate: float, duration: float) -> Generator[float, Non
 
 
 def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
-    video = predictor.kept(key)
+    video = predictor.store.get(key)
     return Clip(video, None, video.duration) if video else None
 
 

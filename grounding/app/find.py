@@ -105,7 +105,7 @@ class Search:
         if time.monotonic() - self.drawn < REDRAW:
             return gr.skip()
         self.drawn, self.stage = time.monotonic(), Stage.GROWING
-        return draw_growing(clip.video, predictor.scores(clip.video, query), clip.expected)
+        return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected)
 
     def _show(self, state: ClipState, new: bool) -> PageUpdate:
         message = render_answer(state)
@@ -178,7 +178,7 @@ def answer_query(predictor: Predictor, clip: Clip, query: str, top_k: int) -> Qu
     baseline = load_baseline(predictor.config)
     return QueryResult(
         answer,
-        tuple(predictor.similarities(clip.video, answer)),
+        tuple(predictor.measure_similarities(clip.video, answer)),
         baseline.ground(clip.video, query, top_k) if baseline else None,
         model=describe_model(predictor),
     )

@@ -150,7 +150,7 @@ def describe_model(predictor: Predictor) -> str:
     """Which checkpoint and encoder answer, and why those."""
     name, choice = predictor.config.name, default_choice()
     reason = choice.reason if choice and choice.name == name else "as chosen"
-    lent = isinstance(vars(predictor).get("frame_encoder"), LentEncoder)
+    lent = isinstance(predictor.loaded_frame_encoder, LentEncoder)
     device = "ZeroGPU" if lent else predictor.device.type
     note = f"; {predictor.note}" if predictor.note else ""
     return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device}{note})"

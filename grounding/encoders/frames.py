@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from grounding.encoders.classes import load_class_embeddings
 from grounding.encoders.devices import CHUNK, chunk_size, inference, tower_dtype
-from grounding.encoders.open_clip_models import load_open_clip
+from grounding.encoders.open_clip_models import share_open_clip_model
 from grounding.encoders.openvino_runtime import NOTE, compile_for, trace
 from grounding.encoders.packaged_weights import load_efficientnet_lite0
 
@@ -78,12 +78,16 @@ class OpenClipFrameEncoder:
 
     def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
         self.name, self.device = name, device
-        model, self.transform, self.width = load_open_clip(name, weights)
+        self._shared = share_open_clip_model(name, device, weights)  # with the query encoder of the same weights
+        self.width = self._shared.width
+        model, self.transform = self._shared.load_both_towers()
         blank = self.transform(Image.new("RGB", (8, 8))).unsqueeze(0)  # (1, 3, S, S)
         self.compiled = compile_for(device, lambda _: trace(ImageTower(model), [blank]), tower_dtype(device), ROWS)
         self.note = NOTE if device.type == "cpu" and not self.compiled else ""
-        if not self.compiled:
-            self.model = model.to(device)
+        if self.compiled:
+            self._shared.drop_image_tower()
+        else:
+            self.model = model
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""

@@ -9,7 +9,7 @@ from grounding.encoders.devices import CHUNK
 from grounding.encoders.registry import FrameEncoder
 
 
-class ThriftyEncoder:
+class FallbackFrameEncoder:
     """A frame encoder that makes do with the memory there is; see FrameEncoder.
 
     Other programs may fill the GPU at any time. Each time it has no room left the batch is halved; where a single frame

@@ -1,56 +1,122 @@
-"""Image towers of open_clip: which there are, and how they are built from a file of the hub or a local one."""
+"""The models of open_clip: which there are, and both towers of one, built from a file of the hub or a local one."""
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
+import torch
 from torch import nn
 
-from grounding.encoders.hub import cached, fetch, first_line, published, unreachable
+from grounding.encoders.hub import ask_hub, fetch_weights, find_in_cache, first_line, name_hub_files
+from grounding.encoders.torchscript import is_torchscript, read_torchscript
 from grounding.errors import EncoderError
 
 
-def load_open_clip(name: str, weights: str | Path | None = None) -> tuple[nn.Module, Callable, int]:
-    """Image tower of an open_clip model in evaluation mode, its evaluation transform, and its width.
+class OpenClipModel:
+    """A model in evaluation mode, on a device, in half precision on a GPU. It loads at its first use.
+
+    Whoever has frames will ask about them: then both towers are loaded, once. Where queries alone are read, the image
+    tower is not kept.
 
     Args:
         name: "open_clip:<model>:<pretrained>".
+        device: where it computes.
         weights: a local file; without it the hub's.
 
+    Attributes:
+        width: of the joint space.
+
     Raises:
-        EncoderError: no such model, tag or file, the file does not fit the model, or the hub is out of reach.
+        EncoderError: no such model, tag or file.
     """
-    import open_clip
 
-    model_name, pretrained = _resolve(name, may_be_own=weights is not None)
-    if weights is None:
-        file = fetch(name, pretrained)
-    elif Path(weights).is_file():
-        file = str(weights)
-    else:
-        raise EncoderError(f"There is no weights file {str(weights)!r}. Check the path given as weights.")
-    model, transform = _build(model_name, file, pretrained)
-    return _image_tower_only(model).eval(), transform, open_clip.get_model_config(model_name)["embed_dim"]
+    def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
+        import open_clip
+
+        self.name, self.device, self._weights = name, device, weights
+        self.model_name, self._pretrained = _resolve_name(name, may_be_own=weights is not None)
+        if weights is not None and not Path(weights).is_file():
+            raise EncoderError(f"There is no weights file {str(weights)!r}. Check the path given as weights.")
+        self.width: int = open_clip.get_model_config(self.model_name)["embed_dim"]
+        self._lock = Lock()
+        self._model: nn.Module | None = None
+        self._transform: Callable | None = None
+
+    def load_both_towers(self) -> tuple[nn.Module, Callable]:
+        """The model, and the evaluation transform of its images. Raises EncoderError: the file does not fit the model,
+        or the hub is out of reach."""
+        with self._lock:
+            if self._model is None or not hasattr(self._model, "visual"):
+                self._model, self._transform = self._build()
+                self._move(self._model)
+            return self._model, self._transform
+
+    def load_text_tower(self) -> nn.Module:
+        """The model, with or without its image tower. Raises EncoderError as `load_both_towers` does."""
+        with self._lock:
+            if self._model is None:
+                self._model, _ = self._build()
+                del self._model.visual
+                self._move(self._model)
+            return self._model
+
+    def drop_image_tower(self) -> None:
+        """Frees its memory, where frames go through a compiled copy."""
+        with self._lock:
+            if hasattr(self._model, "visual"):
+                del self._model.visual
+
+    def _move(self, model: nn.Module) -> None:
+        model.to(self.device, torch.float16 if self.device.type == "cuda" else torch.float32).eval()
+
+    def _build(self) -> tuple[nn.Module, Callable]:
+        if self._weights is None:
+            return _build_model(self.model_name, fetch_weights(self.name, self._pretrained), self._pretrained)
+        return _build_model(self.model_name, str(self._weights), self._pretrained)
 
 
-def _resolve(name: str, may_be_own: bool) -> tuple[str, dict[str, Any]]:
+def share_open_clip_model(name: str, device: torch.device, weights: str | Path | None = None) -> OpenClipModel:
+    """The model of these weights on this device: the same one for all encoders, as long as one of them has it.
+
+    Raises EncoderError, see OpenClipModel.
+    """
+    lock, models = _shared_models()
+    file = Path(weights).resolve() if weights is not None else None
+    key = (name, str(device), file, file.stat().st_mtime_ns if file and file.is_file() else 0)
+    with lock:
+        model = models.get(key)
+        if model is None:
+            model = models[key] = OpenClipModel(name, device, weights)
+        return model
+
+
+@cache
+def _shared_models() -> tuple[Lock, WeakValueDictionary]:
+    return Lock(), WeakValueDictionary()
+
+
+def _resolve_name(name: str, may_be_own: bool) -> tuple[str, dict[str, Any]]:
     """Model name, and what open_clip knows of the tag: pixel statistics, activation, repository on the hub."""
     import open_clip
 
-    _, model, tag = _parse(name)
+    _, model, tag = _split_name(name)
     if model not in open_clip.list_models():
         near = ", ".join(difflib.get_close_matches(model, open_clip.list_models())) or "none"
         raise EncoderError(f"open_clip has no model {model!r}. Similar names: {near}; all: open_clip.list_models().")
-    published = open_clip.list_pretrained_tags_by_model(model)
+    tags = open_clip.list_pretrained_tags_by_model(model)
     pretrained = open_clip.get_pretrained_cfg(model, tag)
     # A model of one's own has no published weights, and then its tag is only a name.
-    if not pretrained and (published or not may_be_own):
-        raise EncoderError(f"{model} has no weights called {tag!r}. There are: {', '.join(published) or 'none'}.")
+    if not pretrained and (tags or not may_be_own):
+        raise EncoderError(f"{model} has no weights called {tag!r}. There are: {', '.join(tags) or 'none'}.")
     return model, pretrained
 
 
-def _parse(name: str) -> list[str]:
+def _split_name(name: str) -> list[str]:
     parts = name.split(":")
     if len(parts) != 3 or not all(parts):
         raise EncoderError(
@@ -59,30 +125,42 @@ def _parse(name: str) -> list[str]:
     return parts
 
 
-def _build(model_name: str, file: str, pretrained: Mapping[str, Any]) -> tuple[nn.Module, Callable]:
-    """Model and evaluation transform. What a tag says about activation and pixels holds for a local file too."""
-    import open_clip
-
-    pixels = {f"image_{key}": pretrained.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+def _build_model(model_name: str, file: str, pretrained: Mapping[str, Any]) -> tuple[nn.Module, Callable]:
+    """Model and evaluation transform. Raises EncoderError for a file that does not fit."""
     try:
-        model, _, transform = open_clip.create_model_and_transforms(
-            model_name, pretrained=file, force_quick_gelu=pretrained.get("quick_gelu", False), **pixels
-        )
+        if not is_torchscript(file):
+            return _load_file(model_name, file, pretrained)
+        with TemporaryDirectory() as folder:  # open_clip reads files alone
+            plain = Path(folder) / "weights.pt"
+            # Beside the weights, OpenAI's archives hold sizes and masks that open_clip makes itself.
+            own = _name_tensors(model_name)
+            torch.save({key: value for key, value in read_torchscript(file).items() if key in own}, plain)
+            return _load_file(model_name, str(plain), pretrained)
     except Exception as error:  # a file that is no weights file fails in as many ways as there are formats
         raise EncoderError(
             f"{file} does not hold weights of the open_clip model {model_name} ({first_line(error)}). Give a "
-            ".safetensors file or a PyTorch state dict of the whole model, such as "
+            ".safetensors file, a PyTorch state dict of the whole model, or OpenAI's own .pt file, such as "
             f"{pretrained.get('hf_hub', '')}open_clip_model.safetensors on the hub."
         ) from error
+
+
+def _load_file(model_name: str, file: str, pretrained: Mapping[str, Any]) -> tuple[nn.Module, Callable]:
+    """What a tag says about activation and pixels holds for a local file too."""
+    import open_clip
+
+    pixels = {f"image_{key}": pretrained.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+    model, _, transform = open_clip.create_model_and_transforms(
+        model_name, pretrained=file, force_quick_gelu=pretrained.get("quick_gelu", False), **pixels
+    )
     return model, transform
 
 
-def _image_tower_only(model: nn.Module) -> nn.Module:
-    """Drops the text tower, which is up to a half of the memory: queries are MiniLM tokens here."""
-    for part, _ in list(model.named_children()):
-        if part != "visual":
-            delattr(model, part)
-    return model
+def _name_tensors(model_name: str) -> set[str]:
+    """Names of the tensors of a model, made without their memory."""
+    import open_clip
+
+    with torch.device("meta"):
+        return set(open_clip.CLIP(**open_clip.get_model_config(model_name)).state_dict())
 
 
 def find_open_clip(name: str) -> str | None:
@@ -94,16 +172,16 @@ def find_open_clip(name: str) -> str | None:
     Raises:
         EncoderError: no such model or tag.
     """
-    repository, files = published(_resolve(name, may_be_own=False)[1])
-    if cached(repository, files):
+    repository, files = name_hub_files(_resolve_name(name, may_be_own=False)[1])
+    if find_in_cache(repository, files):
         return "in the cache"
-    return None if unreachable(repository) else "on the hub"
+    return None if ask_hub(repository) else "on the hub"
 
 
-def cached_open_clip(name: str) -> str | None:
+def find_cached_open_clip(name: str) -> str | None:
     """Path of the weights of "open_clip:<model>:<pretrained>" in the hub's cache, None where they are not there yet.
 
     Raises:
         EncoderError: no such model or tag.
     """
-    return cached(*published(_resolve(name, may_be_own=False)[1]))
+    return find_in_cache(*name_hub_files(_resolve_name(name, may_be_own=False)[1]))

@@ -1,7 +1,9 @@
-"""Queries as the grounder reads them: checked, and encoded word piece by word piece."""
+"""Queries as the grounder reads them: checked, and encoded word piece by word piece, or whole by CLIP's text tower."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,28 +12,37 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from grounding.encoders.devices import CHUNK, inference
+from grounding.encoders.hub import first_line
+from grounding.encoders.open_clip_models import share_open_clip_model
 from grounding.encoders.openvino_runtime import compile_for
 from grounding.encoders.packaged_weights import load_minilm
-from grounding.errors import QueryError
+from grounding.errors import EncoderError, QueryError
+from grounding.text import describe_type
 
-MAX_QUERY = 1000  # characters; the query encoder reads the first 256 word pieces
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+
+MAX_QUERY = 1000  # characters
 MAX_WORD_PIECES = 256  # the length all-MiniLM-L6-v2 was published for
 
 
 @dataclass(frozen=True)
 class QueryTokens:
-    """Word pieces of Q queries, [CLS] and [SEP] included, padded with zeros to the longest.
+    """Q queries, padded with zeros to the one of most tokens.
 
     Attributes:
-        tokens: (Q, N, width) float32, the last hidden states.
-        mask: (Q, N) bool, True where there is a real word piece.
+        tokens: (Q, N, width) float32: of MiniLM the last hidden states of all word pieces, [CLS] and [SEP] included; of
+            CLIP a single token, the query's text embedding.
+        mask: (Q, N) bool, True where there is a real token.
+        cut: which of the queries are longer than the encoder reads: it read their beginnings.
     """
 
     tokens: Tensor
     mask: Tensor
+    cut: frozenset[int] = frozenset()
 
     def sentence_embeddings(self) -> Tensor:
-        """(Q, width), L2-normalised mean over word pieces, as all-MiniLM-L6-v2 defines a sentence's embedding."""
+        """(Q, width), L2-normalised mean over tokens, as all-MiniLM-L6-v2 defines a sentence's embedding."""
         weights = self.mask.unsqueeze(-1).to(self.tokens.dtype)  # (Q, N, 1)
         return F.normalize((self.tokens * weights).sum(dim=1), dim=-1)  # (Q, width)
 
@@ -56,24 +67,26 @@ class MiniLMQueryEncoder:
 
     def encode(self, queries: Sequence[str]) -> QueryTokens:
         """See QueryEncoder. Beyond 256 word pieces a query is cut. Raises QueryError for a query that is not text."""
-        _check_queries(queries)
+        check_queries(queries)
         if not queries:
             return QueryTokens(torch.zeros(0, 0, self.width), torch.zeros(0, 0, dtype=torch.bool))
         rows: dict[int, Tensor] = {}
+        cut: set[int] = set()
         by_length = sorted(range(len(queries)), key=lambda index: len(queries[index]))  # little padding in a chunk
         for start in range(0, len(by_length), CHUNK):
             chunk = by_length[start : start + CHUNK]
-            rows.update(zip(chunk, self._encode_chunk([queries[index] for index in chunk]), strict=True))
+            batch = self.tokenizer.encode_batch([queries[index] for index in chunk])
+            cut.update(index for index, each in zip(chunk, batch, strict=True) if each.overflowing)
+            rows.update(zip(chunk, self._encode_chunk(batch), strict=True))
         tokens = pad_sequence([rows[index] for index in range(len(queries))], batch_first=True)  # (Q, N, 384)
         lengths = torch.tensor([len(rows[index]) for index in range(len(queries))])  # (Q,)
-        return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths.unsqueeze(1))
+        return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths.unsqueeze(1), frozenset(cut))
 
-    def _encode_chunk(self, queries: list[str]) -> list[Tensor]:
-        batch = self.tokenizer.encode_batch(queries)
+    def _encode_chunk(self, batch: Sequence["Encoding"]) -> list[Tensor]:
         pieces = np.array([each.ids for each in batch])  # (B, N)
         mask = np.array([each.attention_mask for each in batch])  # (B, N)
         if self.compiled:
-            states = torch.from_numpy(self.compiled.encode(queries, lambda _: [pieces, mask]))  # (B, N, 384)
+            states = torch.from_numpy(self.compiled.encode(batch, lambda _: [pieces, mask]))  # (B, N, 384)
         else:
             ids, real = (torch.from_numpy(each).to(self.device) for each in (pieces, mask))  # (B, N) each
             with inference(self.device):
@@ -81,7 +94,52 @@ class MiniLMQueryEncoder:
         return [row[:length] for row, length in zip(states, mask.sum(axis=1).tolist(), strict=True)]
 
 
-def _check_queries(queries: Sequence[str]) -> None:
+class OpenClipQueryEncoder:
+    """The text tower of an open_clip model, with the model's own tokenizer; a query is one token of unit length.
+
+    It shares the model with the frame encoder of the same weights. Source: https://github.com/mlfoundations/open_clip;
+    Radford et al., ICML 2021, for the `openai` weights.
+    """
+
+    def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
+        self.name, self.device = name, device
+        self._shared = share_open_clip_model(name, device, weights)
+        self.width = self._shared.width
+        self._shared.load_text_tower()
+        self._tokenize = _load_tokenizer(self._shared.model_name)
+
+    def encode(self, queries: Sequence[str]) -> QueryTokens:
+        """See QueryEncoder. Beyond the model's context length a query is cut. Raises QueryError for a query that is not
+        text."""
+        check_queries(queries)
+        if not queries:
+            return QueryTokens(torch.zeros(0, 1, self.width), torch.zeros(0, 1, dtype=torch.bool))
+        pieces = self._tokenize(list(queries))  # (Q, N)
+        longer = self._tokenize(list(queries), context_length=pieces.shape[1] + 1)  # (Q, N + 1)
+        cut = (longer[:, :-1] != pieces).any(dim=1).nonzero().flatten().tolist()  # a cut query ends elsewhere
+        embedded = torch.cat([self._encode_chunk(chunk) for chunk in pieces.split(CHUNK)])  # (Q, width)
+        return QueryTokens(embedded.unsqueeze(1), torch.ones(len(queries), 1, dtype=torch.bool), frozenset(cut))
+
+    def _encode_chunk(self, pieces: Tensor) -> Tensor:
+        with inference(self.device):
+            embedded = self._shared.load_text_tower().encode_text(pieces.to(self.device))  # (B, width)
+        return F.normalize(embedded.float(), dim=-1).cpu()  # (B, width), normalised in float32 on every device
+
+
+def _load_tokenizer(model_name: str) -> Callable[..., Tensor]:
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(model_name)
+    except Exception as error:  # those of a few models lie on the hub, whose client has many errors
+        raise EncoderError(
+            f"The tokenizer of the open_clip model {model_name} could not be had ({first_line(error)}): choose a model "
+            "whose tokenizer comes with open_clip, such as ViT-B-32-quickgelu."
+        ) from error
+
+
+def check_queries(queries: Sequence[str]) -> None:
+    """Raises TypeError for a lone string, QueryError for a query that is not text."""
     if isinstance(queries, str):
         raise TypeError(f"encode takes a list of queries. Write encode([{queries[:40]!r}]).")
     for query in queries:
@@ -98,7 +156,9 @@ def check_text(query: str) -> None:
 
 def check_query(query: str) -> str:
     """`query` without outer blanks. Raises QueryError if it is blank or longer than MAX_QUERY characters."""
-    if not isinstance(query, str) or not query.strip():
+    if query is not None and not isinstance(query, str):
+        raise QueryError(f"The query is {describe_type(query)}: give one sentence, a str.")
+    if not query or not query.strip():
         raise QueryError("The query is empty: describe the moment in a few words, such as 'a dog catches a frisbee'.")
     if len(query) > MAX_QUERY:
         raise QueryError(

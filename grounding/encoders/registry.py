@@ -1,4 +1,4 @@
-"""The frame encoders and the query encoder, behind two small interfaces. Importing this loads no model."""
+"""The frame encoders and the query encoders, behind two small interfaces. Importing this loads no model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from grounding.encoders.devices import resolve_device
 from grounding.encoders.frames import EmbeddedFrameEncoder, OpenClipFrameEncoder
+from grounding.encoders.open_clip_models import find_cached_open_clip, find_open_clip
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0
-from grounding.encoders.queries import MiniLMQueryEncoder, QueryTokens
+from grounding.encoders.queries import MiniLMQueryEncoder, OpenClipQueryEncoder, QueryTokens
+from grounding.encoders.stand_in import StandIn, StandInQueryEncoder, check_agreement
 from grounding.errors import EncoderError
 
 
@@ -59,12 +61,42 @@ def load_frame_encoder(name: str, device: str = "auto", weights: str | Path | No
     return EmbeddedFrameEncoder(resolve_device(device))
 
 
-def load_query_encoder(name: str = "minilm", device: str = "auto") -> QueryEncoder:
-    """The query encoder called `name`, of which there is one.
+def load_query_encoder(
+    name: str = "minilm",
+    device: str = "auto",
+    weights: str | Path | None = None,
+    stand_in: StandIn | None = None,
+    download: bool = False,
+) -> QueryEncoder:
+    """The query encoder called `name`, or a checkpoint's stand-in for it; `.name` says which it is.
+
+    Args:
+        name: "minilm", or "open_clip:<model>:<pretrained>" for the text tower of that model.
+        device: "auto", or what torch.device takes.
+        weights: a local file for open_clip, instead of the hub.
+        stand_in: reads queries where the text tower's weights are not at hand; None is for checkpoints without one.
+        download: whether weights that lie on the hub alone count as at hand.
 
     Raises:
-        EncoderError: no such encoder or device, or its packaged weights are missing or damaged.
+        EncoderError: no such encoder or device, its weights are missing, damaged or out of reach, or they are others
+            than those that the stand-in was fitted to.
     """
-    if name != "minilm":
-        raise EncoderError(f"Unknown query encoder {name!r}. Use 'minilm'.")
-    return MiniLMQueryEncoder(resolve_device(device))
+    if name == "minilm":
+        return MiniLMQueryEncoder(resolve_device(device))
+    if not name.startswith("open_clip:"):
+        raise EncoderError(f"Unknown query encoder {name!r}. Use 'minilm' or 'open_clip:<model>:<pretrained>'.")
+    if stand_in is None:
+        return OpenClipQueryEncoder(name, resolve_device(device), weights)
+    reader = StandInQueryEncoder(stand_in, resolve_device(device))
+    if weights is None and not _is_at_hand(name, download):
+        return reader
+    text_tower = OpenClipQueryEncoder(name, resolve_device(device), weights)
+    check_agreement(text_tower, reader)
+    return text_tower
+
+
+def _is_at_hand(name: str, download: bool) -> bool:
+    try:
+        return bool(find_open_clip(name) if download else find_cached_open_clip(name))
+    except EncoderError:  # a model of one's own, which nobody publishes
+        return False

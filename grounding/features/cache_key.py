@@ -15,7 +15,7 @@ import torch
 
 import grounding
 from grounding.encoders.devices import tower_dtype
-from grounding.encoders.open_clip_models import cached_open_clip
+from grounding.encoders.open_clip_models import find_cached_open_clip
 from grounding.encoders.openvino_runtime import describe_runtime
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0, MINILM
 from grounding.files import hash_file
@@ -95,7 +95,7 @@ def hash_weights(encoder: str, weights: str | Path | None = None) -> str | None:
     """
     if encoder == "embedded":
         return f"{EFFICIENTNET_LITE0.sha256} {MINILM.sha256}" if weights is None else None
-    file = cached_open_clip(encoder) if weights is None else weights
+    file = find_cached_open_clip(encoder) if weights is None else weights
     return hash_file(file) if file and Path(file).is_file() else None
 
 

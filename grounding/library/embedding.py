@@ -7,14 +7,11 @@ import torch
 
 from grounding.features.encoded_video import EncodedVideo
 from grounding.predictor import Predictor
-from grounding.scoring import embed
 
 
-@torch.inference_mode()
 def embed_frames(predictor: Predictor, video: EncodedVideo) -> np.ndarray:
     """(T, D) float32 of unit length."""
-    unit = predictor.config.frame_encoder.startswith("open_clip:")
-    return embed(predictor.grounder.frame_tower, video.features, predictor.device, unit).cpu().numpy()  # (T, D)
+    return predictor.matcher.embed_video(video).cpu().numpy()  # (T, D)
 
 
 @torch.inference_mode()

@@ -112,7 +112,7 @@ def test_visitors_share_the_room(predictor, tmp_path):
 @pytest.fixture
 def cached(predictor, monkeypatch, tmp_path):
     """The predictor keeps videos on disk."""
-    monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path / "kept"))
+    monkeypatch.setattr(predictor.store, "cache", FeatureCache(tmp_path / "kept"))
     return predictor
 
 

@@ -73,7 +73,7 @@ def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkey
 @pytest.fixture
 def cached(predictor, monkeypatch, tmp_path):
     """The predictor keeps videos on disk."""
-    monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path / "kept"))
+    monkeypatch.setattr(predictor.store, "cache", FeatureCache(tmp_path / "kept"))
 
 
 def test_a_clip_from_the_cache_is_answered_at_once_and_its_pictures_follow(ask, cached, tmp_path):

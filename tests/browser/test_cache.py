@@ -11,7 +11,7 @@ from tests.browser.steps import ask, upload
 
 def test_it_is_answered_without_encoding_and_its_pictures_follow(tab, scenes, tmp_path, monkeypatch):
     predictor = models.load_predictor("embedded")
-    monkeypatch.setattr(predictor, "cache", FeatureCache(tmp_path))
+    monkeypatch.setattr(predictor.store, "cache", FeatureCache(tmp_path))
     predictor.encode_video(scenes)
     monkeypatch.setattr(predictor, "grow_video", lambda path: 1 / 0)
     upload(tab, scenes)

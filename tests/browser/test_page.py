@@ -63,7 +63,7 @@ def test_an_answer_about_a_clip_that_has_left_is_not_shown(tab, scenes, tmp_path
     """Another clip is dropped onto the page while one is at work, with no press on a button that would cancel."""
     predictor = models.load_predictor("embedded")
     gated = Gated(predictor.frame_encoder)
-    monkeypatch.setitem(predictor.__dict__, "frame_encoder", gated)
+    monkeypatch.setattr(predictor, "frame_encoder", gated)
     upload(tab, scenes)
     ask(tab, "a cat")
     expect(tab.locator("#progress [role=progressbar]")).to_be_visible()

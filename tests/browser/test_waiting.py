@@ -16,7 +16,7 @@ def gated(monkeypatch):
     """The encoder of the served checkpoint, which waits before each chunk."""
     predictor = models.load_predictor("embedded")
     encoder = Gated(predictor.frame_encoder)
-    monkeypatch.setitem(predictor.__dict__, "frame_encoder", encoder)
+    monkeypatch.setattr(predictor, "frame_encoder", encoder)
     monkeypatch.setattr(find, "REDRAW", 0.0)
     yield encoder
     encoder.let_go(100)

@@ -1,5 +1,7 @@
 """A GPU without memory, played by an encoder that raises what torch raises."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from grounding import __main__ as cli
 from grounding import predictor as predictors
 from grounding.app import models
-from grounding.encoders.oom_fallback import ThriftyEncoder
+from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.streaming import encode_frames
 from tests.clips import colours
@@ -36,7 +38,7 @@ def crowded():
 
     def make(room, device="cuda"):
         seen = []
-        return ThriftyEncoder(lambda device: Crowded(device, room, seen), device), seen
+        return FallbackFrameEncoder(lambda device: Crowded(device, room, seen), device), seen
 
     return make
 
@@ -89,7 +91,7 @@ def caching(predictor, tmp_path, crowded):
 
     def make(room):
         made = predictors.Predictor(predictor.config, predictor.grounder, "cpu", cache=FeatureCache(tmp_path / "kept"))
-        made.device = made._wanted = torch.device("cuda")
+        made.store.keys = dataclasses.replace(made.store.keys, device=torch.device("cuda"))
         made.frame_encoder = crowded(room)[0]
         return made, lambda: list((tmp_path / "kept").rglob("*.safetensors"))
 
@@ -105,9 +107,9 @@ def test_what_the_cpu_made_is_not_kept_as_the_gpus(caching, tmp_path, room, coun
 
 def test_what_the_gpu_made_is_found_after_it_was_full(caching):
     made, _ = caching(32)
-    before = made.key("a")
-    made._to_cpu()
-    assert made.key("a") == before
+    before = made.store.make_key("a")
+    made.matcher._move_to_cpu()
+    assert made.store.make_key("a") == before
 
 
 @pytest.fixture
@@ -116,9 +118,9 @@ def on_gpu(monkeypatch, predictor):
     monkeypatch.setattr(predictors, "load_frame_encoder", _full_gpu(predictor.frame_encoder))
     made = predictors.Predictor(predictor.config, predictor.grounder, "cpu")
     made.query_encoder = predictor.query_encoder
-    made.device = type("Device", (), {"type": "cuda", "__str__": lambda self: "cuda"})()
+    made.matcher.device = torch.device("cuda")
     made.frame_encoder  # noqa: B018
-    made.device = torch.device("cpu")
+    made.matcher.device = torch.device("cpu")
     return made
 
 
@@ -141,18 +143,3 @@ def test_the_command_line_says_so_and_answers(on_gpu, scenes, monkeypatch, capsy
     captured = capsys.readouterr()
     assert "0.00 s to" in captured.out
     assert captured.err == "the GPU has no memory left: frames encoded on the CPU\n"
-
-
-def test_queries_are_matched_on_the_cpu_where_the_gpu_has_no_room(predictor, scenes, monkeypatch):
-    made = predictors.Predictor(predictor.config, predictor.grounder, "cpu")
-    video, match = predictor.encode_video(scenes), made._match_there
-
-    def full(video, queries):
-        if made.device.type != "cpu":
-            raise torch.OutOfMemoryError
-        return match(video, queries)
-
-    monkeypatch.setattr(made, "_match_there", full)
-    made.device = torch.device("cuda")
-    assert made.ground(video, "a cat").segments == predictor.ground(video, "a cat").segments
-    assert "matched on the CPU" in made.note

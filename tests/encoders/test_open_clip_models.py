@@ -1,6 +1,11 @@
 """Where CLIP's weights are, asked of a hub that is played, and how files of weights are read."""
 
+import gc
 import os
+import pickle
+import warnings
+import weakref
+import zipfile
 
 import huggingface_hub
 import numpy as np
@@ -8,13 +13,15 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from grounding.encoders.hub import HUB_FILES
 from grounding.encoders.open_clip_models import find_open_clip
-from grounding.encoders.registry import load_frame_encoder
+from grounding.encoders.registry import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
 
 NAME = "open_clip:ViT-B-32-quickgelu:openai"
+OWN = "open_clip:tiny-clip:own"
 
 
 @pytest.fixture
@@ -63,9 +70,88 @@ def test_an_unknown_model_is_an_error(hub):
         find_open_clip("open_clip:ViT-nonsense:openai")
 
 
-def test_the_text_tower_is_not_kept(in_torch, tiny, tiny_model):
-    kept = {name.partition(".")[0] for name, _ in tiny.model.named_modules() if name}
-    assert kept == {"visual"}
+def test_frames_and_queries_share_one_model_of_both_towers(in_torch, tiny_weights):
+    frames = load_frame_encoder(OWN, "cpu", tiny_weights)
+    queries = load_query_encoder(OWN, "cpu", tiny_weights)
+    assert frames._shared is queries._shared
+    assert frames.model is queries._shared.load_text_tower()
+
+
+def test_an_image_tower_that_was_compiled_is_not_kept_twice(tiny):
+    pytest.importorskip("openvino")
+    assert tiny.compiled and not hasattr(tiny._shared.load_text_tower(), "visual")
+
+
+def test_queries_alone_keep_no_image_tower_and_frames_bring_it_along(in_torch, tiny_weights, tiny, frames):
+    queries = load_query_encoder(OWN, "cpu", tiny_weights.rename(tiny_weights.with_stem("moved")))
+    assert not hasattr(queries._shared.load_text_tower(), "visual")
+    before = queries.encode(["a dog"]).tokens
+    encoder = load_frame_encoder(OWN, "cpu", tiny_weights.with_stem("moved"))
+    torch.testing.assert_close(encoder.encode(frames), tiny.encode(frames))
+    assert encoder.model is queries._shared.load_text_tower()
+    assert torch.equal(queries.encode(["a dog"]).tokens, before)
+
+
+def test_a_model_goes_with_the_last_encoder_that_has_it(tiny_weights):
+    encoder = load_query_encoder(OWN, "cpu", tiny_weights)
+    model = weakref.ref(encoder._shared)
+    del encoder
+    gc.collect()
+    assert model() is None
+
+
+def test_weights_that_were_replaced_are_read_anew(tiny, tiny_model, tiny_weights, frames):
+    save_file({name: value + 0.1 for name, value in tiny_model.state_dict().items()}, tiny_weights)
+    os.utime(tiny_weights, (1, 1))
+    other = load_frame_encoder(OWN, "cpu", tiny_weights)
+    assert (other.encode(frames) - tiny.encode(frames)).abs().max() > 1e-3
+
+
+def save_torchscript(model, path, extra=()):
+    """As OpenAI's file: the state dict in half precision in a scripted module, with what open_clip does not have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        root = torch.nn.Module()
+        for name, value in [*model.state_dict().items(), ("visual.attn_mask", torch.ones(2)), *extra]:
+            *parts, last = name.split(".")
+            inner = root
+            for part in parts:
+                if not hasattr(inner, part):
+                    inner.add_module(part, torch.nn.Module())
+                inner = getattr(inner, part)
+            inner.register_buffer(last, value.half())
+        root.input_resolution = 32
+        torch.jit.save(torch.jit.script(root), path)
+    return path
+
+
+def test_openai_s_torchscript_file_is_read_without_its_code(tiny, tiny_model, frames, tmp_path, monkeypatch):
+    path = save_torchscript(tiny_model, tmp_path / "tiny.pt")
+    monkeypatch.setattr(torch.jit, "load", None)
+    read = load_frame_encoder(OWN, "cpu", path)
+    torch.testing.assert_close(read.encode(frames), tiny.encode(frames), atol=1e-2, rtol=0)
+    text = load_query_encoder(OWN, "cpu", path).encode(["a dog"]).tokens[0, 0]
+    with torch.no_grad():
+        expected = tiny_model.encode_text(open_clip.get_tokenizer("tiny-clip")(["a dog"]), normalize=True)[0]
+    torch.testing.assert_close(text, expected, atol=1e-2, rtol=0)
+
+
+def test_a_torchscript_file_of_another_model_is_refused(tiny_model, tmp_path):
+    other = torch.nn.Linear(3, 3)
+    with pytest.raises(EncoderError, match="does not hold weights of the open_clip model tiny-clip") as error:
+        load_frame_encoder(OWN, "cpu", save_torchscript(other, tmp_path / "other.pt"))
+    assert "\n" not in str(error.value) and str(tmp_path / "other.pt") in str(error.value)
+
+
+def test_a_torchscript_file_with_more_than_tensors_is_refused(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile(tmp_path / "code.pt", "w") as archive:
+        archive.writestr("code/constants.pkl", pickle.dumps(()))
+        archive.writestr("code/version", "3")
+        archive.writestr("code/data.pkl", pickle.dumps({"visual": Boom()}, protocol=2))
+    with pytest.raises(EncoderError, match="mkdir, which is neither a module nor a tensor"):
+        load_frame_encoder(OWN, "cpu", tmp_path / "code.pt")
+    assert not (tmp_path / "boom").exists()
 
 
 def test_a_pytorch_state_dict_is_read_too(tiny, tiny_model, frames, tmp_path):

@@ -1,3 +1,4 @@
+import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -5,9 +6,9 @@ from safetensors.torch import load_file
 from grounding.encoders import openvino_runtime
 from grounding.encoders import packaged_weights as weights
 from grounding.encoders import queries as module
-from grounding.encoders.queries import QueryTokens
+from grounding.encoders.queries import QueryTokens, check_query
 from grounding.encoders.registry import load_query_encoder
-from grounding.errors import QueryError
+from grounding.errors import EncoderError, QueryError
 
 
 def test_tokens_hold_every_word_piece_and_the_mask_tells_which(query_encoder):
@@ -72,7 +73,8 @@ def test_no_queries_give_no_rows(query_encoder):
 
 
 def test_a_very_long_query_is_cut_at_256_word_pieces(query_encoder):
-    assert query_encoder.encode(["dog " * 2000]).mask.sum() == 256
+    encoded = query_encoder.encode(["dog " * 2000, "a dog"])
+    assert encoded.mask.sum(dim=1).tolist() == [256, 4] and encoded.cut == {0}
 
 
 def test_tokens_can_be_trained_on(query_encoder):
@@ -89,3 +91,51 @@ def test_a_lone_string_is_not_taken_for_a_list(query_encoder):
 def test_bytes_that_are_not_text_are_a_query_error(query_encoder):
     with pytest.raises(QueryError, match="not text"):
         query_encoder.encode(["a dog", "a \udcff dog"])
+
+
+class TestOpenClipTextTower:
+    @pytest.fixture
+    def text_tower(self, tiny_weights):
+        return load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights)
+
+    def test_a_query_is_one_token_clip_s_own_embedding_of_it(self, text_tower, tiny_model):
+        queries = ["a dog", "Two children play!", "naïve café"]
+        encoded = text_tower.encode(queries)
+        with torch.no_grad():
+            expected = tiny_model.encode_text(open_clip.get_tokenizer("tiny-clip")(queries), normalize=True)
+        assert encoded.tokens.shape == (3, 1, 16) and encoded.mask.tolist() == [[True]] * 3
+        assert encoded.tokens.dtype == torch.float32 and encoded.tokens.device.type == "cpu"
+        torch.testing.assert_close(encoded.tokens[:, 0], expected, atol=1e-5, rtol=0)
+        assert (text_tower.name, text_tower.width) == ("open_clip:tiny-clip:own", 16)
+
+    def test_a_query_longer_than_its_context_is_cut_and_said_so(self, text_tower):
+        six, seven = "a a a a a a", "a a a a a a a"  # of the context of 8, two are for the beginning and the end
+        encoded = text_tower.encode(["a", six, seven])
+        assert encoded.cut == {2}
+        assert torch.equal(encoded.tokens[1], encoded.tokens[2])
+
+    def test_a_query_does_not_depend_on_its_batch(self, text_tower, monkeypatch):
+        queries = ["a dog", "snow", "two children play chess in the garden"]
+        monkeypatch.setattr(module, "CHUNK", 2)
+        alone = torch.cat([text_tower.encode([query]).tokens for query in queries])
+        torch.testing.assert_close(text_tower.encode(queries).tokens, alone, atol=1e-5, rtol=0)
+
+    def test_no_queries_give_no_rows(self, text_tower):
+        encoded = text_tower.encode([])
+        assert encoded.tokens.shape == (0, 1, 16) and encoded.mask.shape == (0, 1)
+
+    def test_what_is_no_list_of_texts_is_refused(self, text_tower):
+        with pytest.raises(TypeError, match="list"):
+            text_tower.encode("a dog")
+        with pytest.raises(QueryError, match="not text"):
+            text_tower.encode(["a \udcff dog"])
+
+    def test_a_tokenizer_out_of_reach_is_an_encoder_error(self, tiny_weights, monkeypatch):
+        monkeypatch.setattr(open_clip, "get_tokenizer", lambda name: (_ for _ in ()).throw(OSError("no route")))
+        with pytest.raises(EncoderError, match="tokenizer of the open_clip model tiny-clip.*no route"):
+            load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights)
+
+
+def test_a_query_of_another_type_says_what_to_give():
+    with pytest.raises(QueryError, match="^The query is a bytes: give one sentence"):
+        check_query(b"a dog")

@@ -1,10 +1,23 @@
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
-from grounding.encoders.stand_in import STAND_IN_FILE, StandIn, StandInQueryEncoder, load_stand_in, save_stand_in
-from grounding.errors import CheckpointError
+from grounding.encoders.registry import load_query_encoder
+from grounding.encoders.stand_in import (
+    KNOWN_QUERIES,
+    STAND_IN_FILE,
+    StandIn,
+    StandInQueryEncoder,
+    check_agreement,
+    load_stand_in,
+    measure_agreement,
+    save_stand_in,
+)
+from grounding.errors import CheckpointError, EncoderError
 
+OWN = "open_clip:tiny-clip:own"
 QUERIES = ["a dog catches a frisbee", "snow"]
 
 
@@ -54,3 +67,69 @@ def test_a_file_that_does_not_fit_is_named(stand_in, tmp_path, damage):
 def test_shapes_and_values_are_checked(stand_in, wrong):
     with pytest.raises(ValueError, match="weight|NaN"):
         StandIn(wrong, stand_in.query_mean, stand_in.text_mean)
+
+
+def test_a_query_that_minilm_cuts_is_cut(stand_in):
+    encoder = StandInQueryEncoder(stand_in, torch.device("cpu"))
+    assert encoder.encode(["a dog", "dog " * 300]).cut == {1}
+
+
+def test_agreement_counts_what_tells_queries_apart_and_not_what_they_share():
+    rows = torch.randn(12, 16, generator=torch.Generator().manual_seed(0))
+    assert measure_agreement(rows, 3 * rows + 100) == pytest.approx(1.0)
+    assert measure_agreement(rows, -rows) == pytest.approx(-1.0)
+    assert abs(measure_agreement(rows + 100, rows.roll(1, 0) + 100)) < 0.2
+
+
+@pytest.fixture
+def other_weights(tiny_model, tmp_path):
+    """The tiny model as another training run would leave it."""
+    torch.manual_seed(1)
+    save_file(open_clip.create_model("tiny-clip").state_dict(), tmp_path / "other.safetensors")
+    return tmp_path / "other.safetensors"
+
+
+def test_the_text_tower_it_was_fitted_to_agrees(tiny_stand_in, tiny_weights):
+    text_tower = load_query_encoder(OWN, "cpu", tiny_weights, tiny_stand_in)
+    assert text_tower.name == OWN
+    stand_in = StandInQueryEncoder(tiny_stand_in, torch.device("cpu"))
+    one, other = (each.encode(KNOWN_QUERIES).tokens[:, 0] for each in (text_tower, stand_in))
+    assert measure_agreement(one, other) > 0.9
+
+
+def test_another_text_tower_is_refused(tiny_stand_in, other_weights):
+    with pytest.raises(EncoderError, match=f"The weights given for {OWN} are not those.*0.15 is the least") as caught:
+        load_query_encoder(OWN, "cpu", other_weights, tiny_stand_in)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_tokenizer_is_refused(tiny_stand_in, tiny_weights, monkeypatch):
+    text_tower = load_query_encoder(OWN, "cpu", tiny_weights)
+    tokenize = text_tower._tokenize
+    monkeypatch.setattr(text_tower, "_tokenize", lambda *given, **options: (tokenize(*given, **options) * 7) % 49407)
+    with pytest.raises(EncoderError, match="tokenizer"):
+        check_agreement(text_tower, StandInQueryEncoder(tiny_stand_in, torch.device("cpu")))
+
+
+class TestWhoReads:
+    """The text tower where its weights are at hand, else the stand-in."""
+
+    def test_a_file_that_was_given(self, tiny_stand_in, tiny_weights):
+        assert load_query_encoder(OWN, "cpu", tiny_weights, tiny_stand_in).name == OWN
+
+    def test_a_model_of_one_s_own_without_its_file(self, tiny_stand_in):
+        assert load_query_encoder(OWN, "cpu", stand_in=tiny_stand_in).name == "stand-in"
+
+    @pytest.mark.parametrize(("cached", "on_hub", "download", "name"), [
+        (True, False, False, "open_clip:tiny-clip:first"),
+        (False, True, False, "stand-in"),
+        (False, True, True, "open_clip:tiny-clip:first"),
+        (False, False, True, "stand-in"),
+    ])  # fmt: skip
+    def test_published_weights(
+        self, tiny_stand_in, published, tiny_weights, monkeypatch, cached, on_hub, download, name
+    ):
+        monkeypatch.setattr("grounding.encoders.open_clip_models.find_in_cache", lambda *_: "it" if cached else None)
+        monkeypatch.setattr("grounding.encoders.open_clip_models.ask_hub", lambda _: None if on_hub else OSError())
+        monkeypatch.setattr("grounding.encoders.open_clip_models.fetch_weights", lambda *_: str(tiny_weights))
+        assert load_query_encoder(published, "cpu", stand_in=tiny_stand_in, download=download).name == name

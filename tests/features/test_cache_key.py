@@ -27,9 +27,9 @@ def test_weights_in_a_file_count_by_what_is_in_it(tmp_path):
 
 def test_weights_of_the_hub_count_by_what_is_in_the_file(monkeypatch, tmp_path):
     (tmp_path / "a").write_bytes(b"one")
-    monkeypatch.setattr(keys, "cached_open_clip", lambda name: str(tmp_path / "a"))
+    monkeypatch.setattr(keys, "find_cached_open_clip", lambda name: str(tmp_path / "a"))
     assert hash_weights("open_clip:a:b") == hash_file(tmp_path / "a")
-    monkeypatch.setattr(keys, "cached_open_clip", lambda name: None)
+    monkeypatch.setattr(keys, "find_cached_open_clip", lambda name: None)
     assert hash_weights("open_clip:a:b") is None
 
 

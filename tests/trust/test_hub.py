@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
 import pytest
-from huggingface_hub import constants, hf_api
+from huggingface_hub import constants, file_download, hf_api
+from huggingface_hub.utils import _http
 
 from grounding.app.models import locate_weights
 from grounding.encoders import hub as client
@@ -22,7 +23,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(client, "HUB_TIMEOUT", 0.3)
-    monkeypatch.setattr(client, "HUB_DOWNLOAD", 0.5)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
 
     def be(port):
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
@@ -47,7 +48,7 @@ def assert_names_ways_out(error):
 
 def test_a_hub_that_never_answers_is_given_up_and_the_ways_out_are_named(silent):
     with pytest.raises(EncoderError, match="Timeout") as error:
-        client.fetch("open_clip:tiny:first", TINY)
+        client.fetch_weights("open_clip:tiny:first", TINY)
     assert_names_ways_out(error)
     silent.accept()[0].close()  # it was asked
 
@@ -58,7 +59,9 @@ def test_a_hub_that_never_answers_holds_up_no_start(silent, monkeypatch):
     silent.accept()[0].close()
 
 
-def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub):
+def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub, monkeypatch):
+    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)  # between the tries of the hub's client
+    monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.2, raising=False)
     asked, over = [], Event()
 
     class Stalling(BaseHTTPRequestHandler):
@@ -85,8 +88,8 @@ def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub):
     Thread(target=server.serve_forever, daemon=True).start()
     hub(server.server_port)
     try:
-        with pytest.raises(EncoderError, match="TimeoutError") as error:
-            client.fetch("open_clip:tiny:first", TINY)
+        with pytest.raises(EncoderError, match="could not be fetched from the hub") as error:
+            client.fetch_weights("open_clip:tiny:first", TINY)
         assert_names_ways_out(error)
         assert any("resolve" in path for path in asked)
     finally:
