@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from grounding.errors import VideoError
 from grounding.video.limits import DecodeLimits, limits_from_env
+from grounding.video.transport_stream import HEAD_BYTES, is_transport_stream
 
 if TYPE_CHECKING:
     import av
@@ -28,10 +29,6 @@ MAGIC = (
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"sidx")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced
 ADDRESS = re.compile(r"\w{2,}:/")  # as a Path writes it; one letter is a drive
-TS_PACKETS = (188, 192, 204)  # bytes: as broadcast, with time codes as cameras write (AVCHD), with error correction
-TS_SYNC = ord("G")  # every packet of a transport stream has it at the same place
-TS_ROW = 5  # packets that have to; text may have a few
-HEAD_BYTES = (TS_ROW + 1) * max(TS_PACKETS)
 
 
 def check_file(path: Path) -> None:
@@ -63,18 +60,8 @@ def is_video_head(head: bytes) -> bool:
         head.startswith(MAGIC)
         or head.startswith(MP4_BOXES, 4)
         or (head.startswith(b"RIFF") and head.startswith(b"AVI", 8))  # pictures and sound come as RIFF too
-        or _is_transport_stream(head)
+        or is_transport_stream(head)
     )
-
-
-def _is_transport_stream(head: bytes) -> bool:
-    """Recordings that were cut begin anywhere in a packet; a short file has to hold two packets at least."""
-    for size in TS_PACKETS:
-        for start in range(min(size, len(head) - size)):
-            row = head[start::size][:TS_ROW]
-            if len(row) > 1 and row.count(TS_SYNC) == len(row) and (start in (0, 4) or len(row) == TS_ROW):
-                return True
-    return False
 
 
 @contextmanager

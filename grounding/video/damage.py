@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.video.container import BROADCAST, forgive_damage, open_container, raw_seconds
+from grounding.video.container import forgive_damage, open_container, raw_seconds
 from grounding.video.packets import TIME_TOLERANCE
 from grounding.video.probe import Probe
+from grounding.video.transport_stream import is_complete
 
 if TYPE_CHECKING:
     import av
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MIN_GAP = 0.5  # seconds; shorter gaps hide no sample, and streams that were cut from others have them by design
 MIN_UNREAD_SHARE = 0.5  # share of bytes that are in no packet, and
 MIN_UNREAD_BYTES = 1024  # number of them, from which they are damaged rather than the container's own
+PROGRAM_PACK = 2048  # bytes up to which a pack of an MPEG program stream is filled
 
 Span = tuple[float, float]  # start and end, seconds
 
@@ -82,18 +84,30 @@ def find_skipped(
 
 
 def _find_damaged(probe: Probe, gaps: list[Span]) -> list[Span]:
-    """Those of the gaps between two packets where much of the file is in no packet of any track."""
-    if not gaps or probe.container in BROADCAST:  # which is never silent on its own account
-        return gaps
+    """Those of the gaps between two packets where something of the file was lost."""
+    if not gaps:
+        return []
     times, places, sizes = _read_layout(probe)  # (N,) each
-    return [gap for gap in gaps if len(times) and _is_unread(times, places, sizes, gap)]
+    if not len(times):
+        return gaps if probe.container == "mpegts" else []
+    least = 2 * PROGRAM_PACK if probe.container == "mpeg" else MIN_UNREAD_BYTES
+    if probe.container != "mpegts":
+        return [gap for gap in gaps if _is_unread(times, places, sizes, gap, least)]
+    ends = [[int(places[np.nanargmin(np.abs(times - second))]) for second in gap] for gap in gaps]
+    return [
+        gap
+        for gap, (begin, end) in zip(gaps, ends, strict=True)
+        if not is_complete(probe.path, probe.track_id, begin, end)
+    ]
 
 
-def _is_unread(times: np.ndarray, places: np.ndarray, sizes: np.ndarray, gap: Span) -> bool:
+def _is_unread(
+    times: np.ndarray, places: np.ndarray, sizes: np.ndarray, gap: Span, least: int = MIN_UNREAD_BYTES
+) -> bool:
     before, after = (int(np.nanargmin(np.abs(times - second))) for second in gap)
     begin, end = places[before] + sizes[before], places[after]
     unread = end - begin - sizes[(places >= begin) & (places < end)].sum()
-    return bool(unread > max(MIN_UNREAD_BYTES, MIN_UNREAD_SHARE * (end - begin)))
+    return bool(unread > max(least, MIN_UNREAD_SHARE * (end - begin)))
 
 
 def _read_layout(probe: Probe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -59,6 +59,7 @@ class Probe:
         info: see there.
         container: ffmpeg's name of its format.
         track, sound: index of the picture track and of the sound that is played with it, None without.
+        track_id: the picture track's name for itself; of a transport stream its PID.
         is_first: whether no other picture track comes before it.
         packets: of the picture track.
         first: raw seconds of the first frame, None where it has no timestamp.
@@ -76,6 +77,7 @@ class Probe:
     container: str
     track: int
     sound: int | None
+    track_id: int
     is_first: bool
     packets: PacketTable
     first: float | None
@@ -170,6 +172,7 @@ def _describe(
         container=container.format.name,
         track=stream.index,
         sound=sound.index if sound else None,
+        track_id=stream.id,
         is_first=stream.index == container.streams.video[0].index,
         packets=packets,
         first=first,

@@ -110,3 +110,36 @@ def test_bytes_in_no_packet_are_damage(other, damaged):
     """10,000 bytes lie between two packets of the picture; `other` of them are sound."""
     times, places = np.array([0.0, np.nan, 5.0]), np.array([0.0, 2_000.0, 11_000.0])
     assert _is_unread(times, places, np.array([1_000.0, other, 50.0]), (0.0, 5.0)) is damaged
+
+
+STILL = [index / 10 for index in range(20)] + [8 + index / 10 for index in range(20)]  # 6 s without a frame
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.mpg", "mpeg2video")]
+)
+def test_a_picture_that_stands_still_among_moving_ones_is_no_damage(tmp_path, name, codec):
+    fps = {"fps": 25, "ticks": 25} if codec == "mpeg2video" else {}
+    times = [round(25 * time) / 25 for time in STILL] if fps else STILL
+    frames = [plain((6 * index, 90, 250 - 6 * index)) for index in range(40)]
+    reader = FrameReader(write_video(tmp_path / name, frames, times, codec, encoder={"bf": "0"}, **fps), rate=2.0)
+    samples = list(reader)
+    assert reader.skipped == ()
+    assert [frame.timestamp for frame in samples] == pytest.approx([0.5 * k for k in range(20)], abs=0.05)
+    held = [frame.image for frame in samples if 2.2 < frame.timestamp < 7.8]
+    assert len(held) == 11 and all(image is held[0] for image in held)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_packets_that_a_receiver_lost_are_damage(tmp_path, share):
+    """By the counters of the track, since nothing else tells: a recorder leaves out what did not arrive."""
+    written(tmp_path / "a.ts", EVERY, encoder={"bf": "0", "g": "10", "crf": "10"}, noise=12)
+    data = (tmp_path / "a.ts").read_bytes()
+    packets = [data[start : start + 188] for start in range(0, len(data), 188)]
+    film = [index for index, packet in enumerate(packets) if packet[1] & 0x1F == 1 and packet[2] == 0]  # PID 256
+    middle, count = len(film) // 2, int(share * len(film)) | 1
+    gone = set(film[middle : middle + count] if share else ())
+    (tmp_path / "b.ts").write_bytes(b"".join(packet for index, packet in enumerate(packets) if index not in gone))
+    reader = FrameReader(tmp_path / "b.ts", rate=2.0)
+    list(reader)
+    assert bool(reader.skipped) is bool(share)

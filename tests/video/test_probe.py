@@ -12,6 +12,7 @@ from grounding.video import container
 from grounding.video.clips import cut_clip, make_preview
 from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
+from grounding.video.transport_stream import HEAD_BYTES
 from tests.clips import BLUE, GREEN, RED, colours, flash_and_tone, frames_at, plain, turned, write_video
 
 DEFAULT = av.stream.Disposition.default.value
@@ -128,7 +129,7 @@ def test_the_name_decides_nothing(tmp_path, name):
 
 @pytest.mark.parametrize("head", [b"G" + b"x" * 187 + b"G" + b"x" * 187 + b"H" * 900, b"Good day. " * 200, bytes(2000)])
 def test_what_only_begins_like_a_transport_stream_is_none(head):
-    assert not container.is_video_head(head[: container.HEAD_BYTES])
+    assert not container.is_video_head(head[:HEAD_BYTES])
 
 
 @pytest.mark.parametrize(
