@@ -22,7 +22,7 @@ from grounding import Answer, EncodedVideo, Predictor
 from grounding.errors import GroundingError
 from training.features import FeatureFolder, FeatureStore, PublishedFeatures, find_file, write_features
 from training.files import DataError, check_folder, write_whole
-from training.metrics import compute_recalls
+from training.metrics import compute_recalls, count_overlapping
 from training.moments import Moment, read_moments
 
 
@@ -68,7 +68,8 @@ def answer_moments(predictor: Predictor, moments: Sequence[Moment], store: Featu
 
 
 def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore, out: Path) -> dict:
-    """Writes the predictions to `out` and returns the table of `training.metrics.compute_recalls`.
+    """Writes the predictions to `out` and returns the table of `training.metrics.compute_recalls`, with the
+    percentage of lists in which segments overlap.
 
     Raises:
         DataError: a moment has no start and end, or `out` cannot be written.
@@ -84,7 +85,8 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStor
     for answer in tqdm(answer_moments(predictor, moments, store), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
     write_predictions(out, found)
-    return compute_recalls(found, [moment.spans for moment in moments])
+    table = compute_recalls(found, [moment.spans for moment in moments])
+    return table | {"overlapping lists": count_overlapping(found)}
 
 
 def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:

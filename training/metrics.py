@@ -1,6 +1,7 @@
 """R@n at IoU m and mIoU, as the field defines them (Gao et al., TALL, ICCV 2017)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from grounding.segments.find import Span, compute_iou
 
@@ -31,3 +32,10 @@ def compute_recalls(predictions: Sequence[Sequence[Span]], moments: Sequence[Seq
     }
     table["mIoU"] = 100 * sum(row[0] if row else 0.0 for row in ious) / len(ious)
     return {name: round(value, 2) for name, value in table.items()}
+
+
+def count_overlapping(predictions: Sequence[Sequence[Span]]) -> float:
+    """Percentage of the lists in which two segments overlap; predictions as in `compute_recalls`."""
+    lists = [sorted(spans) for spans in predictions]
+    overlapping = sum(any(after[0] < before[1] for before, after in pairwise(spans)) for spans in lists)
+    return round(100 * overlapping / len(lists), 2)

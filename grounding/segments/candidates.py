@@ -24,18 +24,30 @@ class Candidates:
     rank: np.ndarray
 
 
-def rank_candidates(edges: np.ndarray, curve: np.ndarray, changes: SceneChanges, config: SegmentConfig) -> Candidates:
+def rank_candidates(
+    edges: np.ndarray,
+    curve: np.ndarray,
+    changes: SceneChanges,
+    config: SegmentConfig,
+    taken: np.ndarray | None = None,
+) -> Candidates:
     """The candidates that the config asks for; shapes as in `rank_windows`."""
     if not config.contrast:
         return Candidates(*find_runs(edges, curve, changes.strength, config.thresholds))
-    found = rank_windows(edges, curve, changes.strength, config)
+    found = rank_windows(edges, curve, changes.strength, config, taken)
     if not config.windows:
         return found
     kept = np.exp(config.coherence * measure_coherence(changes.chances, found.first, found.last))  # (W,)
     return replace(found, rank=found.rank * kept)
 
 
-def rank_windows(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, config: SegmentConfig) -> Candidates:
+def rank_windows(
+    edges: np.ndarray,
+    curve: np.ndarray,
+    strength: np.ndarray,
+    config: SegmentConfig,
+    taken: np.ndarray | None = None,
+) -> Candidates:
     """Every window between two boundaries, ranked.
 
     The rank is the contrast of the mean score inside with that of the surroundings, times (w(1 - w)) ** balance,
@@ -45,29 +57,37 @@ def rank_windows(edges: np.ndarray, curve: np.ndarray, strength: np.ndarray, con
         edges: (T + 1,) seconds, the first 0.
         curve: (T,) smoothed scores.
         strength: (T + 1,) changes at the edges.
+        taken: (T,) bool, frames that are as if they were cut out of the video; none are by default.
     """
-    # Boundaries are crossings, changes and the two ends; a window lies between any two of them.
-    inner = np.union1d(find_crossings(curve, config.thresholds), np.flatnonzero(strength))
-    bounds = np.union1d(inner, [0, len(curve)]).astype(int)  # (K,)
+    # Boundaries are crossings, changes, the ends and what was cut out; a window lies between any two of them.
+    taken = np.zeros(len(curve), dtype=bool) if taken is None else taken  # (T,)
+    crossed = find_crossings(curve, config.thresholds, ~taken)
+    inner = np.union1d(crossed, np.flatnonzero(strength))
+    bounds = np.union1d(inner, np.flatnonzero(np.diff(taken, prepend=True, append=True))).astype(int)
+    bounds = np.union1d(bounds, [0, len(curve)])  # (K,)
     first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
-    start, end = edges[first], edges[last]  # (W,) each
+    cut = np.concatenate([[0], np.cumsum(taken)])  # (T + 1,), frames that are cut out so far
+    first, last = first[cut[first] == cut[last]], last[cut[first] == cut[last]]
 
-    # The area under the curve so far makes the mean of any window one subtraction.
-    total = np.concatenate([[0.0], np.cumsum(curve * np.diff(edges))])  # (T + 1,)
+    # Time without what was cut out, and the area under the curve, so far: a window's mean is one subtraction.
+    seconds = np.diff(edges) * ~taken  # (T,)
+    clock = np.concatenate([[0.0], np.cumsum(seconds)])  # (T + 1,)
+    total = np.concatenate([[0.0], np.cumsum(curve * seconds)])  # (T + 1,)
+    start, end = clock[first], clock[last]  # (W,) each
     length, area = end - start, total[last] - total[first]  # (W,) each
 
     # A window is held against what lies around it, not against the whole video, where other moments may lie.
     low = np.maximum(start - config.surroundings * length, 0.0)  # (W,)
-    high = np.minimum(end + config.surroundings * length, edges[-1])  # (W,)
+    high = np.minimum(end + config.surroundings * length, clock[-1])  # (W,)
     rest = high - low - length  # (W,)
-    around = np.interp(high, edges, total) - np.interp(low, edges, total) - area  # (W,)
+    around = np.interp(high, clock, total) - np.interp(low, clock, total) - area  # (W,)
     contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
     contrast[np.abs(contrast) < FLAT] = 0.0
 
     # Of equal contrasts the longer window tells more. In a long video the share is that of the horizon, lest long
     # windows win everywhere.
-    share = np.minimum(length / min(edges[-1], HORIZON), np.maximum(0.5, length / edges[-1]))  # (W,)
+    share = np.minimum(length / min(clock[-1], HORIZON), np.maximum(0.5, length / clock[-1]))  # (W,)
 
     # A moment begins and ends where the picture changes more often than elsewhere.
     bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
-    return Candidates(first, last, contrast * (share * (1 - share)) ** config.balance * bonus)
+    return Candidates(first, last, contrast * (share * (1 - share)).clip(min=0) ** config.balance * bonus)

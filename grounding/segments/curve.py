@@ -2,22 +2,61 @@
 
 import numpy as np
 
+LATE = 2.0  # usual steps after which the next frame shows that the one before was held
 SURE = 1e-6  # how near to 0 or 1 a score may come before its odds are taken
 MOST_CROSSINGS = 200  # so that windows, which pair boundaries, do not grow with the square of the length
 
 
 def edges_from_timestamps(timestamps: np.ndarray, duration: float) -> np.ndarray:
-    """Where each frame's stretch begins and ends, midway between neighbours: (T,) seconds give (T + 1,)."""
-    return np.concatenate([[0.0], (timestamps[1:] + timestamps[:-1]) / 2, [duration]])  # (T + 1,)
+    """Where each frame's stretch begins and ends: (T,) seconds give (T + 1,).
+
+    Edges lie midway between neighbours. A frame that the next one follows late was held on the screen: its stretch
+    reaches to half a usual step before the next.
+    """
+    gaps = np.diff(timestamps)  # (T - 1,)
+    step = usual_step(timestamps)
+    before = np.where(gaps > LATE * step, step, gaps) / 2  # (T - 1,)
+    return np.concatenate([[0.0], timestamps[1:] - before, [duration]])  # (T + 1,)
 
 
-def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian smoothing, `sigma` in seconds, cut off at three of them: (T,) and (T,) give (T,)."""
+def usual_step(timestamps: np.ndarray) -> float:
+    """Median of the seconds between neighbours; 1 for a single frame."""
+    return float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else 1.0
+
+
+def repeat_held_frames(timestamps: np.ndarray, reach: int) -> np.ndarray:
+    """Which frame is on the screen at each usual step: indices, in order, each frame once, and held ones repeatedly.
+
+    What looks `reach` steps to either side sees no more of a frame than 2 * reach + 1 of its repetitions, so there are
+    no more.
+    """
+    gaps = np.diff(timestamps, append=timestamps[-1:])  # (T,)
+    held = np.where(gaps > LATE * usual_step(timestamps), np.round(gaps / usual_step(timestamps)), 1)  # (T,)
+    return np.repeat(np.arange(len(timestamps)), np.clip(held, 1, 2 * reach + 1).astype(int))
+
+
+def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float, free: np.ndarray | None = None) -> np.ndarray:
+    """Gaussian smoothing, `sigma` in seconds, cut off at three of them: (T,) and (T,) give (T,).
+
+    Frames that `free` (T,) bool leaves out spread to none. A frame that is held counts for as long as it is.
+    """
     if sigma <= 0 or len(scores) < 2:
         return scores
-    reach = max(1, round(3 * sigma / float(np.median(np.diff(timestamps)))))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * float(np.median(np.diff(timestamps))) / sigma) ** 2)
-    return np.convolve(np.pad(scores, reach, mode="edge"), kernel / kernel.sum(), mode="valid")  # (T,)
+    step = usual_step(timestamps)
+    reach = max(1, round(3 * sigma / step))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / sigma) ** 2)
+
+    # At each step the frame that is on the screen; beyond the ends, the first and the last.
+    index = repeat_held_frames(timestamps, reach)  # (G,)
+    counts = np.ones(len(index)) if free is None else free[index].astype(float)  # (G,)
+    values, weights = (
+        np.convolve(np.pad(row, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
+        for row in (scores[index] * counts, counts)
+    )  # (G,) each
+
+    # A held frame's value is the mean over its steps.
+    spread = values if free is None else values / np.maximum(weights, 1e-12)  # (G,)
+    return np.bincount(index, spread) / np.bincount(index)  # (T,)
 
 
 def sharpen(scores: np.ndarray, power: float) -> np.ndarray:
@@ -33,9 +72,13 @@ def sharpen(scores: np.ndarray, power: float) -> np.ndarray:
     return np.exp(power * (logits - logits.max()))  # (T,)
 
 
-def find_crossings(scores: np.ndarray, thresholds: tuple[float, ...]) -> np.ndarray:
-    """Edges where the curve crosses a threshold, the MOST_CROSSINGS steepest: i lies between frames i - 1 and i."""
-    levels = scores.min() + np.array(thresholds)[:, None] * (scores.max() - scores.min())  # (K, 1)
+def find_crossings(scores: np.ndarray, thresholds: tuple[float, ...], free: np.ndarray | None = None) -> np.ndarray:
+    """Edges where the curve crosses a threshold, the MOST_CROSSINGS steepest: i lies between frames i - 1 and i.
+
+    Thresholds are shares of the way from the lowest to the highest score, of the frames in `free` (T,) bool if given.
+    """
+    among = scores if free is None else scores[free]
+    levels = among.min() + np.array(thresholds)[:, None] * np.ptp(among)  # (K, 1)
     crossed = np.flatnonzero(np.diff(scores >= levels, axis=1).any(axis=0)) + 1
     steepness = np.abs(scores[crossed] - scores[crossed - 1])
     return np.sort(crossed[np.argsort(-steepness, kind="stable")[:MOST_CROSSINGS]])

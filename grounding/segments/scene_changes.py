@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grounding.segments.config import SegmentConfig
+from grounding.segments.curve import repeat_held_frames, usual_step
 
 BLOCK = 512  # edges that are looked at together
 SHARPNESS = 5.3  # of the step from a cut within a scene to a join of two
@@ -127,15 +128,17 @@ def estimate_join_chances(
         return chances
 
     # Short windows place a change, long ones tell whether it lasts: their distances are averaged.
-    mean = features.mean(axis=0, dtype=np.float32)  # (D,)
-    step = float(np.median(np.diff(timestamps)))
-    reaches = [max(1, round(window / step)) for window in windows]
-    distance = np.mean([measure_lasting_change(features, reach, mean) for reach in reaches], axis=0)  # (T - 1,)
+    # A frame that is held counts for as long as it is.
+    reaches = [max(1, round(window / usual_step(timestamps))) for window in windows]
+    index = repeat_held_frames(timestamps, max(reaches))  # (G,)
+    shown = features if len(index) == len(features) else features[index]  # (G, D)
+    mean = shown.mean(axis=0, dtype=np.float32)  # (D,)
+    distance = np.mean([measure_lasting_change(shown, reach, mean) for reach in reaches], axis=0)  # (G - 1,)
 
-    # Around a join the distance is high for a while; only its top is the join.
+    # Around a join the distance is high for a while; only its top is the join, and only where the frame is another.
     peaks = find_local_peaks(distance, min(reaches))
-    peaks = peaks[distance[peaks] > 0]
-    chances[peaks + 1] = 1 / (1 + np.exp(SHARPNESS * (middle - distance[peaks])))
+    peaks = peaks[(distance[peaks] > 0) & (np.diff(index)[peaks] > 0)]
+    chances[index[peaks] + 1] = 1 / (1 + np.exp(SHARPNESS * (middle - distance[peaks])))
     return chances
 
 

@@ -75,6 +75,20 @@ def test_changes_at_its_ends_raise_a_window_by_their_mean_strength():
     assert raised[4, 10] / plain[4, 10] == pytest.approx(1 + 2 * 0.1)
 
 
+def test_what_is_cut_out_is_as_if_it_were_not_there():
+    config = SegmentConfig(thresholds=(0.5,), balance=0.7)
+    taken = np.zeros(14, dtype=bool)
+    taken[6:10] = True
+    longer = np.insert(CURVE, [6] * 4, [0.9, 0.2, 0.9, 0.7])
+    found = rank_windows(np.arange(15.0), longer, np.zeros(15), config, taken)
+    assert not any(first < 10 and last > 6 for first, last in zip(found.first, found.last, strict=True))
+    short = ranks(balance=0.7)
+    alike = {(0, 2): (0, 2), (0, 4): (0, 4), (2, 4): (2, 4)}
+    for rank, first, last in zip(found.rank, found.first, found.last, strict=True):
+        if (first, last) in alike:
+            assert rank == pytest.approx(short[alike[first, last]])
+
+
 class TestRankCandidates:
     def rank(self, coherence, windows=(1.0,)):
         chances = NO_CHANGES.copy()

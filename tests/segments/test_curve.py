@@ -7,6 +7,7 @@ from grounding.segments.curve import (
     edges_from_timestamps,
     find_crossings,
     find_runs,
+    repeat_held_frames,
     sharpen,
     smooth,
 )
@@ -20,8 +21,43 @@ class TestEdgesFromTimestamps:
     def test_of_one_frame_are_the_video(self):
         assert edges_from_timestamps(np.array([0.0]), 0.4).tolist() == [0.0, 0.4]
 
+    def test_a_frame_is_held_until_shortly_before_the_next(self):
+        timestamps = np.array([0.0, 0.5, 1.0, 9.0, 9.5, 10.0])
+        assert edges_from_timestamps(timestamps, 30.0).tolist() == [0.0, 0.25, 0.75, 8.75, 9.25, 9.75, 30.0]
+
+    def test_of_frames_that_are_all_far_apart_lie_midway(self):
+        assert edges_from_timestamps(np.array([0.0, 10.0, 20.0]), 30.0).tolist() == [0.0, 5.0, 15.0, 30.0]
+
+
+class TestRepeatHeldFrames:
+    def test_a_held_frame_comes_at_every_step(self):
+        times = np.array([0.0, 1.0, 2.0, 6.0, 7.0])
+        assert repeat_held_frames(times, 9).tolist() == [0, 1, 2, 2, 2, 2, 3, 4]
+
+    def test_but_no_more_often_than_anything_looks(self):
+        times = np.array([0.0, 1.0, 2.0, 1e9, 1e9 + 1])
+        assert repeat_held_frames(times, 3).tolist() == [0, 1, *[2] * 7, 3, 4]
+
+    def test_frames_a_little_apart_come_once_each(self):
+        times = np.cumsum([0.0, 0.5, 0.52, 0.48, 0.5, 0.9, 0.5])
+        assert repeat_held_frames(times, 9).tolist() == list(range(7))
+
 
 class TestSmooth:
+    def test_a_held_frame_counts_for_as_long_as_it_is(self):
+        dense, sparse = np.arange(30.0), np.delete(np.arange(30.0), np.arange(11, 20))
+        scores = curve(30, (10, 20, 1.0))
+        full, few = smooth(dense, scores, 2.0), smooth(sparse, scores[sparse.astype(int)], 2.0)
+        assert few[:10] == pytest.approx(full[:10])
+        assert few[11:] == pytest.approx(full[20:])
+        assert few[10] == pytest.approx(full[10:20].mean())
+
+    def test_frames_that_are_cut_out_spread_to_none(self):
+        free = np.ones(20, dtype=bool)
+        free[5:10] = False
+        smoothed = smooth(np.arange(20.0), curve(20, (5, 10, 1.0)), 2.0, free)
+        assert smoothed[free] == pytest.approx(np.full(15, 0.1))
+
     def test_zero_is_none(self):
         scores = np.array([0.0, 1.0, 0.0])
         assert smooth(np.arange(3.0), scores, 0.0).tolist() == scores.tolist()

@@ -1,6 +1,6 @@
 import pytest
 
-from training.metrics import compute_recalls
+from training.metrics import compute_recalls, count_overlapping
 
 
 def test_a_perfect_prediction_is_a_hundred():
@@ -54,3 +54,7 @@ def test_a_query_with_several_windows_is_scored_by_the_one_that_fits_best():
     assert set(compute_recalls([[(100.0, 150.0)]], two).values()) == {100.0}
     assert compute_recalls([[(100.0, 150.0)]], two) == compute_recalls([[(0.0, 16.0)]], two)
     assert compute_recalls([[(20.0, 60.0), (0.0, 16.0)]], two)["mIoU"] == 0.0
+
+
+def test_lists_in_which_segments_overlap_are_counted():
+    assert count_overlapping([[(5.0, 9.0), (0.0, 5.0)], [(0.0, 5.0), (4.0, 9.0)], [(0.0, 5.0)], []]) == 25.0
