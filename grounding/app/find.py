@@ -108,8 +108,7 @@ class Search:
         return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected)
 
     def _show(self, state: ClipState, new: bool) -> PageUpdate:
-        message = render_answer(state)
-        return show_state(state, new, progress="", message=message, clip=self.video, memory=self.memory)
+        return show_state(state, new, progress="", clip=self.video, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
         """What was there before; the video stays where it is."""

@@ -8,7 +8,7 @@ import gradio as gr
 from grounding.app.clip_limits import check_clip
 from grounding.app.exports import cut_segment, write_results
 from grounding.app.job_queue import JobCancelledError, job_queue
-from grounding.app.markup import render_answer, render_error
+from grounding.app.markup import render_error
 from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_results
 from grounding.app.state import ClipState
@@ -23,7 +23,7 @@ def select_query(state: ClipState | None, query: int | None) -> PageUpdate:
     if state is None or query is None:
         return PageUpdate()
     state = state.select_query(query)
-    return show_state(state, message=render_answer(state))
+    return show_state(state, query=state.result.answer.query)
 
 
 def select_segment(state: ClipState | None, segment: int | None) -> PageUpdate:
@@ -39,7 +39,7 @@ def compare(state: ClipState | None, wanted: bool) -> PageUpdate:
 def remove_query(state: ClipState | None) -> PageUpdate:
     """The active query leaves; the others stay."""
     state = state and state.remove()
-    return clear_page(message="") if state is None else show_state(state, message=render_answer(state))
+    return clear_page(message="") if state is None else show_state(state, query=state.result.answer.query)
 
 
 def cancel(request: gr.Request | None = None) -> None:
@@ -50,7 +50,7 @@ def cancel(request: gr.Request | None = None) -> None:
 def clear_clip(request: gr.Request | None = None) -> PageUpdate:
     """The clip was taken away."""
     job_queue().cancel(session_from_request(request), silent=True, background=True)
-    return clear_page(progress="", message="", clip=None, preview=gr.Video(None, visible=False))
+    return clear_page(progress="", message="", clip_message="", clip=None, preview=gr.Video(None, visible=False))
 
 
 def check_upload(
@@ -69,7 +69,7 @@ def check_upload(
             report = job.wrap_progress(lambda share, text: progress(share, desc=text))
             copy = make_preview(video, visitor_files().make_folder(session), report)
         except (GroundingError, JobCancelledError) as error:
-            return PageUpdate() if job.cancelled else PageUpdate(message=render_error(error), clip=video)
+            return PageUpdate() if job.cancelled else PageUpdate(clip_message=render_error(error), clip=video)
     if copy == Path(video):
         return PageUpdate(preview=gr.Video(None, visible=False))  # that of another clip may have come late
     return PageUpdate(preview=gr.Video(str(copy), visible=True))
@@ -94,7 +94,7 @@ def export_segment(
         path = cut_segment(state.clip, state.chosen, folder, lambda share, text: progress(share, desc=text))
     except GroundingError as error:
         return PageUpdate(message=render_error(error))
-    return PageUpdate(files=gr.Files([str(path)], visible=True))
+    return show_files(state.add_files([str(path)]))
 
 
 def export_results(state: ClipState | None, request: gr.Request | None = None) -> PageUpdate:
@@ -108,9 +108,14 @@ def export_results(state: ClipState | None, request: gr.Request | None = None) -
         paths = write_results(folder, answers, Path(state.clip).name, figure)
     except GroundingError as error:
         return PageUpdate(message=render_error(error))
-    return PageUpdate(files=gr.Files([str(path) for path in paths], visible=True))
+    return show_files(state.add_files([str(path) for path in paths]))
+
+
+def show_files(state: ClipState) -> PageUpdate:
+    """All that was made to be taken away of this clip."""
+    return PageUpdate(files=gr.Files(list(state.files), visible=True), state=state)
 
 
 def drop_stale_answer(video: str | None, clip: str | None) -> PageUpdate:
     """What was said about another clip than the one on the page leaves it."""
-    return PageUpdate() if video == clip else clear_page(message="", clip=None)
+    return PageUpdate() if video == clip else clear_page(message="", clip_message="", clip=None)

@@ -1,4 +1,4 @@
-"""The inspection view: a segment's frames, and beside them the ones just outside that nearly fooled the model."""
+"""The inspection view: a segment's frames, and beside them the look-alikes just outside it."""
 
 import html
 from collections.abc import Iterable
@@ -6,29 +6,27 @@ from collections.abc import Iterable
 import numpy as np
 
 from grounding.app.plots import SCALE_COLOURS
-from grounding.app.state import ClipState
+from grounding.app.state import ClipState, QueryResult
 from grounding.segments.hard_negatives import SCALES, HardNegative
 from grounding.text import escape_unprintable, format_clock, shorten
 
-SHOWN = 5  # frames of the segment
+SHOWN = 4  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
-
+AT_CUT = 1.5  # steps between two frames; so near a cut, a frame is seen together with the other side
+CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 INVISIBLE = 0.03  # difference of two scores that a plot does not show
 
 
 def render_inspection(state: ClipState) -> str:
     """The whole view as HTML. Every frame is a button that carries its time, for the page's script to move there."""
-    rings = ", ".join(f"scale {number} within {scale.radius:g} s" for number, scale in enumerate(SCALES, start=1))
     parts = [
         "<h2>What nearly fooled the model</h2>",
         f"<p>{describe_hardest(state)}</p>",
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
         *(render_side(state, name) for name in SIDES),
-        f'<p class="note">Outside the moment, the frame most like it at each scale ({rings} of the boundary), the '
-        "hardest first. Similarity is to the moment as the model sees it; 1 is the same. A frame that looks alike and "
-        "scores low is one that the model tells apart; one that scores high nearly fooled it. A frame is "
-        "seen together with its neighbours, so right at a cut the nearest frames often come first. Press a frame to "
-        "see it in the video.</p>",
+        '<p class="note">Beside each end stands, within every distance, the frame outside that looks most like the '
+        "moment to the model; a similarity of 1 is the same. One that looks alike and scores low is told apart. Press "
+        "a frame to see it in the video.</p>",
         f"<h3>Inside the segment</h3>{render_strip(render_card(state, time) for time in choose_inside(state))}",
     ]
     return f'<div class="inspection">{"".join(parts)}</div>'
@@ -38,16 +36,23 @@ def describe_hardest(state: ClipState) -> str:
     """What one is looking at, in plain words."""
     if not state.hard_negatives:
         return "The segment fills the video, so there is no frame outside it that could have fooled the model."
-    hardest, segment = state.hard_negatives[0], state.chosen
-    edge = segment.start if hardest.side == "before" else segment.end
-    place = "before it starts" if hardest.side == "before" else "after it ends"
+    hardest, moment = state.hard_negatives[0], mean_inside(state, state.result.answer.scores)
+    edge = state.chosen.start if hardest.side == "before" else state.chosen.end
+    place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
+    query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
+    shot = describe_shot(state, hardest)
     return (
-        f"For “{html.escape(shorten(escape_unprintable(state.result.answer.query), 80))}”, "
-        f"{format_clock(segment.start)} to {format_clock(segment.end)}, the frame that came closest to fooling the "
-        f"model is at <b>{format_clock(hardest.timestamp)}</b>, {abs(hardest.timestamp - edge):.1f} s {place}: its "
-        f"similarity to the moment is <b>{hardest.similarity:.2f}</b> and its score <b>{hardest.score:.2f}</b>, where "
-        f"the moment itself scores {mean_inside(state, state.result.answer.scores):.2f}."
+        f"For “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
+        f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {judge(hardest.score, moment)}: it "
+        f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
+
+
+def judge(score: float, moment: float) -> str:
+    """What a look-alike did, by its score and the moment's mean."""
+    if score > moment:
+        return "fooled the model"
+    return "came close to fooling the model" if score >= CLOSE * moment else "was told apart"
 
 
 def describe_baseline(state: ClipState) -> str:
@@ -60,21 +65,21 @@ def describe_baseline(state: ClipState) -> str:
         for scores in (state.result.answer.scores, state.result.baseline.scores)
     )
     return (
-        f"With hard-negative mining the moment scores {trained[0]:.2f} and these boundary frames {trained[1]:.2f} on "
+        f"With hard-negative mining the moment scores {trained[0]:.2f} and these look-alikes {trained[1]:.2f} on "
         f"average, <b>{trained[0] - trained[1]:z.2f}</b> apart; the same model trained without it (dashed) says "
         f"{plain[0]:.2f} and {plain[1]:.2f}, <b>{plain[0] - plain[1]:z.2f}</b> apart."
-        + (" The two agree here: one curve lies on the other." if is_same(state) else "")
     )
 
 
-def is_same(state: ClipState) -> bool:
-    """Whether nobody could tell the two curves apart."""
-    return bool(np.abs(state.result.answer.scores - state.result.baseline.scores).max() < INVISIBLE)
+def is_same(result: QueryResult) -> bool:
+    """Whether nobody could tell the curve of the baseline from the model's own."""
+    return bool(np.abs(result.answer.scores - result.baseline.scores).max() < INVISIBLE)
 
 
 def is_compared(state: ClipState) -> bool:
-    """Whether there is another model to compare with, and someone asked for it."""
-    return state.compare and state.result.baseline is not None and bool(state.hard_negatives)
+    """Whether there is another model to compare with, with another curve, and someone asked for it."""
+    result = state.result
+    return state.compare and result.baseline is not None and bool(state.hard_negatives) and not is_same(result)
 
 
 def choose_inside(state: ClipState, most: int = SHOWN) -> list[float]:
@@ -91,31 +96,53 @@ def mean_inside(state: ClipState, scores: np.ndarray) -> float:
     return float(scores[inside].mean()) if inside.any() else 0.0
 
 
+def find_just_inside(state: ClipState, side: str) -> float:
+    """The frame of the segment that is next to one of its ends, seconds."""
+    inside = choose_inside(state, 10_000) or [state.chosen.start]
+    return inside[0] if side == "before" else inside[-1]
+
+
+def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
+    """What is worth knowing of a look-alike."""
+    higher = frame.score > mean_inside(state, state.result.answer.scores)
+    return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment"] if higher else [])]
+
+
+def describe_shot(state: ClipState, frame: HardNegative) -> str:
+    """Whether a look-alike belongs to the moment's shot, or is its neighbour at a cut; "" for neither."""
+    first, last = sorted((frame.timestamp, find_just_inside(state, frame.side)))
+    cuts = [cut for cut in state.thumbnails.cuts if first < cut <= last]
+    step = np.diff(state.result.answer.timestamps).min(initial=np.inf)
+    if not cuts:
+        return "in the same shot" if state.thumbnails.timestamps else ""
+    return "right at a cut" if last - first <= AT_CUT * step else ""
+
+
 def render_side(state: ClipState, name: str) -> str:
-    """One boundary: the frame just inside it, then those outside, the hardest first."""
-    hard = [frame for frame in state.hard_negatives if frame.side == name]
+    """One boundary: the frame just inside it, then those outside, the nearest scale first."""
+    hard = sorted((frame for frame in state.hard_negatives if frame.side == name), key=lambda frame: frame.scale)
     if not hard:
         return ""
-    ends = choose_inside(state, 10_000)
-    just = ends[0] if name == "before" else ends[-1]
-    cards = [render_card(state, just, "just inside", "inside"), *(render_hard_card(state, frame) for frame in hard)]
-    return f"<h3>{SIDES[name]}</h3>{render_strip(cards)}"
+    just = render_card(state, find_just_inside(state, name), "just inside", "inside")
+    return f"<h3>{SIDES[name]}</h3>{render_strip([just, *(render_hard_card(state, frame) for frame in hard)])}"
 
 
 def render_hard_card(state: ClipState, frame: HardNegative) -> str:
     """A boundary frame, with its scale as it is marked on the curve."""
-    title = f'<b class="scale" style="background:{SCALE_COLOURS[frame.scale]}">{frame.scale}</b> scale {frame.scale}'
-    return render_card(state, frame.timestamp, title, "hardest" if frame == state.hard_negatives[0] else "hard")
+    colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
+    title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
+    notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
+    return render_card(state, frame.timestamp, title, "hardest" if frame == state.hard_negatives[0] else "hard", notes)
 
 
-def render_card(state: ClipState, time: float, title: str = "", kind: str = "inside") -> str:
-    """A frame as a button: picture, title, time, score and similarity."""
-    shown, index = state.result, state.result.frame_at(time)
-    values = [("score", shown.answer.scores[index])]
+def render_card(state: ClipState, time: float, title: str = "", kind: str = "inside", notes: str = "") -> str:
+    """A frame as a button: picture, title, time, score, similarity and notes."""
+    result, index = state.result, state.result.frame_at(time)
+    values = [("score", result.answer.scores[index])]
     if is_compared(state):
-        values.append(("no mining", shown.baseline.scores[index]))
-    if shown.similarities:
-        values.append(("similarity", shown.similarities[state.segment][index]))
+        values.append(("no mining", result.baseline.scores[index]))
+    if result.similarities:
+        values.append(("similarity", result.similarities[state.segment][index]))
     rows = "".join(
         f'<span>{name} {value:.2f}</span><b class="bar"><i style="width:{max(0, min(100, round(100 * value)))}%"></i>'
         "</b>"
@@ -124,7 +151,7 @@ def render_card(state: ClipState, time: float, title: str = "", kind: str = "ins
     return (
         f'<button type="button" class="frame {kind}" data-time="{time:.3f}">'
         f'<img alt="frame at {format_clock(time)}" src="{state.thumbnails.uri_at(time)}">'
-        f'<span class="title">{title}</span><span class="time">{format_clock(time)}</span>{rows}</button>'
+        f'<span class="title">{title}</span><span class="time">{format_clock(time)}</span>{rows}{notes}</button>'
     )
 
 

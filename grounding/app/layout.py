@@ -1,5 +1,6 @@
 """What stands on the page, and where."""
 
+import html
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -7,13 +8,15 @@ from typing import NamedTuple
 import gradio as gr
 
 from grounding.app.clip_limits import clip_limits
-from grounding.app.models import default_checkpoint, list_choices
-from grounding.app.page_update import PageUpdate
+from grounding.app.models import default_checkpoint, describe_missing, list_choices
+from grounding.app.page_update import COMPARE, PageUpdate
 from grounding.app.plots import draw_empty
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 TITLE = """# Find a moment in a video by describing it
-Every sampled frame gets a matching score. No segment proposals, no training on timestamps."""
+Give a clip, say in a sentence what happens in it, and see when it does."""
+
+ORDER = "Best is where the scores inside stand out most from those around, not where they are highest."
 
 Parts = dict[str, gr.components.Component]  # of a PageUpdate, by name
 
@@ -56,11 +59,12 @@ def add_layout(kept: float) -> Layout:
         with gr.Column(scale=2, min_width=300, elem_id="given"):
             given, said = add_inputs()
             lists, controls = add_lists()
-            inputs = Inputs(*given, *add_model())
+            choices, model = add_model()
+            inputs = Inputs(*given, *choices)
         with gr.Column(scale=3, min_width=300, elem_id="found"):
             pictures = add_pictures()
             examples = add_examples(inputs)
-    return Layout(inputs, controls, PageUpdate(**hidden, **said, **lists, **pictures), examples)
+    return Layout(inputs, controls, PageUpdate(**hidden, **said, **lists, **pictures, model=model), examples)
 
 
 def add_hidden(kept: float) -> Parts:
@@ -86,19 +90,23 @@ def add_inputs() -> tuple[list[gr.components.Component], Parts]:
         visible=False,
         buttons=[],
     )
+    said = {"clip_message": gr.HTML(elem_id="clip-message", elem_classes="message"), "preview": preview}
     query = gr.Textbox(label="What happens?", placeholder="a dog catches a frisbee", elem_id="query", max_lines=2)
     button = gr.Button("Find the moment", variant="primary", elem_id="find")
-    said = {"preview": preview, "progress": gr.HTML(elem_id="progress")}
+    said |= {"query": query, "progress": gr.HTML(elem_id="progress")}
     cancel = gr.Button("Cancel", variant="secondary", elem_id="cancel")
-    said["message"] = gr.HTML(elem_id="message")
+    said["message"] = gr.HTML(elem_id="message", elem_classes="message")
     return [video, query, button, cancel], said
 
 
-def add_model() -> tuple[gr.Radio, gr.Slider]:
-    """The rest of the inputs, which few visitors change."""
+def add_model() -> tuple[tuple[gr.Radio, gr.Slider], gr.HTML]:
+    """The rest of the inputs, which few visitors change, and who answered."""
     with gr.Accordion("Model and number of segments", open=False, elem_id="model"):
+        answered = gr.HTML(elem_id="answered", elem_classes="aside")
         checkpoint = gr.Radio(list_choices(), value=default_checkpoint(), label="Checkpoint", elem_id="checkpoint")
-        return checkpoint, gr.Slider(1, 10, value=5, step=1, label="Segments at most")
+        missing = describe_missing()
+        gr.HTML(f"<p>{html.escape(missing)}</p>", visible=bool(missing), elem_id="missing", elem_classes="aside")
+        return (checkpoint, gr.Slider(1, 10, value=5, step=1, label="Segments at most")), answered
 
 
 def add_lists() -> tuple[Parts, Controls]:
@@ -106,7 +114,7 @@ def add_lists() -> tuple[Parts, Controls]:
     with gr.Column(visible=False, elem_id="answers") as answers:
         queries = gr.Radio([], label="Queries on this clip", elem_id="queries")
         remove = gr.Button("Remove this query", size="sm", elem_id="remove")
-        segments = gr.Radio([], label="Segments, best first", elem_id="segments")
+        segments = gr.Radio([], label="Segments, best first", info=ORDER, elem_id="segments")
         with gr.Row(elem_id="player"):
             play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
             gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)
@@ -125,7 +133,7 @@ def add_pictures() -> Parts:
     plot = gr.Plot(draw_empty(), label="Matching score over time", elem_id="plot", show_label=False)
     with gr.Column(visible=False, elem_id="inspection") as inspection:
         compare = gr.Checkbox(
-            label="Compare with the same model trained without hard-negative mining",
+            label=COMPARE,
             visible=False,
             elem_id="compare",
             container=False,

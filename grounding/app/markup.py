@@ -5,11 +5,11 @@ import html
 from grounding.answer import Answer
 from grounding.app.clips import Clip
 from grounding.app.plots import COLOURS
-from grounding.app.state import ClipState, QueryResult
+from grounding.app.state import MAX_QUERIES, ClipState, QueryResult
 from grounding.errors import GroundingError
 from grounding.text import describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
 
-MARKS = ("●", "▲", "■", "◆", "✕")  # the curves' markers
+MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 
 
 def render_error(error: GroundingError) -> str:
@@ -18,14 +18,21 @@ def render_error(error: GroundingError) -> str:
 
 
 def render_answer(state: ClipState) -> str:
-    """What was found for the active query, and by which model."""
-    answer, best = state.result.answer, state.result.answer.segments[0]
+    """What was found: the chosen segment of the active query."""
+    answer, segment = state.result.answer, state.chosen
+    place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
     warning = f"<small>{describe_skipped(answer.skipped)}</small>" if answer.skipped else ""
     return (
-        f'<p class="done" role="status"><b>{format_clock(best.start)} to {format_clock(best.end)}</b> '
-        f"“{html.escape(escape_unprintable(answer.query))}”, mean score {best.score:.2f}"
-        f"{warning}<small>Answered by {html.escape(state.result.model)}.</small></p>"
+        f'<p class="done" role="status" tabindex="-1">'
+        f"<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
+        f"“{html.escape(escape_unprintable(answer.query))}”, mean score {segment.score:.2f}"
+        f"{place}{warning}</p>"
     )
+
+
+def render_model(result: QueryResult) -> str:
+    """Who answered, and why."""
+    return f"<p>{html.escape(result.model)}.</p>"
 
 
 def render_stopped() -> str:
@@ -67,6 +74,14 @@ def label_query(result: QueryResult, state: ClipState) -> str:
     several = len({other.answer.checkpoint for other in state.results}) > 1
     model = f" · {result.answer.checkpoint}" if several else ""
     return f"{MARKS[result.slot]} {shorten(escape_unprintable(result.answer.query), 60)}{model}"
+
+
+def label_queries(state: ClipState) -> str:
+    """The name of the list, which says in time that it is full."""
+    if len(state.results) < MAX_QUERIES:
+        return "Queries on this clip"
+    oldest = shorten(escape_unprintable(state.results[0].answer.query), 30)
+    return f"Queries on this clip, {MAX_QUERIES} at most: the next one takes the place of “{oldest}”"
 
 
 def render_swatches(state: ClipState) -> str:

@@ -1,6 +1,7 @@
 """The checkpoints that answer: which are here, which one where a visitor chose none, each loaded once for all."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from threading import Thread
@@ -85,10 +86,30 @@ def list_offered(configs: Mapping[str, CheckpointConfig]) -> list[str]:
 
 
 def list_choices() -> list[tuple[str, str]]:
-    """The checkpoints offered, each with a line on what it is good at, the default first."""
+    """The checkpoints offered that can answer here, each with a line on what it is good at, the default first."""
     configs, first = read_installed(), default_checkpoint()
-    names = sorted(list_offered(configs), key=lambda name: (name != first, name))
+    names = sorted(set(list_offered(configs)) - set(find_missing()), key=lambda name: (name != first, name))
     return [(f"{name}: {configs[name].summary}".rstrip(": "), name) for name in names]
+
+
+@cache
+def find_missing() -> list[str]:
+    """The checkpoints offered whose weights cannot be had here, found once, when the page is built."""
+    configs = read_installed()
+    names = list_offered(configs)
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:  # at once, since each may wait for the hub
+        places = list(pool.map(lambda name: locate_weights(configs[name].frame_encoder), names))
+    return sorted(name for name, place in zip(names, places, strict=True) if place is None)
+
+
+def describe_missing() -> str:
+    """One sentence on them, "" where all can be had."""
+    names = find_missing()
+    if not names:
+        return ""
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    whose = "its weights are" if len(names) == 1 else "their weights are"
+    return f"Not available here: {listed}, since {whose} neither on this machine nor within reach."
 
 
 def choose_default(
@@ -147,13 +168,13 @@ def default_checkpoint() -> str | None:
 
 
 def describe_model(predictor: Predictor) -> str:
-    """Which checkpoint and encoder answer, and why those."""
+    """Which checkpoint answers, where, and why that one."""
     name, choice = predictor.config.name, default_choice()
     reason = choice.reason if choice and choice.name == name else "as chosen"
     lent = isinstance(predictor.loaded_frame_encoder, LentEncoder)
-    device = "ZeroGPU" if lent else predictor.device.type
+    device = "ZeroGPU" if lent else {"cpu": "the CPU", "cuda": "the GPU"}.get(predictor.device.type, "the accelerator")
     note = f"; {predictor.note}" if predictor.note else ""
-    return f"{name}, {reason} (frame encoder {predictor.config.frame_encoder}, on {device}{note})"
+    return f"Answered by {name} on {device}, {reason}{note}"
 
 
 def check_checkpoint(checkpoint: str | None) -> str:

@@ -4,16 +4,21 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from grounding.app.inspection import render_inspection
-from grounding.app.markup import label_query, label_segment, render_swatches
+from grounding.app.inspection import is_same, render_inspection
+from grounding.app.markup import label_queries, label_query, label_segment, render_answer, render_model, render_swatches
 from grounding.app.plots import draw_empty, draw_results
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import render_sheet
+
+COMPARE = "Compare with the same model trained without hard-negative mining"
+SAME_CURVE = "The same model trained without hard-negative mining gives the same curve here"
 
 
 class PageUpdate(NamedTuple):
     """Either the page's components, or what an event writes to them: nothing where it does not say."""
 
+    query: Any = gr.skip()  # the field
+    clip_message: Any = gr.skip()  # what is wrong with the clip, beside it
     progress: Any = gr.skip()  # what is happening; written by whoever works
     message: Any = gr.skip()
     plot: Any = gr.skip()
@@ -26,6 +31,7 @@ class PageUpdate(NamedTuple):
     frames: Any = gr.skip()
     thumbnails: Any = gr.skip()
     preview: Any = gr.skip()  # stands in for a clip that browsers cannot play
+    model: Any = gr.skip()  # who answered
     files: Any = gr.skip()  # what was made to be taken away
     span: Any = gr.skip()  # where the video is sent to, and whether it plays there
     state: Any = gr.skip()
@@ -35,7 +41,8 @@ class PageUpdate(NamedTuple):
 
 def clear_page(**more: Any) -> PageUpdate:
     """The page without any answer."""
-    hidden = {"answers": gr.Column(visible=False), "inspection": gr.Column(visible=False)}
+    hidden = {"answers": gr.Column(visible=False), "inspection": gr.Column(visible=False), "model": ""}
+    hidden["files"] = gr.Files(None, visible=False)
     return PageUpdate(plot=draw_empty(), thumbnails="", state=None, **hidden, **more)
 
 
@@ -44,20 +51,23 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
     result, segments = state.result, state.result.answer.segments
     if new:
         more["thumbnails"] = render_sheet(state.thumbnails)
+    more.setdefault("message", render_answer(state))
     queries = [(label_query(one, state), place) for place, one in enumerate(state.results)]
     return PageUpdate(
         plot=draw_results(state.results, state.active, state.segment, state.compare),
         answers=gr.Column(visible=True),
-        queries=gr.Radio(queries, value=state.active),
+        queries=gr.Radio(queries, value=state.active, label=label_queries(state)),
         swatches=render_swatches(state),
-        compare=gr.Checkbox(value=state.compare, visible=result.baseline is not None),
+        compare=make_switch(state),
         segments=gr.Radio(
             [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment
         ),
         inspection=gr.Column(visible=True),
         frames=render_inspection(state),
-        files=gr.Files(None, visible=False),
+        model=render_model(result),
+        files=gr.Files(list(state.files) or None, visible=bool(state.files)),
         span={
+            "spans": [[segment.start, segment.end] for segment in segments],
             "start": state.chosen.start,
             "first": state.first_frame,
             "end": state.chosen.end,
@@ -66,4 +76,14 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
         },
         state=state,
         **more,
+    )
+
+
+def make_switch(state: ClipState) -> gr.Checkbox:
+    """The switch to the baseline, which says where there is nothing to see."""
+    baseline = state.result.baseline
+    same = baseline is not None and is_same(state.result)
+    label = SAME_CURVE if same else COMPARE
+    return gr.Checkbox(
+        value=state.compare and not same, label=label, visible=baseline is not None, interactive=not same
     )

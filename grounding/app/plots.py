@@ -6,17 +6,17 @@ import plotly.graph_objects as go
 
 from grounding.app.state import QueryResult
 from grounding.features.encoded_video import EncodedVideo
-from grounding.segments.hard_negatives import HardNegative
+from grounding.segments.hard_negatives import SCALES, HardNegative
 from grounding.text import escape_markup, escape_unprintable, format_clock, shorten
 
-# From Okabe and Ito's palette, which people with any colour vision can tell apart, and a grey; each with a marker
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080")
-SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "x")
+# The first four are from Okabe and Ito's palette, which people with any colour vision can tell apart; each has a
+# marker, none of which looks like a button that closes or plays something
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080", "#8C564B", "#2FA4C7", "#7A4FB5")
+SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "triangle-down", "star", "circle-open", "square-open")
 # Nearer is darker, and says its number: so that scales differ for anyone, and from every curve
 SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
 SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
 INK = "#222222"
-OTHER = "#7F7F7F"
 
 
 def draw_results(
@@ -24,7 +24,8 @@ def draw_results(
 ) -> go.Figure:
     """Matching scores over time, a curve for each query.
 
-    Of the active query, the chosen segment is shaded, the others outlined, and the chosen one's hard negatives marked.
+    Of the active query, the chosen segment is shaded, and its hard negatives are marked; the page's script outlines
+    another one that is pointed at in the list.
 
     Args:
         results: what to draw.
@@ -40,7 +41,7 @@ def draw_results(
         _add_curve(figure, one, one is active_result, hard, legend)
     if compare and active_result.baseline is not None:
         _add_baseline(figure, active_result)
-    _add_segments(figure, active_result, chosen)
+    _add_segment(figure, active_result, chosen)
     _add_hard_negatives(figure, hard)
     best = active_result.answer.segments[chosen]
     figure.update_layout(meta={"segment": [best.start, best.end]})
@@ -92,7 +93,7 @@ def _make_axes(duration: float) -> go.Figure:
         },
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
-    figure.update_xaxes(range=[0, duration], **_place_ticks(duration), **grid)
+    figure.update_xaxes(range=[0, duration], ticklabelstandoff=6, **_place_ticks(duration), **grid)
     figure.update_yaxes(title_text="matching score", range=[0, 1.04], fixedrange=True, **grid)
     return figure
 
@@ -137,26 +138,15 @@ def _add_baseline(figure: go.Figure, result: QueryResult) -> None:
     )
 
 
-def _add_segments(figure: go.Figure, result: QueryResult, chosen: int) -> None:
-    segments, duration, colour = result.answer.segments, result.answer.duration, COLOURS[result.slot]
-    for index, segment in enumerate(segments):
-        if index != chosen:
-            below = [other for other in segments[:index] if abs(other.start - segment.start) < 0.03 * duration]
-            figure.add_vrect(
-                segment.start,
-                segment.end,
-                line={"color": OTHER, "width": 1, "dash": "dot"},
-                annotation={"text": str(index + 1), "font": {"size": 13}, "yshift": 16 * len(below)},
-                annotation_position="bottom left",
-            )
-    best = segments[chosen]
+def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
+    segment, colour = result.answer.segments[chosen], COLOURS[result.slot]
     figure.add_vrect(
-        best.start, best.end, fillcolor=colour, opacity=0.18, layer="below", line={"color": colour, "width": 2}
+        segment.start, segment.end, fillcolor=colour, opacity=0.18, layer="below", line={"color": colour, "width": 2}
     )
-    late = best.start > 0.6 * duration  # a label from the start on would run out of the plot
+    late = segment.start > 0.6 * result.answer.duration  # a label from the start on would run out of the plot
     figure.add_annotation(
-        text=f"{chosen + 1}: {format_clock(best.start)} to {format_clock(best.end)}",
-        x=best.end if late else best.start,
+        text=f"{chosen + 1}: {format_clock(segment.start)} to {format_clock(segment.end)}",
+        x=segment.end if late else segment.start,
         xanchor="right" if late else "left",
         y=1,
         yref="paper",
@@ -177,7 +167,7 @@ def _add_hard_negatives(figure: go.Figure, hard: Sequence[HardNegative]) -> None
                 text=str(scale),
                 textfont={"size": 10, "color": INK},
                 cliponaxis=False,  # the first frame stands on the axis
-                name=f"hard, scale {scale}",
+                name=f"look-alike within {SCALES[scale - 1].radius:g} s",
                 marker={
                     "color": colour,
                     "symbol": SCALE_SYMBOLS[scale],

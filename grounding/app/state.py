@@ -1,6 +1,8 @@
 """What one visitor has asked about one clip: the queries with their answers, and which of them is looked at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from secrets import token_hex
 
 import numpy as np
@@ -11,6 +13,7 @@ from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 
 MAX_QUERIES = 5  # curves that can be told apart
+SLOTS = 8  # colours with markers, more than queries: none comes back while one remembers whose it was
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class QueryResult:
         answer: of the chosen checkpoint.
         similarities: for each segment, the (T,) cosines of the frames with it.
         baseline: answer of the same model without hard-negative mining, where there is one.
-        slot: which colour is its own, 0 to MAX_QUERIES - 1.
+        slot: which colour and marker are its own, 0 to SLOTS - 1.
         model: which checkpoint answered, and why that one.
     """
 
@@ -53,6 +56,8 @@ class ClipState:
         compare: whether the baseline is shown too.
         move: a name for the last time that the video was sent elsewhere, so that the page moves it once for each.
         plays: whether it plays there.
+        next_slot: where the search for a free colour begins.
+        files: paths of what was made to be taken away, by name.
     """
 
     clip: str
@@ -63,6 +68,8 @@ class ClipState:
     compare: bool = False
     move: str = ""
     plays: bool = False
+    next_slot: int = 0
+    files: tuple[str, ...] = ()
 
     @property
     def result(self) -> QueryResult:
@@ -94,9 +101,12 @@ class ClipState:
         kept = [other for other in self.results if other.key != result.key]
         same = [other.slot for other in self.results if other.key == result.key]
         kept = kept[-(MAX_QUERIES - 1) :]
-        free = [slot for slot in range(MAX_QUERIES) if slot not in {other.slot for other in kept}]
-        results = (*kept, replace(result, slot=(same or free)[0]))
-        return self._move(results=results, active=len(results) - 1, segment=0, plays=False)
+        taken = {other.slot for other in kept}
+        in_turn = [(self.next_slot + step) % SLOTS for step in range(SLOTS)]  # that of the last one to leave comes last
+        slot = (same or [slot for slot in in_turn if slot not in taken])[0]
+        next_slot = self.next_slot if same else (slot + 1) % SLOTS
+        results = (*kept, replace(result, slot=slot))
+        return self._move(results=results, active=len(results) - 1, segment=0, plays=False, next_slot=next_slot)
 
     def remove(self) -> "ClipState | None":
         """Without the active query; None where it was the last."""
@@ -112,6 +122,12 @@ class ClipState:
     def select_segment(self, segment: int) -> "ClipState":
         """Another segment of the active query; it plays."""
         return self._move(segment=segment, plays=True)
+
+    def add_files(self, paths: Sequence[str]) -> "ClipState":
+        """With more files to be taken away; one of the same name takes the place of the last."""
+        names = {Path(path).name for path in paths}
+        kept = [path for path in self.files if Path(path).name not in names]
+        return replace(self, files=(*kept, *paths))
 
     def _move(self, **changes: object) -> "ClipState":
         return replace(self, move=token_hex(4), **changes)

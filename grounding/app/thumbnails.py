@@ -14,6 +14,8 @@ from grounding.video.reader import Frame
 
 BOX = (240, 160)  # pixels, width and height that a thumbnail fits into
 TILE = (120, 80)  # the same, for those on the sheet
+SKETCH = (16, 16)  # pixels, width and height at which neighbouring frames are compared
+CUT = 27.0  # of 255, mean difference of hue, saturation and value from which a new shot begins, as in PySceneDetect
 MAX_KEPT = 4096  # thumbnails; of a longer video every second, fourth, ... one is kept
 MAX_TILES = 240  # on the sheet that the browser gets
 COLUMNS = 20
@@ -21,10 +23,17 @@ COLUMNS = 20
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """Thumbnails in order: seconds, and JPEG files."""
+    """Thumbnails in order.
+
+    Attributes:
+        timestamps: of each, seconds.
+        jpegs: each as a JPEG file.
+        cuts: seconds of those sampled frames that begin another shot.
+    """
 
     timestamps: tuple[float, ...] = ()
     jpegs: tuple[bytes, ...] = ()
+    cuts: tuple[float, ...] = ()
 
     def uri_at(self, timestamp: float) -> str:
         """The thumbnail nearest to a time, as a data URI; blank where there is none at all."""
@@ -44,9 +53,12 @@ class ThumbnailCollector:
     def __init__(self, most: int = MAX_KEPT) -> None:
         self._most, self._step, self._seen = most, 1, 0
         self._kept: list[tuple[float, bytes]] = []
+        self._cuts: list[float] = []
+        self._last: np.ndarray | None = None
 
     def add(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
+            self._notice_cut(frame)
             if self._seen % self._step == 0:
                 self._kept.append((frame.timestamp, encode_jpeg(shrink_into(frame.image, BOX))))
             self._seen += 1
@@ -55,7 +67,15 @@ class ThumbnailCollector:
 
     def thumbnails(self) -> Thumbnails:
         """Those so far."""
-        return Thumbnails(tuple(time for time, _ in self._kept), tuple(jpeg for _, jpeg in self._kept))
+        times, jpegs = (tuple(column) for column in zip(*self._kept, strict=True)) if self._kept else ((), ())
+        return Thumbnails(times, jpegs, tuple(self._cuts))
+
+    def _notice_cut(self, frame: Frame) -> None:
+        sketch = cv2.cvtColor(cv2.resize(frame.image, SKETCH, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2HSV)
+        sketch = sketch.astype(np.float32)  # (16, 16, 3)
+        if self._last is not None and np.abs(sketch - self._last).mean() > CUT:
+            self._cuts.append(frame.timestamp)
+        self._last = sketch
 
 
 def read_thumbnails(path: str, rate: float) -> Generator[float, None, Thumbnails]:

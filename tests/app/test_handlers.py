@@ -24,8 +24,12 @@ def test_looking_around():
     assert looked.state.result.answer.query == "a cat"
     assert "a cat" in looked.message
     assert "a cat" in handlers.remove_query(made).message
+    assert looked.query == "a cat"
     chosen = handlers.select_segment(made, 1)
-    assert chosen.span == {"start": 0.0, "first": 0.0, "end": 6.0, "move": chosen.state.move, "plays": True}
+    assert "0:00.0 to 0:06.0" in chosen.message and "2: 0:00.0 to 0:06.0" in str(chosen.plot.layout.annotations)
+    spans = [[2.0, 4.0], [0.0, 6.0]]
+    place = {"start": 0.0, "first": 0.0, "end": 6.0, "move": chosen.state.move, "plays": True}
+    assert chosen.span == {"spans": spans, **place}
     assert chosen.state.move != made.move
     compared = handlers.compare(made, True)
     assert "without" in compared.plot.data[2].name
@@ -107,7 +111,7 @@ def test_a_cancel_leaves_the_preview_of_the_clip(own, scenes, monkeypatch):
 
 def test_a_file_that_is_no_video_is_told_when_it_is_uploaded(own, tmp_path):
     screen = handlers.check_upload(str(bad_file("text", tmp_path)), quiet)
-    assert "text.mp4" in screen.message
+    assert "text.mp4" in screen.clip_message
     assert unchanged(handlers.check_upload(None, quiet))
 
 
@@ -116,7 +120,9 @@ def test_files_to_take_away(own, scenes):
     cut = handlers.export_segment(made, quiet)
     assert (own / "scenes_2.0-4.0s.mp4").stat().st_size > 0
     assert cut.files.visible
-    assert handlers.export_results(made).files.visible
+    both = handlers.export_results(cut.state)
+    assert [Path(path).suffix for path in both.state.files] == [".mp4", ".json", ".csv", ".csv", ".html"]
+    assert both.files.visible
     assert {path.suffix for path in own.iterdir()} == {".mp4", ".json", ".csv", ".html"}
 
 
@@ -128,7 +134,7 @@ def test_results_do_not_say_where_the_server_keeps_a_clip(own):
 
 def test_a_clip_that_is_too_long_gets_no_copy(own, set_limits):
     set_limits(seconds=1.0)
-    assert "is the most" in handlers.check_upload(str(colours(own / "a.mp4")), quiet).message
+    assert "is the most" in handlers.check_upload(str(colours(own / "a.mp4")), quiet).clip_message
     assert [path.name for path in own.iterdir()] == ["a.mp4"]
 
 

@@ -1,7 +1,17 @@
 import re
 from dataclasses import replace
 
-from grounding.app.inspection import SHOWN, choose_inside, describe_hardest, render_inspection, render_side
+import pytest
+
+from grounding.app.inspection import (
+    SHOWN,
+    choose_inside,
+    describe_frame,
+    describe_hardest,
+    judge,
+    render_inspection,
+    render_side,
+)
 from tests.states import make_state
 
 
@@ -13,16 +23,16 @@ def text(shown):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", shown))
 
 
-def test_each_side_has_the_frame_just_inside_then_the_hardest_first():
+def test_each_side_has_the_frame_just_inside_then_the_nearest_scale_first():
     assert times(render_side(make_state(), "before")) == [2.0, 1.5]
-    assert times(render_side(make_state(), "after")) == [3.5, 5.0, 4.0]
+    assert times(render_side(make_state(), "after")) == [3.5, 4.0, 5.0]
     assert "just inside" in render_side(make_state(), "before")
 
 
 def test_a_boundary_frame_has_its_scale_time_score_and_similarity():
     shown = text(render_side(make_state(), "after"))
-    assert "2 scale 2 0:05.0 score 0.50 similarity 0.50" in shown  # similarities rise by a tenth a second
-    assert "1 scale 1 0:04.0 score 0.40 similarity 0.40" in shown
+    assert "2 within 3 s 0:05.0 score 0.50 similarity 0.50" in shown  # similarities rise by a tenth a second
+    assert "1 within 1 s 0:04.0 score 0.40 similarity 0.40" in shown
 
 
 def test_the_hardest_of_all_stands_out_once():
@@ -40,10 +50,17 @@ def test_the_frames_of_the_segment_are_those_inside_it():
 
 def test_one_sentence_says_what_one_is_looking_at():
     said = text(describe_hardest(make_state("something <green>")))
-    assert "0:02.0 to 0:04.0" in said
-    assert "0:05.0 , 1.0 s after it ends" in said
+    assert "0:05.0 , 1.0 s after the moment ends, fooled the model" in said
     assert "&lt;green&gt;" in said
     assert "fills the video" in describe_hardest(make_state().select_segment(1))
+
+
+def test_the_verdict_follows_the_scores():
+    assert [judge(score, 0.8) for score in (0.9, 0.7, 0.2)] == [
+        "fooled the model",
+        "came close to fooling the model",
+        "was told apart",
+    ]
 
 
 def test_the_other_model_is_told_only_where_it_is_asked_for_and_there():
@@ -52,13 +69,45 @@ def test_the_other_model_is_told_only_where_it_is_asked_for_and_there():
         assert "no mining" not in render_inspection(other)
     shown = text(render_inspection(both.__class__("c", both.thumbnails, both.results, compare=True)))
     assert "no mining 0.70" in shown
-    assert "the moment scores 0.28 and these boundary frames 0.35 on average" in shown
+    assert "the moment scores 0.28 and these look-alikes 0.35 on average" in shown
     assert "says 0.48 and 0.55" in shown
 
 
-def test_two_models_that_agree_are_said_to():
+def test_two_models_that_agree_are_not_compared():
     both = make_state(baseline=True)
     same = replace(both.result, baseline=both.result.answer)
-    for asked, agree in ((both.result, False), (same, True)):
-        shown = replace(both, results=(asked,), compare=True)
-        assert ("The two agree here" in render_inspection(shown)) == agree
+    for result, compared in ((both.result, True), (same, False)):
+        shown = replace(both, results=(result,), compare=True)
+        assert ("no mining" in render_inspection(shown)) == compared
+
+
+def with_frames(scores=None, **thumbnails):
+    """A state whose frames score `scores`, and whose thumbnails are changed."""
+    state = make_state()
+    answer = state.result.answer
+    answer = replace(answer, hard_negatives=[replace(frame, score=0.1) for frame in answer.hard_negatives])
+    result = replace(state.result, answer=answer)
+    return replace(state, results=(result,), thumbnails=replace(state.thumbnails, **thumbnails))
+
+
+@pytest.mark.parametrize(
+    ("cuts", "notes"),
+    [
+        ((), ["in the same shot"] * 3),
+        ((2.0, 4.0), [[], ["right at a cut"], ["right at a cut"]]),
+        ((4.5,), [[], ["in the same shot"], ["in the same shot"]]),
+    ],
+)
+def test_a_frame_of_the_same_shot_and_one_right_at_a_cut_say_so(cuts, notes):
+    state = with_frames(cuts=cuts)
+    found = [describe_frame(state, frame) for frame in state.hard_negatives]  # at 5.0, 1.5 and 4.0
+    assert found == [[note] if isinstance(note, str) else note for note in notes]
+
+
+def test_a_frame_that_scores_higher_than_the_moment_says_so():
+    state = make_state()  # the moment scores 0.28 on average
+    assert ["higher than the moment" in describe_frame(state, frame) for frame in state.hard_negatives] == [
+        True,
+        False,
+        True,
+    ]

@@ -4,14 +4,18 @@ import numpy as np
 
 from grounding.app.clips import Clip
 from grounding.app.markup import (
+    MARKS,
+    label_queries,
     label_query,
     label_segment,
     render_answer,
     render_encoding,
     render_error,
+    render_model,
     render_swatches,
 )
-from grounding.app.plots import COLOURS
+from grounding.app.plots import COLOURS, SYMBOLS
+from grounding.app.state import MAX_QUERIES, SLOTS
 from grounding.app.thumbnails import Thumbnails
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
@@ -43,10 +47,26 @@ def test_a_query_in_the_list_has_the_colour_of_its_curve():
     assert f"nth-of-type(1) {{--swatch: {COLOURS[1]}}}" in render_swatches(left)
 
 
-def test_what_was_found_is_said_with_the_model():
-    said = render_answer(with_answer())
-    assert "0:02.0 to 0:04.0" in said
-    assert "Answered by embedded, the only one" in said
+def test_what_was_found_is_said_of_the_chosen_segment():
+    assert "0:02.0 to 0:04.0</b> “something green”, mean score 0.80</p>" in render_answer(make_state())
+    other = render_answer(make_state().select_segment(1))
+    assert "0:00.0 to 0:06.0</b> “something green”, mean score 0.30 · segment 2 of 2</p>" in other
+
+
+def test_who_answered_is_one_line():
+    assert render_model(replace(make_result(), model="Answered by <x>")) == "<p>Answered by &lt;x&gt;.</p>"
+
+
+def test_the_list_says_when_it_is_full_and_who_leaves_next():
+    made = make_state(*(f"query {number}" for number in range(MAX_QUERIES - 1)))
+    assert label_queries(made) == "Queries on this clip"
+    full = made.add(make_result("another"))
+    assert label_queries(full) == "Queries on this clip, 5 at most: the next one takes the place of “query 0”"
+
+
+def test_no_marker_looks_like_a_button():
+    assert len(MARKS) == len(COLOURS) == len(SYMBOLS) == SLOTS
+    assert not set(MARKS) & set("✕✖×▶►➤＋+−")
 
 
 def test_what_was_skipped_is_said_beside_the_answer():

@@ -45,6 +45,18 @@ def pair(monkeypatch):
     return configs
 
 
+def test_checkpoints_whose_weights_are_out_of_reach_are_not_offered_and_told_in_a_sentence(pair, monkeypatch):
+    pair["far"] = CheckpointConfig("far", LARGE, GrounderConfig(8))
+    monkeypatch.setattr(models, "locate_weights", lambda encoder: None if encoder == LARGE else "installed")
+    monkeypatch.setattr(models, "find_missing", models.find_missing.__wrapped__)
+    assert [name for _, name in models.list_choices()] == ["trained"]
+    assert models.describe_missing() == (
+        "Not available here: far, since its weights are neither on this machine nor within reach."
+    )
+    del pair["far"]
+    assert models.describe_missing() == ""
+
+
 def test_a_checkpoint_that_only_serves_to_compare_is_not_offered_but_answers_to_its_name(pair):
     assert [name for _, name in models.list_choices()] == ["trained"]
     assert models.check_checkpoint("plain") == "plain"
@@ -70,8 +82,7 @@ def test_a_baseline_is_loaded_where_it_is_there_and_reads_the_same_features(pair
 def test_the_page_says_who_answers_and_why(monkeypatch, predictor, choice, why):
     monkeypatch.setattr(models, "default_choice", lambda: choice)
     described = models.describe_model(predictor)
-    assert described.startswith(f"embedded, {why}")
-    assert "frame encoder embedded" in described
+    assert described.startswith(f"Answered by embedded on the CPU, {why}")
 
 
 def test_on_zero_gpu_predictors_answer_on_the_cpu_and_encoders_are_lent_before_the_launch(monkeypatch):

@@ -1,6 +1,6 @@
 import dataclasses
 
-from grounding.app.state import MAX_QUERIES, QueryResult
+from grounding.app.state import MAX_QUERIES, SLOTS, QueryResult
 from grounding.segments.find import Segment
 from tests.states import make_result, make_state
 
@@ -33,8 +33,21 @@ def test_removing_one_keeps_the_rest_with_their_colours():
     left = made.select_query(0).remove()
     assert queries(left) == ["a dog", "a hen"]
     assert [one.slot for one in left.results] == [one.slot for one in made.results[1:]]
-    assert left.add(make_result("a cow")).result.slot == made.results[0].slot  # the colour that became free
+    assert left.add(make_result("a cow")).result.slot not in {one.slot for one in made.results}
     assert make_state("a cat").remove() is None
+
+
+def test_a_colour_does_not_come_back_while_one_remembers_whose_it_was():
+    made, slots = make_state("query 0"), []
+    for number in range(1, 12):
+        made = made.add(make_result(f"query {number}"))
+        slots.append(made.result.slot)
+    assert all(len(set(slots[first : first + SLOTS])) == SLOTS for first in range(len(slots) - SLOTS + 1))
+
+
+def test_files_accumulate_and_one_of_the_same_name_takes_the_place_of_the_last():
+    made = make_state().add_files(["/1/a.mp4", "/1/b.mp4"]).add_files(["/2/a.mp4"])
+    assert made.files == ("/1/b.mp4", "/2/a.mp4")
 
 
 def test_there_are_never_more_curves_than_can_be_told_apart():

@@ -49,7 +49,11 @@ def test_a_long_film_is_thinned_evenly():
     assert (np.diff(times) == times[1]).all()
 
 
-def test_the_strip_tells_where_each_frame_is():
+def test_cuts_are_where_another_shot_begins():
+    assert make_thumbnails().cuts == (2.0, 4.0)
+
+
+def test_the_sheet_tells_where_each_frame_is():
     told = sheet(make_thumbnails())
     assert told["times"] == [place / 2 for place in range(12)]
     image = picture(re.search(r"src='(.*?)'", render_sheet(make_thumbnails()))[1])

@@ -1,6 +1,7 @@
 """What is taken away, and clips that a browser cannot play."""
 
 import csv
+import re
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ from tests.clips import write_video
 
 
 def download(tab, press):
-    """The file that appears after a press, or each of them, saved."""
+    """The files that stand there after a press, saved."""
     tab.get_by_role("button", name=press).click()
     links = tab.locator("#files a[download]")
     expect(links.first).to_be_visible()
@@ -42,10 +43,14 @@ def test_the_segment_as_mp4_is_as_long_as_the_segment(away):
 
 
 def test_the_results_of_all_queries_as_tables_json_and_a_page(away):
+    download(away, "Segment as mp4")
+    away.get_by_role("button", name="Results as JSON, CSV, HTML").click()
+    expect(away.locator("#files a[download]")).to_have_count(5)  # beside what was made before
     files = download(away, "Results as JSON, CSV, HTML")
-    assert sorted(name.rsplit("_", 1)[1] for name in files) == [
+    assert sorted(re.sub(r".*_(?=\D)|scenes_[\d.-]+", "", name) for name in files) == [
         "plot.html",
         "results.json",
+        "s.mp4",
         "scores.csv",
         "segments.csv",
     ]

@@ -15,12 +15,12 @@ def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
     frames = tab.locator("#frames")
     expect(frames.locator(".frame.hardest")).to_have_count(1)
     expect(frames.get_by_text("just inside")).to_have_count(2)
-    expect(frames).to_contain_text("the frame that came closest to fooling the model is at")
-    values = re.compile(r"scale \d.*score \d\.\d\d.*similarity \d\.\d\d")
+    expect(frames).to_contain_text("the hardest look-alike, at")
+    values = re.compile(r"within \d s.*score \d\.\d\d.*similarity \d\.\d\d")
     expect(frames.locator(".frame.hardest")).to_contain_text(values)
     drawn = frames.locator(".frame img").first.evaluate("image => image.naturalWidth")
     assert drawn > 100
-    expect(tab.locator("#plot .legendtext", has_text="hard, scale 1")).to_be_visible()
+    expect(tab.locator("#plot .legendtext", has_text="look-alike within 1 s")).to_be_visible()
 
 
 def test_a_press_on_a_frame_moves_the_video_there(tab, scenes):
@@ -32,7 +32,7 @@ def test_a_press_on_a_frame_moves_the_video_there(tab, scenes):
 
 def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
     answered(tab, scenes, "a rocket")
-    frame = tab.get_by_role("button", name=re.compile("frame at .* scale 1")).first
+    frame = tab.get_by_role("button", name=re.compile("frame at .* within 1 s")).first
     frame.focus()
     tab.keyboard.press("Enter")
     wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)

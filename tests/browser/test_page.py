@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from grounding.app import models
-from tests.browser.steps import Gated, ask, play_time, upload, wait_for_time
+from tests.browser.steps import Gated, answered, ask, play_time, upload, wait_for_time
 from tests.clips import bad_file, colours
 
 
@@ -14,7 +14,9 @@ def test_from_upload_to_answer(tab, scenes):
     upload(tab, scenes)
     expect(tab.locator("#clip video")).to_be_visible()
     ask(tab, "a cup of coffee")
-    expect(tab.locator("#message")).to_contain_text("Answered by embedded")
+    expect(tab.locator("#message [role=status]")).to_contain_text("a cup of coffee")
+    tab.get_by_text("Model and number of segments").click()
+    expect(tab.locator("#answered")).to_contain_text("Answered by embedded on the CPU")
     expect(tab.locator("#plot .scatterlayer .js-line").first).to_be_visible()
     expect(tab.locator("#frames img").first).to_be_visible()
     expect(tab.locator("#segments label").first).to_contain_text("0:07.")
@@ -82,6 +84,7 @@ def test_an_example_answers_when_it_is_pressed_and_the_next_one_adds_its_curve(t
     expect(tab.locator("#clip video")).to_be_visible()
     expect(tab.locator("#query textarea")).to_have_value("A cup of coffee on a wooden table")
     expect(tab.locator("#message [role=status]")).to_contain_text("A cup of coffee on a wooden table")
+    expect(tab.locator("#message [role=status]")).to_be_focused()  # for the keyboard to go on from
     tab.get_by_role("button", name="A close-up of a cat's face").click()
     expect(tab.locator("#message [role=status]")).to_contain_text("A close-up of a cat")
     expect(tab.locator("#queries label")).to_have_count(2)
@@ -148,6 +151,29 @@ def test_the_page_fits_a_phone(chromium, address, scenes):
     tops = [phone.locator(part).bounding_box()["y"] for part in order]
     assert tops == sorted(tops)
     context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_the_video_stays_in_sight_while_one_looks_around(chromium, address, scenes, width):
+    context = chromium.new_context(viewport={"width": width, "height": 844})
+    small = context.new_page()
+    small.goto(address)
+    answered(small, scenes, "a cup of coffee")
+    frame = small.locator(".frame").last
+    frame.scroll_into_view_if_needed()
+    frame.click()
+    wait_for_time(small, float(frame.get_attribute("data-time")), within=0.1)
+    clip = small.locator("#clip video").bounding_box()
+    assert clip["y"] >= 0 and clip["y"] + clip["height"] <= 844
+    top = "(it) => document.elementFromPoint(it.left + it.width / 2, it.top + it.height / 2).closest('#clip') !== null"
+    assert small.locator("#clip").evaluate(f"clip => ({top})(clip.getBoundingClientRect())")  # nothing lies over it
+    context.close()
+
+
+def test_an_empty_plot_is_no_stop_for_the_keyboard(tab):
+    expect(tab.locator("#plot .js-plotly-plot")).to_be_visible()
+    stops = "all => all.filter(it => it.tabIndex >= 0 && it.checkVisibility()).map(it => it.outerHTML)"
+    assert tab.locator("#plot *").evaluate_all(stops) == []
 
 
 def test_what_can_be_pressed_has_a_name_and_an_order(tab, scenes):

@@ -56,7 +56,12 @@ def test_at_the_pointer_stand_time_score_and_the_frame_there(cup):
 def test_a_chosen_segment_plays_and_ends_where_it_ends(cup):
     second = cup.locator("#segments label").nth(1)
     start, end = span(second.inner_text())
+    second.hover()
+    outline, area = (cup.locator(part).bounding_box() for part in ("#outline", "#plot .nsewdrag"))
+    assert (outline["x"] - area["x"]) / area["width"] == pytest.approx(start / 12, abs=0.02)
+    assert outline["width"] / area["width"] == pytest.approx((end - start) / 12, abs=0.02)
     second.click()
+    expect(cup.locator("#message [role=status]")).to_contain_text(second.inner_text().split(" · ")[1])
     cup.wait_for_function("!document.querySelector('#clip video').paused")
     assert start - 0.2 <= play_time(cup) <= end + 0.3
     cup.evaluate("end => document.querySelector('#clip video').currentTime = end - 0.3", end)

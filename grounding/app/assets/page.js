@@ -6,6 +6,8 @@
   const graph = () => one("#plot .js-plotly-plot");
   const bound = new WeakSet(); // graphs that listen; Gradio makes a new one for every figure
   let span = null; // what plays, {start, end}
+  let spans = []; // of the active query's segments, [start, end] each
+  let exampled = false; // whether an example was pressed whose answer is still to come
   let under = NaN; // time of the frame at the pointer
   let next = 0; // the coming animation frame
   let seen = null; // name of the last move that the server asked for
@@ -46,7 +48,10 @@
   }
 
   function show(wanted) {
-    if (!wanted || wanted.move === seen) return;
+    if (!wanted) return;
+    spans = wanted.spans;
+    outline(null);
+    if (wanted.move === seen) return;
     seen = wanted.move;
     wanted.plays ? play(wanted) : seek(wanted.first);
   }
@@ -116,6 +121,23 @@
     if (!player || player.paused) return;
     keepWithin(player);
     next = requestAnimationFrame(follow);
+  }
+
+  // Another segment, outlined while the list's line is pointed at or has the focus
+
+  function outline(index) {
+    const ruler = axis();
+    const frame = element("outline", one("#plot"));
+    frame.hidden = !ruler || index === null || !spans[index];
+    if (frame.hidden) return;
+    const [from, to] = spans[index].map((time) => (time - ruler.range[0]) / (ruler.range[1] - ruler.range[0]));
+    const left = Math.max(from, 0) * ruler.width;
+    frame.style.cssText = `left:${ruler.left + left}px;width:${Math.min(to, 1) * ruler.width - left}px;top:${ruler.top}px;height:${ruler.height}px`;
+  }
+
+  function outlineAt(target) {
+    const label = target?.closest?.("#segments label");
+    outline(label ? [...document.querySelectorAll("#segments label")].indexOf(label) : null);
   }
 
   // The frame at the pointer
@@ -194,6 +216,49 @@
     }
   }
 
+  // What a file is, its content decides, on the server: a browser knows neither .MTS nor names without a suffix, and
+  // Gradio would refuse them by its guess.
+
+  const looksLikeVideo = (file) => file.type.startsWith("video/");
+  const asVideo = (file) => (looksLikeVideo(file) ? file : new File([file], file.name, { type: "video/mp4" }));
+
+  function giveAsVideo(input, files) {
+    const all = new DataTransfer();
+    for (const file of files) all.items.add(asVideo(file));
+    input.files = all.files;
+  }
+
+  function change(event) {
+    if (event.target.matches?.("#clip input[type=file]") && ![...event.target.files].every(looksLikeVideo)) {
+      giveAsVideo(event.target, event.target.files);
+    }
+  }
+
+  function drop(event) {
+    const files = [...(event.dataTransfer?.files ?? [])].slice(0, 1);
+    const input = one("#clip input[type=file]");
+    if (!input || !files.length || !event.target.closest?.("#clip") || files.every(looksLikeVideo)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    giveAsVideo(input, files);
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  function offerAllFiles() {
+    const input = one("#clip input[type=file][accept]");
+    input?.removeAttribute("accept");
+  }
+
+  // After an example the keyboard goes on from its answer.
+
+  function reachAnswer() {
+    const answer = one("#message [role]");
+    if (!exampled || !answer || one("#progress .working")) return;
+    exampled = false;
+    answer.focus({ preventScroll: true });
+    answer.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
   // Joining
 
   function bind() {
@@ -215,19 +280,23 @@
     if (!one("#progress .working")) document.documentElement.classList.remove("stopping");
   }
 
-  new MutationObserver(() => (bind(), hush(), settle())).observe(document, { childList: true, subtree: true });
+  new MutationObserver(() => (bind(), hush(), settle(), offerAllFiles(), reachAnswer())).observe(document, { childList: true, subtree: true });
   for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
     document.addEventListener(name, (event) => event.target === video() && graph() && follow(), true);
   }
   document.addEventListener("click", (event) => {
     const frame = event.target.closest?.(".frame[data-time]");
     if (frame) seek(Number(frame.dataset.time));
+    if (event.target.closest?.("#examples button")) exampled = true;
     if (event.target.closest?.("#cancel")) document.documentElement.classList.add("stopping");
   });
   // Not plotly_click: the second of two quick clicks is reported where the first one was.
   let pressed = null;
   document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.("#plot .nsewdrag") && event), true);
   document.addEventListener("pointerup", (event) => pressed && release(pressed, event), true);
+  document.addEventListener("change", change, true);
+  document.addEventListener("drop", drop, true);
+  for (const name of ["pointerover", "focusin"]) document.addEventListener(name, (event) => outlineAt(event.target));
   window.addEventListener("resize", () => graph() && placePlayhead());
   window.grounding = { show, play, savePlot };
 })();
