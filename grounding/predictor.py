@@ -26,7 +26,7 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
 from grounding.features.video_store import VideoStore
 from grounding.files import hash_file
-from grounding.isolation.worker_pool import get_pool
+from grounding.isolation.worker_pool import Check, get_pool
 from grounding.model import Grounder
 from grounding.scoring import Matcher, measure_cosines, stretch
 from grounding.segments.hard_negatives import measure_moment_similarity
@@ -154,11 +154,14 @@ class Predictor:
             progress(1.0, "Encoded before")
         return video
 
-    def grow_video(self, path: str | Path) -> StreamingEncoder:
-        """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between."""
+    def grow_video(self, path: str | Path, check: Check | None = None) -> StreamingEncoder:
+        """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between.
+
+        What `check` raises, which is called while the decoder is waited for, ends the work at once.
+        """
         path = check_path(path)
         get_pool().warm_up()
-        return StreamingEncoder(path, self.frame_encoder, self.config.rate)
+        return StreamingEncoder(path, self.frame_encoder, self.config.rate, check)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

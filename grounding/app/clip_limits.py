@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grounding.errors import VideoError
 from grounding.isolation.client import probe_video
+from grounding.isolation.worker_pool import Check
 from grounding.video.container import check_file
 from grounding.video.limits import positive_from_env
 
@@ -36,10 +37,13 @@ def clip_limits() -> ClipLimits:
     return limits_from_env()
 
 
-def check_clip(path: str | Path | None) -> None:
-    """Raises VideoError for no file, one that is no video, or is larger or longer than the limits, before decoding."""
+def check_clip(path: str | Path | None, check: Check | None = None) -> None:
+    """Raises VideoError for no file, one that is no video, or is larger or longer than the limits, before decoding.
+
+    What `check` raises, which is called meanwhile, ends it at once.
+    """
     check_size(path)
-    seconds = probe_video(path).duration
+    seconds = probe_video(path, check).duration
     if seconds is not None:  # otherwise the file does not say, and is looked at while it is encoded
         check_length(path, seconds)
 

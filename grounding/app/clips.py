@@ -9,6 +9,7 @@ from grounding.app.memory_cache import MemoryCache
 from grounding.app.thumbnails import ThumbnailCollector, Thumbnails, read_thumbnails
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
+from grounding.isolation.worker_pool import Check
 from grounding.predictor import Predictor
 
 
@@ -42,34 +43,41 @@ class Clip:
 
 
 def encode_clip(
-    path: str | None, predictor: Predictor, memory: MemoryCache[Clip], pictures: bool = True
+    path: str | None, predictor: Predictor, memory: MemoryCache[Clip], check: Check, pictures: bool = True
 ) -> Iterator[Clip]:
     """The clip as it grows, and whole at last; at once where the visitor's memory or the predictor's cache has it.
 
-    `pictures`: whether thumbnails are made on the way. Raises VideoError and EncoderError as Predictor.encode_video
-    does, and VideoError where there is no clip or it is over the limits.
+    Args:
+        path: of the clip.
+        predictor: encodes it.
+        memory: the visitor's.
+        check: called all the while; what it raises ends the work at once, even that of a decoder that hangs.
+        pictures: whether thumbnails are made on the way.
+
+    Raises:
+        VideoError, EncoderError: as Predictor.encode_video does, and where there is no clip or it is over the limits.
     """
     check_size(path)
     if not memory.keys_of(path):  # else its length is known to fit
-        check_clip(path)
+        check_clip(path, check)
     key = predictor.store.make_key(memory.content_hash(path))
     clip = memory.get(key) or _load_clip(key, predictor)
     if clip is None:
-        clip = yield from _grow_clip(path, predictor, ThumbnailCollector() if pictures else None)
+        clip = yield from _grow_clip(path, predictor, check, ThumbnailCollector() if pictures else None)
         predictor.store.put(key, path, clip.video)
     memory.put(key, clip, clip.size)
     yield clip
 
 
-def make_missing_thumbnails(path: str, memory: MemoryCache[Clip]) -> Iterator[float]:
+def make_missing_thumbnails(path: str, memory: MemoryCache[Clip], check: Check) -> Iterator[float]:
     """Makes the thumbnails of a clip that came from the cache, and gives it them; yields the share that is done.
 
-    Nothing happens where they are there. Raises VideoError.
+    Nothing happens where they are there. `check` as in encode_clip. Raises VideoError.
     """
     for key in memory.keys_of(path):
         clip = memory.get(key)
         if clip and clip.thumbnails is None:
-            clip = replace(clip, thumbnails=(yield from _read_share(path, key.rate, clip.video.duration)))
+            clip = replace(clip, thumbnails=(yield from _read_share(path, key.rate, clip.video.duration, check)))
             memory.put(key, clip, clip.size)
 
 
@@ -79,8 +87,8 @@ def find_thumbnails(path: str, memory: MemoryCache[Clip]) -> Thumbnails | None:
     return next((clip.thumbnails for clip in clips if clip and clip.thumbnails), None)
 
 
-def _read_share(path: str, rate: float, duration: float) -> Generator[float, None, Thumbnails]:
-    steps = read_thumbnails(path, rate)
+def _read_share(path: str, rate: float, duration: float, check: Check) -> Generator[float, None, Thumbnails]:
+    steps = read_thumbnails(path, rate, check)
     while True:
         try:
             yield min(next(steps) / duration, 1.0)
@@ -93,13 +101,16 @@ def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
     return Clip(video, None, video.duration) if video else None
 
 
-def _grow_clip(path: str, predictor: Predictor, collector: ThumbnailCollector | None) -> Generator[Clip, None, Clip]:
-    begin, growing = time.monotonic(), predictor.grow_video(path)
+def _grow_clip(
+    path: str, predictor: Predictor, check: Check, collector: ThumbnailCollector | None
+) -> Generator[Clip, None, Clip]:
+    begin, growing = time.monotonic(), predictor.grow_video(path, check)
 
     def clip(**more: object) -> Clip:
         return Clip(growing.video(), collector and collector.thumbnails(), growing.expected, **more)
 
     for frames in growing:
+        check()
         check_length(path, growing.seconds)
         if collector:
             collector.add(frames)

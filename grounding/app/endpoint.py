@@ -53,7 +53,7 @@ def ground_json(
             for _ in job.wait_for_turn():
                 yield gr.skip(), gr.skip()
             predictor = load_predictor(checkpoint)
-            for clip in encode_clip(video, predictor, memory, pictures=False):
+            for clip in encode_clip(video, predictor, memory, job.raise_if_cancelled, pictures=False):
                 if not clip.is_whole:
                     yield gr.skip(), gr.skip()
             yield predictor.ground(clip.video, query, top_k).to_dict(Path(video).name), memory

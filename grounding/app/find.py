@@ -97,9 +97,7 @@ class Search:
 
     def _encode(self, job: Job, predictor: Predictor) -> Iterator[Clip]:
         self.drawn = time.monotonic()
-        for clip in encode_clip(self.video, predictor, self.memory):
-            job.raise_if_cancelled()
-            yield clip
+        yield from encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled)
 
     def _draw_now_and_then(self, predictor: Predictor, clip: Clip, query: str) -> object:
         if time.monotonic() - self.drawn < REDRAW:
@@ -153,8 +151,9 @@ def fetch_thumbnails(
     """After an answer: the thumbnails of a clip that came from the cache are made, while people look around in it."""
     try:
         with job_queue().start(session_from_request(request), video) as job:
-            for share in make_missing_thumbnails(video, memory) if video and memory else ():
-                job.raise_if_cancelled()
+            check = job.raise_if_cancelled
+            for share in make_missing_thumbnails(video, memory, check) if video and memory else ():
+                check()
                 yield PageUpdate(progress=render_progress("Fetching the pictures", share))
     except (GroundingError, OSError, JobCancelledError):  # the clip has left, or none are wanted; the answer stays
         pass

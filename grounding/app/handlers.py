@@ -65,9 +65,9 @@ def check_upload(
     visitor_files().claim(session, video)
     with job_queue().start(session, video, background=True) as job:
         try:
-            check_clip(video)
+            check_clip(video, job.raise_if_cancelled)
             report = job.wrap_progress(lambda share, text: progress(share, desc=text))
-            copy = make_preview(video, visitor_files().make_folder(session), report)
+            copy = make_preview(video, visitor_files().make_folder(session), report, job.raise_if_cancelled)
         except (GroundingError, JobCancelledError) as error:
             return PageUpdate() if job.cancelled else PageUpdate(clip_message=render_error(error), clip=video)
     if copy == Path(video):

@@ -71,10 +71,10 @@ class Job:
 
 
 class JobQueue:
-    """All jobs that are under way."""
+    """All jobs that are under way: `jobs`, in the order of asking."""
 
     def __init__(self) -> None:
-        self._jobs: list[Job] = []
+        self.jobs: list[Job] = []
         self._moved = threading.Condition()
 
     @contextmanager
@@ -84,12 +84,12 @@ class JobQueue:
         """A visitor's job from its beginning to its end; see Job."""
         job = Job(self, session, clip, at_model, background)
         with self._moved:
-            self._jobs.append(job)
+            self.jobs.append(job)
         try:
             yield job
         finally:
             with self._moved:
-                self._jobs.remove(job)
+                self.jobs.remove(job)
                 self._moved.notify_all()
 
     def cancel(
@@ -104,7 +104,7 @@ class JobQueue:
             except_clip: what is about it goes on.
         """
         with self._moved:
-            for job in self._jobs:
+            for job in self.jobs:
                 of_visitor = job.session == session and (background or not job.background)
                 if of_visitor and (except_clip is None or job.clip != except_clip):
                     job.cancelled, job.silent = True, job.silent or silent
@@ -113,12 +113,12 @@ class JobQueue:
     def jobs_before(self, job: Job) -> list[Job]:
         """Those at the model or waiting for it before `job`, which is under way, does."""
         with self._moved:
-            return [other for other in self._jobs[: self._jobs.index(job)] if other.at_model]
+            return [other for other in self.jobs[: self.jobs.index(job)] if other.at_model]
 
     def has_job(self, session: str | None) -> bool:
         """Whether a visitor is at the model or waits for it."""
         with self._moved:
-            return any(job.at_model and job.session == session for job in self._jobs)
+            return any(job.at_model and job.session == session for job in self.jobs)
 
     def wait_for_move(self, job: Job, before: int) -> None:
         """Until `job` moves up from behind `before` others or is cancelled, or a while has passed."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from grounding.features.streaming import read_chunks
 from grounding.isolation.client import IsolatedReader
+from grounding.isolation.worker_pool import Check
 from grounding.video.reader import Frame
 
-BOX = (240, 160)  # pixels, width and height that a thumbnail fits into
+BOX = (284, 160)  # pixels, width and height that a thumbnail fits into
 TILE = (120, 80)  # the same, for those on the sheet
 SKETCH = (16, 16)  # pixels, width and height at which neighbouring frames are compared
 CUT = 27.0  # of 255, mean difference of hue, saturation and value from which a new shot begins, as in PySceneDetect
@@ -54,13 +55,16 @@ class ThumbnailCollector:
         self._most, self._step, self._seen = most, 1, 0
         self._kept: list[tuple[float, bytes]] = []
         self._cuts: list[float] = []
-        self._last: np.ndarray | None = None
+        self._image: np.ndarray | None = None  # the last frame, as it came and in small
+        self._sketch: np.ndarray | None = None
+        self._jpeg = b""
 
     def add(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            self._notice_cut(frame)
+            self._look_at(frame)
             if self._seen % self._step == 0:
-                self._kept.append((frame.timestamp, encode_jpeg(shrink_into(frame.image, BOX))))
+                self._jpeg = self._jpeg or encode_jpeg(shrink_into(frame.image, BOX))
+                self._kept.append((frame.timestamp, self._jpeg))
             self._seen += 1
             if len(self._kept) > self._most:
                 self._kept, self._step = self._kept[::2], 2 * self._step
@@ -70,18 +74,25 @@ class ThumbnailCollector:
         times, jpegs = (tuple(column) for column in zip(*self._kept, strict=True)) if self._kept else ((), ())
         return Thumbnails(times, jpegs, tuple(self._cuts))
 
-    def _notice_cut(self, frame: Frame) -> None:
+    def _look_at(self, frame: Frame) -> None:
+        """Notices a cut. A picture that stands still comes again as the same object, and stays as it is."""
+        if frame.image is self._image:
+            return
+        self._image, self._jpeg = frame.image, b""
         sketch = cv2.cvtColor(cv2.resize(frame.image, SKETCH, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2HSV)
         sketch = sketch.astype(np.float32)  # (16, 16, 3)
-        if self._last is not None and np.abs(sketch - self._last).mean() > CUT:
+        if self._sketch is not None and np.abs(sketch - self._sketch).mean() > CUT:
             self._cuts.append(frame.timestamp)
-        self._last = sketch
+        self._sketch = sketch
 
 
-def read_thumbnails(path: str, rate: float) -> Generator[float, None, Thumbnails]:
-    """The thumbnails of a video, `rate` a second; yields how far it is, seconds. Raises VideoError."""
+def read_thumbnails(path: str, rate: float, check: Check) -> Generator[float, None, Thumbnails]:
+    """The thumbnails of a video, `rate` a second; yields how far it is, seconds. What `check` raises ends it.
+
+    Raises VideoError.
+    """
     collector = ThumbnailCollector()
-    for frames in read_chunks(IsolatedReader(path, rate)):
+    for frames in read_chunks(IsolatedReader(path, rate, check=check)):
         collector.add(frames)
         yield frames[-1].timestamp
     return collector.thumbnails()

@@ -12,6 +12,7 @@ import numpy as np
 from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import IsolatedReader
+from grounding.isolation.worker_pool import Check
 from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once
@@ -32,6 +33,7 @@ class StreamingEncoder:
         path: the video file.
         encoder: of frames.
         rate: frames sampled a second.
+        check: called while the decoder is waited for; what it raises ends the work at once, see isolation.client.
 
     Attributes:
         seconds: how far the frames reach so far.
@@ -41,8 +43,8 @@ class StreamingEncoder:
         VideoError: as IsolatedReader does.
     """
 
-    def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float) -> None:
-        self._reader, self._encoder = IsolatedReader(path, rate), encoder
+    def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None) -> None:
+        self._reader, self._encoder = IsolatedReader(path, rate, check=check), encoder
         self._timestamps: list[float] = []
         self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
         self._whole = False

@@ -1,12 +1,18 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from grounding.app import clips
+from grounding.app.job_queue import JobCancelledError
 from grounding.app.memory_cache import MAX_ENTRIES, MemoryBudget, MemoryCache
 from grounding.errors import VideoError
 from grounding.features.disk_cache import FeatureCache
 from tests.clips import bad_file, colours
+
+
+def never():
+    """Nobody cancels."""
 
 
 @pytest.fixture
@@ -14,7 +20,7 @@ def encoded(predictor):
     """The last step: the whole clip."""
 
     def steps(path, memory=None):
-        return list(clips.encode_clip(str(path), predictor, MemoryCache() if memory is None else memory))[-1]
+        return list(clips.encode_clip(str(path), predictor, MemoryCache() if memory is None else memory, never))[-1]
 
     return steps
 
@@ -23,13 +29,13 @@ def encoded(predictor):
 def count(predictor, monkeypatch):
     """Which files were encoded."""
     files, grow = [], predictor.grow_video
-    monkeypatch.setattr(predictor, "grow_video", lambda path: files.append(path) or grow(path))
+    monkeypatch.setattr(predictor, "grow_video", lambda path, check: files.append(path) or grow(path, check))
     return files
 
 
 def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
     path = colours(tmp_path / "long.mp4", seconds=8.0)
-    steps = list(clips.encode_clip(str(path), predictor, MemoryCache()))
+    steps = list(clips.encode_clip(str(path), predictor, MemoryCache(), never))
     assert [step.is_whole for step in steps] == [False, False, True]
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
     assert steps[0].seconds_left > steps[1].seconds_left >= 0
@@ -57,7 +63,7 @@ def test_another_clip_under_the_same_name_is_encoded(encoded, count, tmp_path):
 
 def test_what_was_stopped_is_not_remembered(predictor, tmp_path):
     memory = MemoryCache()
-    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory)
+    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), predictor, memory, never)
     next(steps)
     steps.close()
     assert not memory.entries
@@ -76,35 +82,48 @@ def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(encoded, count,
     assert len(count) == 1
 
 
+def test_a_cancel_ends_the_work_while_the_decoder_is_waited_for(predictor, tmp_path):
+    def cancel():
+        raise JobCancelledError(silent=False)
+
+    path, memory = str(colours(tmp_path / "a.mp4")), MemoryCache()
+    with pytest.raises(JobCancelledError):
+        next(clips.encode_clip(path, predictor, memory, cancel))
+    clip = list(clips.encode_clip(path, predictor, memory, never))[-1]
+    memory.put(memory.keys_of(path)[0], replace(clip, thumbnails=None), 1)
+    with pytest.raises(JobCancelledError):
+        next(clips.make_missing_thumbnails(path, memory, cancel))
+
+
 def test_no_clip_and_a_clip_that_is_gone_are_one_clear_sentence(predictor, tmp_path):
     with pytest.raises(VideoError, match="upload a video"):
-        next(clips.encode_clip(None, predictor, MemoryCache()))
+        next(clips.encode_clip(None, predictor, MemoryCache(), never))
     with pytest.raises(VideoError, match="no file 'missing.mp4'"):
-        next(clips.encode_clip(str(bad_file("missing", tmp_path)), predictor, MemoryCache()))
+        next(clips.encode_clip(str(bad_file("missing", tmp_path)), predictor, MemoryCache(), never))
 
 
 def test_limits_hold_for_every_clip(predictor, tmp_path, set_limits):
     set_limits(seconds=1.0)
     with pytest.raises(VideoError, match="is the most"):
-        next(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache()))
+        next(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache(), never))
 
 
 def test_a_clip_that_does_not_say_its_length_is_ended_where_it_gets_too_long(
     predictor, tmp_path, monkeypatch, set_limits
 ):
-    monkeypatch.setattr("grounding.app.clip_limits.probe_video", lambda path: SimpleNamespace(duration=None))
+    monkeypatch.setattr("grounding.app.clip_limits.probe_video", lambda path, check: SimpleNamespace(duration=None))
     set_limits(seconds=4.0)
     with pytest.raises(VideoError, match="lasts .* is the most: .*GROUNDING_CLIP_SECONDS"):
-        list(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache()))
+        list(clips.encode_clip(str(colours(tmp_path / "a.mp4")), predictor, MemoryCache(), never))
 
 
 def test_visitors_share_the_room(predictor, tmp_path):
     paths = [colours(tmp_path / f"{n}.mp4", seconds=0.5 + n / 10) for n in range(2)]
     budget = MemoryBudget()
     one, other = MemoryCache(budget), MemoryCache(budget)
-    list(clips.encode_clip(str(paths[0]), predictor, one))
+    list(clips.encode_clip(str(paths[0]), predictor, one, never))
     budget.bytes = 1.5 * budget.used_bytes
-    list(clips.encode_clip(str(paths[1]), predictor, other))
+    list(clips.encode_clip(str(paths[1]), predictor, other, never))
     assert (len(one.entries), len(other.entries)) == (0, 1)
     assert 0 < budget.used_bytes <= budget.bytes
 
@@ -128,7 +147,7 @@ def test_another_visitor_with_the_same_file_waits_for_no_encoding(cached, encode
 
 
 def test_what_was_stopped_is_not_kept_on_disk(cached, tmp_path):
-    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), cached, MemoryCache())
+    steps = clips.encode_clip(str(colours(tmp_path / "long.mp4", seconds=8.0)), cached, MemoryCache(), never)
     next(steps)
     steps.close()
     assert not list(tmp_path.glob("kept/encoded/*"))
@@ -139,12 +158,12 @@ def test_the_cache_keeps_no_pictures_and_they_are_made_when_wanted(cached, encod
     film = encoded(path).thumbnails
     assert encoded(path, memory).thumbnails is None
     assert clips.find_thumbnails(str(path), memory) is None
-    shares = list(clips.make_missing_thumbnails(str(path), memory))
+    shares = list(clips.make_missing_thumbnails(str(path), memory, never))
     assert shares == sorted(shares) and 0 < shares[0] < shares[-1] <= 1
     assert clips.find_thumbnails(str(path), memory) == film
     assert encoded(path, memory).thumbnails == film
     assert len(count) == 1
-    assert list(clips.make_missing_thumbnails(str(path), memory)) == []
+    assert list(clips.make_missing_thumbnails(str(path), memory, never)) == []
 
 
 def test_pictures_count_in_the_room(encoded, tmp_path):

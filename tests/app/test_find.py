@@ -119,7 +119,7 @@ def test_another_clip_starts_anew(ask, scenes, tmp_path):
 def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkeypatch, predictor):
     monkeypatch.setattr(find, "load_baseline", lambda config: predictor)
     calls, grow = [], predictor.grow_video
-    monkeypatch.setattr(predictor, "grow_video", lambda path: calls.append(path) or grow(path))
+    monkeypatch.setattr(predictor, "grow_video", lambda path, check: calls.append(path) or grow(path, check))
     screen = ask(scenes)[-1]
     assert screen.compare.visible
     assert (screen.state.result.baseline.scores == screen.state.result.answer.scores).all()

@@ -85,12 +85,12 @@ def test_a_clip_that_browsers_play_needs_no_preview_and_another_gets_one(own, sc
 
 
 def test_a_preview_of_a_clip_that_is_taken_away_is_given_up(own, scenes, monkeypatch):
-    def made(clip, folder, report):
+    def made(clip, folder, report, check):
         handlers.clear_clip()
         report(0.5, "Making a preview")
         pytest.fail("it was made to the end")
 
-    def refused(clip, folder, report):
+    def refused(clip, folder, report, check):
         handlers.clear_clip()
         raise VideoError("It is too long.")
 
@@ -99,8 +99,18 @@ def test_a_preview_of_a_clip_that_is_taken_away_is_given_up(own, scenes, monkeyp
         assert unchanged(handlers.check_upload(str(scenes), quiet))
 
 
+def test_a_preview_whose_decoder_hangs_ends_at_once_when_its_clip_is_taken_away(own, scenes, monkeypatch):
+    def hang(clip, folder, report, check):
+        handlers.clear_clip()
+        check()
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(handlers, "make_preview", hang)
+    assert unchanged(handlers.check_upload(str(scenes), quiet))
+
+
 def test_a_cancel_leaves_the_preview_of_the_clip(own, scenes, monkeypatch):
-    def made(clip, folder, report):
+    def made(clip, folder, report, check):
         handlers.cancel()
         report(0.5, "Making a preview")
         return Path("a-preview.mp4")

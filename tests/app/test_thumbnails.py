@@ -5,6 +5,7 @@ import re
 import cv2
 import numpy as np
 
+from grounding.app import thumbnails
 from grounding.app.thumbnails import BOX, COLUMNS, MAX_TILES, TILE, ThumbnailCollector, Thumbnails, render_sheet
 from grounding.video.reader import Frame
 from tests.clips import BLUE, GREEN, RED, plain
@@ -34,9 +35,18 @@ def test_a_thumbnail_keeps_its_shape_and_is_small():
     projector = ThumbnailCollector()
     projector.add([Frame(0.0, plain(RED, (1080, 1920))), Frame(1.0, plain(RED, (1920, 1080)))])
     wide, tall = (picture(projector.thumbnails().uri_at(time)) for time in (0, 1))
-    assert wide.shape[:2] == (135, 240)
+    assert wide.shape[:2] == (160, 284)
     assert tall.shape[:2] == (160, 90)
-    assert BOX == (240, 160)
+    assert BOX == (284, 160)
+
+
+def test_a_picture_that_stands_still_is_made_into_a_thumbnail_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(thumbnails, "encode_jpeg", lambda image: made.append(image) or b"jpeg")
+    still, collector = plain(RED), ThumbnailCollector()
+    collector.add([Frame(0.0, still), Frame(1.0, still), Frame(2.0, plain(RED))])
+    assert len(made) == 2
+    assert collector.thumbnails().jpegs == (b"jpeg",) * 3
 
 
 def test_a_long_film_is_thinned_evenly():

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 from playwright.sync_api import expect
 
@@ -58,6 +59,14 @@ def playhead(tab):
     area = tab.locator("#plot .nsewdrag").bounding_box()
     head = tab.locator("#playhead").bounding_box()
     return (head["x"] + head["width"] / 2 - area["x"]) / area["width"]
+
+
+def wait_until(tab, is_so, seconds=60.0):
+    """Until something holds on the server, which runs in this process; the page goes on meanwhile."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not come about"
+        tab.wait_for_timeout(50)
 
 
 class Gated:

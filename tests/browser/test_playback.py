@@ -37,9 +37,9 @@ SHOWN = """async ([source, times]) => {
   const colours = [];
   for (const time of times) {
     const sought = new Promise((resolve) => { video.onseeked = resolve; });
+    const drawn = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     video.currentTime = time;
-    await sought;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.all([sought, drawn]);
     context.drawImage(video, 0, 0);
     colours.push([...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data].slice(0, 3));
   }

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.steps import answered, place, play_time, playhead, plays, span, wait_for_time
+from tests.browser.steps import answered, place, play_time, playhead, plays, span, wait_for_time, wait_until
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def test_the_playhead_follows_the_video(cup):
     cup.evaluate("document.querySelector('#clip video').play()")
     wait_for_time(cup, 2.5, within=0.5)
     cup.evaluate("document.querySelector('#clip video').pause()")
-    cup.wait_for_timeout(100)
-    assert playhead(cup) == pytest.approx(play_time(cup) / 12, abs=0.02)
+    wait_until(cup, lambda: playhead(cup) == pytest.approx(play_time(cup) / 12, abs=0.02))
 
 
 def test_the_playhead_is_a_slider_for_the_keyboard(cup):

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from grounding.app import find, models
-from tests.browser.steps import Gated, answered, ask, upload
+from grounding.app.job_queue import job_queue
+from tests.browser.steps import Gated, answered, ask, upload, wait_until
 from tests.clips import colours
 
 
@@ -48,13 +49,9 @@ def at_work(tab, clip, gated):
     return children()
 
 
-def given_up(tab, decoding):
-    """Whether the processes that decoded end, within ten seconds."""
-    for _ in range(100):
-        if decoding - children():
-            return True
-        tab.wait_for_timeout(100)
-    return False
+def wait_for_end(tab, decoding):
+    """Until a process that decoded ends."""
+    wait_until(tab, lambda: decoding - children())
 
 
 def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
@@ -87,7 +84,8 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
     expect(tab.locator("#progress .error")).to_have_count(0)
     expect(tab.locator("#cancel")).to_be_hidden()
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
-    assert given_up(tab, decoding) and gated.calls <= 3  # chunks, of eight
+    wait_for_end(tab, decoding)
+    assert gated.calls <= 3  # chunks, of eight
     tab.locator("#clip button[aria-label='Clear']").click()
     answered(tab, scenes, "a cat")  # the model is free
 
@@ -124,7 +122,7 @@ def test_an_example_ends_the_work_on_the_clip_before(tab, longer, gated):
     at_work(tab, longer, gated)
     tab.get_by_role("button", name="A man with a camera", exact=True).click()
     expect(tab.locator("#query textarea")).to_have_value("A man with a camera")
-    tab.wait_for_timeout(1000)  # until it is asked
+    wait_until(tab, lambda: any(job.clip.endswith("morning.mp4") for job in job_queue().jobs if job.clip))
     gated.let_go(2)
     expect(tab.locator("#progress")).to_contain_text("of 0:27")
     gated.let_go(100)
@@ -136,7 +134,8 @@ def test_a_clip_that_is_taken_away_stops_the_work_too(tab, longer, gated):
     tab.locator("#clip button[aria-label='Clear']").click()
     expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
     gated.let_go()
-    assert given_up(tab, decoding) and gated.calls <= 3  # chunks, of eight
+    wait_for_end(tab, decoding)
+    assert gated.calls <= 3  # chunks, of eight
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(0)
     expect(tab.locator("#message [role=status]")).to_have_count(0)
 
