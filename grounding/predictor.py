@@ -18,7 +18,7 @@ from grounding.encoders.devices import resolve_device
 from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
-from grounding.encoders.stand_in import StandIn, load_stand_in
+from grounding.encoders.stand_in import HOME_QUERIES, StandIn, load_stand_in
 from grounding.errors import FeaturesError, QueryError, VideoError
 from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
@@ -60,11 +60,13 @@ class Predictor:
 
         def load_queries(device: torch.device) -> QueryEncoder:
             given = weights if config.query_encoder == config.frame_encoder else None  # one file holds both towers
-            return load_query_encoder(config.query_encoder, str(device), given, stand_in)
+            encoder = load_query_encoder(config.query_encoder, str(device), given, stand_in)
+            if stand_in and encoder.name != "stand-in" and not stand_in.knows_text_mean:
+                self.matcher.center_queries(encoder.encode(HOME_QUERIES).tokens[:, 0].mean(dim=0))
+            return encoder
 
         unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
         self.matcher = Matcher(grounder, wanted, load_queries, unit)
-        self.grounder = self.matcher.grounder
         self._frame_encoder: FrameEncoder | None = None
         keys = KeyMaker(
             config.frame_encoder, config.rate, config.model.frame_width, wanted, weights, lambda: self.frame_encoder
@@ -84,6 +86,11 @@ class Predictor:
         config = read_config(folder)
         stand_in = load_stand_in(folder, config.model.query_width, config.stand_in) if config.stand_in else None
         return cls(config, load_grounder(folder, config), device, weights, cache, stand_in)
+
+    @property
+    def grounder(self) -> Grounder:
+        """The trained model, on `device`."""
+        return self.matcher.grounder
 
     @property
     def device(self) -> torch.device:

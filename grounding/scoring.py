@@ -1,5 +1,6 @@
 """Queries scored against the frames of a video, which are embedded block by block: a long one takes no more memory."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from weakref import ref
@@ -70,6 +71,12 @@ class Matcher:
     @query_encoder.setter
     def query_encoder(self, encoder: QueryEncoder | None) -> None:
         self._query_encoder = encoder
+
+    def center_queries(self, mean: Tensor) -> None:
+        """Takes `mean` (D,) off queries from now on: the trained center is that of another query encoder. The grounder
+        that was given stays as it is."""
+        self.grounder = copy.deepcopy(self.grounder)
+        self.grounder.query_tower.center.copy_(mean)
 
     @torch.inference_mode()
     def embed_video(self, video: EncodedVideo) -> Tensor:
