@@ -3,26 +3,38 @@
     python -m tests.benchmarks.jobs NAME FILE
 
 A job prints one JSON object: seconds by stage, "memory" (MB, the peak of the process and its children; of ours, up to
-the first answer) and "cpu" (their CPU seconds; of ours, from the file to the first answer).
+the first answer) and "cpu" (their CPU seconds; of ours, from the file to the first answer). With FLOAT32 in the
+environment, a CPU that computes in bfloat16 is taken for one that does not.
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.benchmarks.usage import Peak, cpu
 
 Times = dict[str, float]
+FLOAT32 = "BENCHMARK_FLOAT32"
 QUERY, OTHER = "a red square moves to the left", "numbers on a blue ground"
 
 
-def run(job: str, file: str = "", limit: float = 3600.0) -> Times:
-    """Runs a job in a new process."""
+def run(job: str, file: str = "", limit: float = 3600.0, float32: bool = False) -> Times:
+    """Runs a job in a new process.
+
+    Args:
+        float32: computes as on a CPU without bfloat16: our towers in float32, and what is left to torch without the
+            processor's bfloat16 instructions.
+    """
     command = [sys.executable, "-m", "tests.benchmarks.jobs", job, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    without = {FLOAT32: "1", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"} if float32 else {}
+    env = {**os.environ, **without}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False, env=env)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[2:])} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -36,7 +48,7 @@ def timed(times: Times, name: str) -> Iterator[None]:
     times[name] = times.get(name, 0.0) + time.perf_counter() - begin
 
 
-def ready():
+def ready(checkpoint: str = "embedded", weights: str | None = None):
     """Our predictor, its models loaded and used once, and a child that waits for a file, as while the app runs."""
     import numpy as np
 
@@ -44,7 +56,7 @@ def ready():
     from grounding.isolation.worker_pool import get_pool
 
     get_pool().warm_up()
-    predictor = Predictor.from_checkpoint("embedded")
+    predictor = Predictor.from_checkpoint(checkpoint, weights=weights)
     predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
     predictor.query_encoder.encode(["a dog"])
     return predictor
@@ -52,7 +64,24 @@ def ready():
 
 def ours(file: str) -> Times:
     """From the file to the first answer; then another query, and 10 and 100 at once."""
-    predictor, times = ready(), {}
+    return measure(ready(), file)
+
+
+def clip(file: str) -> Times:
+    """The same with the checkpoint clip-vit-b-32 and random weights: speed does not depend on them."""
+    import open_clip
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "random.pt"
+        torch.save(open_clip.create_model("ViT-B-32-quickgelu").state_dict(), weights)
+        predictor = ready("clip-vit-b-32", str(weights))
+    return measure(predictor, file)
+
+
+def measure(predictor, file: str) -> Times:
+    """What `ours` tells of a predictor."""
+    times: Times = {}
     begin = cpu()
     with Peak() as peak, timed(times, "first"):
         video = predictor.encode_video(file)
@@ -110,13 +139,23 @@ def start(_: str) -> Times:
 
 
 def _jobs() -> dict[str, Callable[[str], Times]]:
-    from tests.benchmarks.peers import plain_loop, recipe
+    from tests.benchmarks.peers import plain_loop, recipe, recipe_in_openvino
 
-    return {"ours": ours, "stages": stages, "start": start, "recipe": recipe, "loop": plain_loop}
+    peers = {"recipe": recipe, "recipe in openvino": recipe_in_openvino, "loop": plain_loop}
+    return {"ours": ours, "clip": clip, "stages": stages, "start": start, **peers}
+
+
+def forget_bfloat16() -> None:
+    """From here on our towers compute in float32."""
+    import torch
+
+    torch.cpu._is_avx512_bf16_supported = lambda: False  # what tower_dtype asks
 
 
 def main() -> None:
     name, file = sys.argv[1:]
+    if os.environ.get(FLOAT32):
+        forget_bfloat16()
     with Peak() as peak:
         times = _jobs()[name](file)
     print(json.dumps({"cpu": cpu(), "memory": peak.megabytes, **times}))

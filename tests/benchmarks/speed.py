@@ -6,7 +6,9 @@
 ffmpeg makes the files in DIR once, which takes ten minutes more. Every measurement is a process of its own, the best
 of three for files of 90 s.
 Ratios are what counts; the absolute times are those of the machine that the first line names, so run it on an idle one.
-Memory and CPU seconds are those of the process and of the child that decodes, see usage.py.
+Memory and CPU seconds are those of the process and of the child that decodes, see usage.py; CPU seconds by seconds say
+how many cores were busy. A processor that computes in bfloat16 is measured without it, too: our towers then compute in
+float32, and torch runs with ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI.
 """
 
 import argparse
@@ -20,9 +22,11 @@ from pathlib import Path
 
 import torch
 
+from grounding.encoders.devices import tower_dtype
+from grounding.encoders.openvino_runtime import describe_runtime
 from tests.benchmarks.gpu import gpu_rows
 from tests.benchmarks.jobs import Times, run
-from tests.benchmarks.videos import FIRST, FULL, GROWTH, PIECE, QUICK, Video
+from tests.benchmarks.videos import CLIP, FIRST, FULL, GROWTH, PIECE, QUICK, Video
 
 Row = Sequence[str | float]
 
@@ -58,13 +62,15 @@ class Measured:
     """Measurements of files in the folder `work`, each made once."""
 
     def __init__(self, work: Path) -> None:
-        self.work, self._ours, self._alone = work, dict[Video, Times](), dict[Video, Times]()
+        self.work, self._alone = work, dict[Video, Times]()
+        self._ours: dict[tuple[Video, str, bool], Times] = {}
 
-    def ours(self, video: Video) -> Times:
-        if video not in self._ours:
+    def ours(self, video: Video, job: str = "ours", float32: bool = False) -> Times:
+        which = (video, job, float32)
+        if which not in self._ours:
             file = video.file(self.work)
-            self._ours[video] = best(video, lambda: run("ours", str(file)))
-        return self._ours[video]
+            self._ours[which] = best(video, lambda: run(job, str(file), float32=float32))
+        return self._ours[which]
 
     def alone(self, video: Video) -> Times:
         if video not in self._alone:
@@ -73,12 +79,12 @@ class Measured:
         return self._alone[video]
 
 
-def file_row(video: Video, measured: Measured) -> Row:
+def file_row(video: Video, measured: Measured, job: str = "ours", float32: bool = False) -> Row:
     """Decoding alone beside our answers."""
-    alone, ours = measured.alone(video), measured.ours(video)
-    ratio = ours["first"] / alone["first"]
+    alone, ours = measured.alone(video), measured.ours(video, job, float32)
+    ratio, busy = ours["first"] / alone["first"], ours["cpu"] / ours["first"]
     queries = [1000 * ours[name] for name in ("second", "10", "100")]
-    return (video.name, alone["first"], ours["first"], ratio, alone["cpu"], ours["cpu"], *queries, ours["memory"])
+    return (video.name, alone["first"], ours["first"], ratio, ours["cpu"], busy, *queries, ours["memory"])
 
 
 def growth_rows(measured: Measured) -> list[Row]:
@@ -101,7 +107,9 @@ def peer_rows(measured: Measured) -> list[Row]:
     file, ours = str(FIRST.file(measured.work)), measured.ours(FIRST)
     found = {
         "ours": ours,
+        "ours, clip-vit-b-32 of random weights": measured.ours(FIRST, "clip"),
         "recipe: CLIP ViT-B/32 of random weights, a frame every 2 s": best(FIRST, lambda: run("recipe", file)),
+        "recipe, with our runtime": best(FIRST, lambda: run("recipe in openvino", file)),
         "plain loop: our tower, a seek and a batch of one per frame": run("loop", file),
     }
     return [(way, times["first"], times["first"] / ours["first"], times["memory"]) for way, times in found.items()]
@@ -115,7 +123,7 @@ def start_rows() -> list[Row]:
     return [*steps, ("of timm, open_clip and transformers, how many the import loads", times["heavy"])]
 
 
-FILES = ("file", "decode only, s", "first answer, s", "ratio", "decode only, CPU s", "first answer, CPU s")
+FILES = ("file", "decode only, s", "first answer, s", "ratio", "first answer, CPU s", "CPU s / s")
 FILES += ("second query, ms", "10 queries, ms", "100 queries, ms", "peak memory, MB")
 STAGES = ("file, one stage after another", "decode, s", "preprocess, s", "encode, s", "ground, s", "sum, s")
 PEERS = ("90 s 720p30 h264", "first answer, s", "times ours", "peak memory, MB")
@@ -127,8 +135,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the files of 90 s alone")
     args = parser.parse_args()
     measured, begin = Measured(args.work), time.perf_counter()
+    videos = QUICK if args.quick else FULL
     say(_machine())
-    say(table(FILES, [file_row(video, measured) for video in (QUICK if args.quick else FULL)]))
+    say(table(("`embedded`", *FILES[1:]), [file_row(video, measured) for video in videos]))
+    if computes_in_bfloat16():
+        rows = [file_row(video, measured, float32=True) for video in videos]
+        say(table(("`embedded` without bfloat16", *FILES[1:]), rows))
+    say(table(("`clip-vit-b-32`", *FILES[1:]), [file_row(video, measured, "clip") for video in CLIP]))
     say(table(STAGES, stage_rows(QUICK if args.quick else FULL[:-1], args.work)))  # two hours tell nothing new
     say(table(PEERS, peer_rows(measured)))
     say(table(("start", "measured"), start_rows()))
@@ -137,8 +150,13 @@ def main() -> None:
     if torch.cuda.is_available():
         say(table(("GPU", "frames a second", "tower alone", "share of a matrix product, %"), gpu_rows()))
     else:
-        say("No GPU here, so open_clip towers were not measured.")
+        say("No GPU here, so open_clip towers were not measured on one.")
     say(f"Measured in {(time.perf_counter() - begin) / 60:.0f} min.")
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether there is something to compare."""
+    return tower_dtype(torch.device("cpu")) == torch.bfloat16
 
 
 def say(text: str) -> None:
@@ -148,8 +166,8 @@ def say(text: str) -> None:
 def _machine() -> str:
     cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), "")
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    cores = len(os.sched_getaffinity(0))
-    return f"{cpu or platform.processor()}, {cores} cores, torch {torch.__version__}, load before: {load}"
+    runtimes = f"torch {torch.__version__}, {describe_runtime(torch.device('cpu'))}"
+    return f"{cpu or platform.processor()}, {len(os.sched_getaffinity(0))} cores, {runtimes}, load before: {load}"
 
 
 def _lines(path: str) -> list[str]:

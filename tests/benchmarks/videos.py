@@ -43,8 +43,9 @@ class Video:
 
 
 FIRST, LONG = Video(90), Video(7200, 360)
-QUICK = (FIRST, Video(90, codec="hevc"))
-FULL = (*QUICK, Video(600), LONG)
+QUICK = (FIRST, Video(90, 360))
+FULL = (*QUICK, Video(90, codec="hevc"), Video(600), Video(600, 360), LONG)
+CLIP = (FIRST, Video(90, 360))
 GROWTH = {
     "length": (Video(90, 360), Video(600, 360), LONG),
     "resolution": (Video(90, 360), FIRST, Video(90, 1080)),

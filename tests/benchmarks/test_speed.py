@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
+import torch
 
 from grounding.video.reader import FrameReader
-from tests.benchmarks.jobs import run
-from tests.benchmarks.speed import decode_only, table
+from tests.benchmarks.jobs import forget_bfloat16, run
+from tests.benchmarks.speed import computes_in_bfloat16, decode_only, table
 from tests.benchmarks.videos import Video
 
 pytestmark = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
@@ -33,6 +34,19 @@ def test_a_job_measures_every_stage_and_its_memory(file, job, names):
     times = run(job, str(file))
     assert all(times[name] > 0 for name in (*names, "cpu"))
     assert 100 < times["memory"] < 4000
+
+
+def test_bfloat16_can_be_switched_off(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert computes_in_bfloat16()
+    forget_bfloat16()
+    assert not computes_in_bfloat16()
+
+
+@pytest.mark.parametrize("job", ["clip", "recipe in openvino"])
+def test_what_ours_is_compared_with_is_measured(file, job):
+    times = run(job, str(file), float32=True)
+    assert times["first"] > 0 and times["second"] > 0
 
 
 def test_decoding_alone_is_measured(file):
