@@ -153,3 +153,27 @@ def test_no_picture_that_can_be_decoded_is_an_error(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
     with pytest.raises(VideoError, match="can be decoded: convert it"):
         probe_video(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.3gp", "mpeg4"),
+        ("MOV00001.MPG", "mpeg2video"),
+        ("a.vob", "mpeg2video"),
+        ("a.mxf", "mpeg2video"),
+        ("a.wmv", "wmv2"),
+        ("a.ogv", "libtheora"),
+        ("a.f4v", "libx264"),
+        ("00001.M2TS", "libx264"),
+    ],
+)
+def test_what_cameras_and_recorders_write_is_read(tmp_path, name, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no {codec}")
+    frames = [plain(colour, (144, 176)) for colour in (RED, GREEN, BLUE) for _ in range(25)]
+    muxer = {"mpegts_m2ts_mode": "1"} if name.endswith("M2TS") else {}
+    path = write_video(tmp_path / name, frames, codec=codec, fps=25, ticks=25, muxer=muxer)
+    samples = list(FrameReader(path, 1.0))
+    for sample, colour in zip(samples, (RED, GREEN, BLUE), strict=True):
+        assert np.abs(sample.image.mean(axis=(0, 1)) - colour).max() < 25

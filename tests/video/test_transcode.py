@@ -4,7 +4,7 @@ import pytest
 
 from grounding.errors import VideoError
 from grounding.video import transcode as transcoding
-from grounding.video.clips import cut_clip, name_cut
+from grounding.video.clips import cut_clip
 from grounding.video.reader import FrameReader
 from tests.clips import (
     BAD_KINDS,
@@ -210,15 +210,3 @@ def test_without_an_h264_encoder_the_message_says_what_to_install(tmp_path, monk
     monkeypatch.setattr(transcoding.av.codec, "Codec", missing)
     with pytest.raises(VideoError, match="pip install .* av"):
         cut_clip(colours(tmp_path / "a.mp4"), 0.0, 1.0, tmp_path / "cut.mp4")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("my clip.avi", "my_clip_1.5-2.0s.mp4"),
-        ("../../etc/x;y$.mp4", "x_y_1.5-2.0s.mp4"),
-        ("映画.mp4", "clip_1.5-2.0s.mp4"),
-    ],
-)
-def test_a_cuts_name_is_safe_anywhere(name, expected):
-    assert name_cut(name, 1.5, 2.0) == expected
