@@ -81,11 +81,14 @@ class CompositionConfig:
         most: parts of a composed video, at most.
         crop: the smallest share of a part that is kept when it is cut at random; 1 keeps parts whole. Cut only parts
             that their queries describe from beginning to end.
+        shortest: frames of a part before it is cut, at least: where a video has fewer, each is held for several, lest
+            the frames of a part see more of its neighbours than of itself.
     """
 
     fewest: int = 3
     most: int = 7
     crop: float = 1.0
+    shortest: int = 1
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -93,6 +96,7 @@ class CompositionConfig:
             {
                 "fewest": (1 <= self.fewest <= self.most, f"from 1 to most, which is {self.most}"),
                 "crop": (0 < self.crop <= 1, "above 0 and at most 1"),
+                "shortest": (1 <= self.shortest <= 10_000, "from 1 to 10,000"),
             },
         )
 
@@ -109,13 +113,24 @@ def draw_groups(count: int, config: CompositionConfig, rng: random.Random) -> li
     return cut
 
 
+def hold_frames(source: Source, shortest: int) -> tuple[Tensor, Tensor]:
+    """Features (t, Dv) and timestamps (t,) of a source, each frame held for as many as make it `shortest` at least."""
+    times, count = source.timestamps, len(source.timestamps)
+    repeats = -(-shortest // count)
+    if repeats <= 1:
+        return source.features, times
+    step = float(times[-1] - times[0]) / (count - 1) if count > 1 else 1.0
+    return source.features.repeat_interleave(repeats, dim=0), torch.arange(count * repeats) * step
+
+
 def crop_source(source: Source, config: CompositionConfig, rng: random.Random) -> tuple[Tensor, Tensor]:
     """A random stretch of a source: features (t, Dv) and timestamps (t,) from 0."""
-    count = len(source.features)
+    features, timestamps = hold_frames(source, config.shortest)
+    count = len(features)
     keep = rng.randint(max(1, round(count * config.crop)), count)
     first = rng.randint(0, count - keep)
     stretch = slice(first, first + keep)
-    return source.features[stretch].float(), source.timestamps[stretch] - source.timestamps[first]
+    return features[stretch].float(), timestamps[stretch] - timestamps[first]
 
 
 def compose_sources(

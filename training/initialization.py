@@ -96,7 +96,8 @@ def fit_bridge(
     """A ridge regression of the mean sentence of each video on its mean frame, in closed form.
 
     Both sides are centred. Sentences are partly whitened first, or the few directions that all captions share decide:
-    the middle between a plain regression and canonical correlation (Hardoon et al., Neural Computation 2004).
+    the middle between a plain regression and canonical correlation (Hardoon et al., Neural Computation 2004). A video
+    counts by the square root of its number of frames: the mean over many is surer.
 
     Args:
         sources: videos.
@@ -111,16 +112,21 @@ def fit_bridge(
     """
     frames = torch.stack([source.features.float().mean(dim=0) for source in sources])  # (S, Dv)
     said = torch.stack([bank.sentences[list(source.queries)].mean(dim=0) for source in sources])  # (S, Dq)
-    centers = frames.mean(dim=0), said.mean(dim=0)
+    counts = torch.tensor([len(source.features) for source in sources])  # (S,)
+    weights = counts.sqrt() / counts.sqrt().mean()  # (S,)
+    centers = (weights @ frames / len(frames), weights @ said / len(said))
     frames, said = frames - centers[0], said - centers[1]
+    # The space of sentences, and what is known of the frames' place in it, which the regression adds to
     every = torch.cat([bank.sentences[list(source.queries)] for source in sources]) - centers[1]  # (Q, Dq)
     whiten = _fit_whitening(every, config.whitening)  # (Dq, Dq)
-    spread = frames.square().sum(dim=1).mean().clamp(min=1e-12)
-    kernel = frames @ frames.T / spread + config.ridge * torch.eye(len(frames))  # (S, S)
     before = whiten @ (torch.zeros(every.shape[1], frames.shape[1]) if known is None else known)  # (Dq, Dv)
     wanted, guessed = said @ whiten.T, frames @ before.T  # (S, Dq) each
     share = (wanted * guessed).sum() / guessed.square().sum().clamp(min=1e-12)  # least squares
-    learned = (wanted - share * guessed).T @ torch.linalg.solve(kernel, frames) / spread  # (Dq, Dv)
+    # The regression itself; in units of the frames' spread, so that one ridge fits features of any length
+    spread = frames.square().sum(dim=1).mean().clamp(min=1e-12)
+    weighted = weights.unsqueeze(1) * frames / spread  # (S, Dv)
+    penalty = config.ridge * torch.eye(frames.shape[1])  # (Dv, Dv)
+    learned = torch.linalg.solve(weighted.T @ frames + penalty, weighted.T @ (wanted - share * guessed)).T  # (Dq, Dv)
     frame_bridge = share * before + learned  # (Dq, Dv)
     lengths = [(rows @ bridge.T).norm(dim=1).mean().clamp(min=1e-6) for rows, bridge in
                ((frames, frame_bridge), (every, whiten))]  # fmt: skip

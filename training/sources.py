@@ -53,8 +53,9 @@ def load_sources(config: TrainConfig, team: Team = ALONE) -> tuple[list[Source],
 
 def require_span(moment: Moment, config: TrainConfig) -> tuple[float, float]:
     """Start and end, for full supervision. Raises DataError where there are none, or videos are composed or cut."""
-    if config.composition.most > 1 or config.composition.crop < 1:
-        raise DataError("data.supervised takes whole videos: set composition.fewest, most and crop to 1.")
+    composition = config.composition
+    if composition.most > 1 or composition.crop < 1 or composition.shortest > 1:
+        raise DataError("data.supervised takes whole videos: set composition.fewest, most, crop and shortest to 1.")
     if moment.start is None or moment.end is None:
         raise DataError(
             f"{config.data.moments}: {moment.video} has a moment without start and end to be supervised by."

@@ -35,7 +35,9 @@ def epoch(number: int = 0, count: int = 11, config: CompositionConfig = WHOLE, s
     return list(draw_batches(sources, bank(2 * count), config, videos=2, seed=seed, epoch=number))
 
 
-@pytest.mark.parametrize("wrong", [{"fewest": 0}, {"fewest": 4, "most": 3}, {"crop": 0.0}, {"crop": 1.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"fewest": 0}, {"fewest": 4, "most": 3}, {"crop": 0.0}, {"crop": 1.1}, {"shortest": 0}]
+)
 def test_composition_is_checked(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be "):
         CompositionConfig(**wrong)
@@ -78,6 +80,14 @@ class TestCrop:
 
     def test_keeps_at_least_a_frame(self):
         assert len(crop_source(source(7, length=1), CompositionConfig(crop=0.01), random.Random(0))[0]) == 1
+
+    def test_frames_of_a_short_part_are_held(self):
+        features, timestamps = crop_source(source(7, length=2), CompositionConfig(shortest=5), random.Random(0))
+        assert features[:, 1].tolist() == [0, 0, 0, 1, 1, 1]
+        assert timestamps.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+
+    def test_a_part_that_is_long_enough_is_left_as_it_is(self):
+        assert len(crop_source(source(7, length=5), CompositionConfig(shortest=5), random.Random(0))[0]) == 5
 
 
 class TestCompose:
