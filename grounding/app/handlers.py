@@ -31,9 +31,14 @@ def select_segment(state: ClipState | None, segment: int | None) -> PageUpdate:
     return PageUpdate() if state is None or segment is None else show_state(state.select_segment(segment))
 
 
-def compare(state: ClipState | None, wanted: bool) -> PageUpdate:
+def toggle_baseline(state: ClipState | None, wanted: bool) -> PageUpdate:
     """The switch to the model without hard-negative mining."""
     return PageUpdate() if state is None else show_state(replace(state, compare=wanted))
+
+
+def toggle_clip(state: ClipState | None, wanted: bool) -> PageUpdate:
+    """The switch to CLIP's own similarity."""
+    return PageUpdate() if state is None else show_state(replace(state, show_clip=wanted))
 
 
 def remove_query(state: ClipState | None) -> PageUpdate:
@@ -101,7 +106,7 @@ def export_results(state: ClipState | None, request: gr.Request | None = None) -
     """All answers as files."""
     if state is None:
         return PageUpdate()
-    figure = draw_results(state.results, state.active, state.segment, state.compare, legend=True)
+    figure = draw_results(state.results, state.active, state.segment, state.compare, state.show_clip, legend=True)
     answers = [result.answer for result in state.results]
     try:
         folder = visitor_files().make_folder(session_from_request(request))

@@ -1,8 +1,8 @@
 """Turns at the model, in the order of asking, and jobs that their visitor cancels.
 
-Gradio's own queue stays in front of this one, and cannot take its place: while a page's event waits there, the page
-cannot ask again, nobody is told when another visitor leaves, and its cancel ends the event with a bare error and
-without a last word (tests/browser/test_waiting.py and tests/app/test_job_queue.py show each).
+Gradio's own queue stays in front of this one and cannot take its place: an event that Gradio cancels is closed without
+a last word (tests/app/test_job_queue.py shows it), so a curve that grew would stay on the page and nothing would say
+that it stopped. One that waits there has not begun, so it cannot tell its visitor how many others come before.
 """
 
 import threading

@@ -138,8 +138,14 @@ def add_pictures() -> Parts:
             elem_id="compare",
             container=False,
         )
+        show_clip = gr.Checkbox(
+            label="Show what CLIP itself says, untrained",
+            visible=False,
+            elem_id="show-clip",
+            container=False,
+        )
         frames = gr.HTML(elem_id="frames")
-    return {"plot": plot, "inspection": inspection, "compare": compare, "frames": frames}
+    return {"plot": plot, "inspection": inspection, "compare": compare, "show_clip": show_clip, "frames": frames}
 
 
 def add_examples(inputs: Inputs) -> list[gr.Examples]:

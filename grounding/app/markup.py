@@ -2,7 +2,7 @@
 
 import html
 
-from grounding.answer import Answer
+from grounding.answer import Answer, describe_reading
 from grounding.app.clips import Clip
 from grounding.app.plots import COLOURS
 from grounding.app.state import MAX_QUERIES, ClipState, QueryResult
@@ -31,8 +31,8 @@ def render_answer(state: ClipState) -> str:
 
 
 def render_model(result: QueryResult) -> str:
-    """Who answered, and why."""
-    return f"<p>{html.escape(result.model)}.</p>"
+    """Who answered, why, and who read the query."""
+    return f"<p>{html.escape(f'{result.model}. {describe_reading([result.answer])}'.strip())}</p>"
 
 
 def render_stopped() -> str:

@@ -77,7 +77,8 @@ def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
     return [
         parts.queries.input(handlers.select_query, [parts.state, parts.queries], list(parts), **QUICK),
         parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **QUICK),
-        parts.compare.input(handlers.compare, [parts.state, parts.compare], list(parts), **QUICK),
+        parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **QUICK),
+        parts.show_clip.input(handlers.toggle_clip, [parts.state, parts.show_clip], list(parts), **QUICK),
         layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **QUICK),
     ]
 

@@ -26,6 +26,7 @@ class PageUpdate(NamedTuple):
     queries: Any = gr.skip()
     swatches: Any = gr.skip()
     compare: Any = gr.skip()
+    show_clip: Any = gr.skip()
     segments: Any = gr.skip()
     inspection: Any = gr.skip()  # the column that holds the next one
     frames: Any = gr.skip()
@@ -54,11 +55,12 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
     more.setdefault("message", render_answer(state))
     queries = [(label_query(one, state), place) for place, one in enumerate(state.results)]
     return PageUpdate(
-        plot=draw_results(state.results, state.active, state.segment, state.compare),
+        plot=draw_results(state.results, state.active, state.segment, state.compare, state.show_clip),
         answers=gr.Column(visible=True),
         queries=gr.Radio(queries, value=state.active, label=label_queries(state)),
         swatches=render_swatches(state),
         compare=make_switch(state),
+        show_clip=gr.Checkbox(value=state.show_clip, visible=result.clip_similarity is not None),
         segments=gr.Radio(
             [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment
         ),

@@ -17,10 +17,16 @@ SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "triangle-down", "
 SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
 SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
 INK = "#222222"
+GREY = "#9A9A9A"  # of what is no query's own
 
 
 def draw_results(
-    results: Sequence[QueryResult], active: int = 0, chosen: int = 0, compare: bool = False, legend: bool = False
+    results: Sequence[QueryResult],
+    active: int = 0,
+    chosen: int = 0,
+    compare: bool = False,
+    show_clip: bool = False,
+    legend: bool = False,
 ) -> go.Figure:
     """Matching scores over time, a curve for each query.
 
@@ -31,12 +37,15 @@ def draw_results(
         results: what to draw.
         active: index of the query whose segments are shown.
         chosen: index of the segment to shade.
-        compare: whether the active query's baseline is show_state, dashed.
+        compare: whether the active query's baseline is drawn, dashed.
+        show_clip: whether CLIP's own similarity is drawn beneath the active query's curve, grey.
         legend: whether the queries are named in the figure; beside the page's list of them they need not be.
     """
     active_result = results[active]
     figure = _make_axes(active_result.answer.duration)
     hard = [frame for frame in active_result.answer.hard_negatives if frame.segment == chosen]
+    if show_clip and active_result.clip_similarity is not None:
+        _add_clip_similarity(figure, active_result)
     for one in sorted(results, key=lambda one: one is active_result):  # the active one on top
         _add_curve(figure, one, one is active_result, hard, legend)
     if compare and active_result.baseline is not None:
@@ -134,6 +143,18 @@ def _add_baseline(figure: go.Figure, result: QueryResult) -> None:
         name="without hard-negative mining",
         line={"color": COLOURS[result.slot], "width": 2, "dash": "6px,4px"},
         customdata=[format_clock(time) for time in result.baseline.timestamps],
+        hoverinfo="none",
+    )
+
+
+def _add_clip_similarity(figure: go.Figure, result: QueryResult) -> None:
+    figure.add_scatter(
+        x=result.answer.timestamps,
+        y=result.clip_similarity,
+        mode="lines",
+        name="CLIP itself, untrained (stretched)",
+        line={"color": GREY, "width": 2},
+        customdata=[format_clock(time) for time in result.answer.timestamps],
         hoverinfo="none",
     )
 

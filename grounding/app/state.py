@@ -24,6 +24,8 @@ class QueryResult:
         answer: of the chosen checkpoint.
         similarities: for each segment, the (T,) cosines of the frames with it.
         baseline: answer of the same model without hard-negative mining, where there is one.
+        clip_similarity: (T,) what CLIP itself says, untrained, where the model is made from CLIP; see
+            Predictor.measure_clip_similarity.
         slot: which colour and marker are its own, 0 to SLOTS - 1.
         model: which checkpoint answered, and why that one.
     """
@@ -31,6 +33,7 @@ class QueryResult:
     answer: Answer
     similarities: tuple[np.ndarray, ...] = ()
     baseline: Answer | None = None
+    clip_similarity: np.ndarray | None = None
     slot: int = 0
     model: str = ""
 
@@ -54,6 +57,7 @@ class ClipState:
         active: index of the query whose segments and frames are shown.
         segment: index of its chosen segment.
         compare: whether the baseline is shown too.
+        show_clip: whether CLIP's own similarity is shown too.
         move: a name for the last time that the video was sent elsewhere, so that the page moves it once for each.
         plays: whether it plays there.
         next_slot: where the search for a free colour begins.
@@ -66,6 +70,7 @@ class ClipState:
     active: int = 0
     segment: int = 0
     compare: bool = False
+    show_clip: bool = False
     move: str = ""
     plays: bool = False
     next_slot: int = 0

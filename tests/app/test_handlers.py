@@ -9,6 +9,7 @@ import pytest
 
 from grounding.app import handlers
 from grounding.app.job_queue import JobCancelledError, job_queue
+from grounding.app.plots import GREY
 from grounding.errors import VideoError
 from tests.clips import RED, bad_file, colours, plain, write_video
 from tests.states import make_state
@@ -31,11 +32,22 @@ def test_looking_around():
     place = {"start": 0.0, "first": 0.0, "end": 6.0, "move": chosen.state.move, "plays": True}
     assert chosen.span == {"spans": spans, **place}
     assert chosen.state.move != made.move
-    compared = handlers.compare(made, True)
+    compared = handlers.toggle_baseline(made, True)
     assert "without" in compared.plot.data[2].name
     assert compared.span["move"] == made.move  # the video stays
     assert [one.answer.query for one in handlers.remove_query(made).state.results] == ["a cat"]
     assert unchanged(handlers.select_segment(None, 1))
+
+
+def test_what_clip_itself_says_is_drawn_grey_and_beneath_on_demand():
+    made = make_state()
+    assert not handlers.toggle_clip(made, True).show_clip.visible
+    result = dataclasses.replace(made.result, clip_similarity=made.result.answer.scores / 2)
+    shown = handlers.toggle_clip(dataclasses.replace(made, results=(result,)), True)
+    assert shown.show_clip.visible and shown.show_clip.value
+    assert "CLIP itself" in shown.plot.data[0].name and shown.plot.data[0].line.color == GREY
+    assert list(shown.plot.data[0].y) == list(result.clip_similarity)
+    assert len(handlers.toggle_clip(shown.state, False).plot.data) == len(shown.plot.data) - 1
 
 
 def test_removing_the_last_query_clears_the_page():

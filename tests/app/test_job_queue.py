@@ -1,9 +1,12 @@
-"""Turns at the model, and work that is called off."""
+"""Turns at the model, jobs that are cancelled, and why Gradio's own queue does not do."""
 
+import json
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from time import sleep
 
+import gradio as gr
+import httpx
 import pytest
 
 from grounding.app.job_queue import JobCancelledError, JobQueue
@@ -137,3 +140,33 @@ def test_progress_is_passed_on_until_the_work_is_called_off(queue):
         with pytest.raises(JobCancelledError):
             report(1.0, "all")
     assert told == [(0.5, "half")]
+
+
+def test_gradio_alone_closes_what_it_cancels_without_a_last_word():
+    done = []
+
+    def ask():
+        try:
+            while True:
+                yield "growing"
+                sleep(0.05)
+        except GeneratorExit:
+            done.append("closed")
+            raise
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        event = gr.Button().click(ask, None, gr.Textbox())
+        gr.Button().click(None, None, None, cancels=[event])
+    page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        api, visit = f"{page.local_url}gradio_api", {"session_hash": "one", "fn_index": 0}
+        event_id = httpx.post(f"{api}/queue/join", json={"data": [], **visit}).json()["event_id"]
+        with httpx.stream("GET", f"{api}/queue/data?session_hash=one", timeout=30) as reply:
+            for message in (json.loads(line[5:]) for line in reply.iter_lines() if line.startswith("data:")):
+                if message["msg"] == "process_generating":
+                    httpx.post(f"{api}/cancel", json={"event_id": event_id, **visit}, timeout=30)
+                if message["msg"] == "process_completed":
+                    break
+        assert message["output"] == {} and done == ["closed"]
+    finally:
+        page.close()

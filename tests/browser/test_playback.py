@@ -35,11 +35,20 @@ SHOWN = """async ([source, times]) => {
   canvas.height = video.videoHeight;
   const context = canvas.getContext("2d", {willReadFrequently: true});
   const colours = [];
+  let shown = -1; // when the picture on the screen begins
+  const note = (now, picture) => {
+    shown = picture.mediaTime;
+    video.requestVideoFrameCallback(note);
+  };
+  video.requestVideoFrameCallback(note);
   for (const time of times) {
     const sought = new Promise((resolve) => { video.onseeked = resolve; });
-    const drawn = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     video.currentTime = time;
-    await Promise.all([sought, drawn]);
+    await sought;
+    const end = performance.now() + 20000; // no picture at all is for the comparison to find
+    while (!(shown <= time + 0.001 && time < shown + 0.101) && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     context.drawImage(video, 0, 0);
     colours.push([...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data].slice(0, 3));
   }
