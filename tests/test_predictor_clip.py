@@ -13,7 +13,7 @@ from grounding import EncodedVideo, Predictor
 from grounding import __main__ as cli
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoders.registry import load_query_encoder
-from grounding.encoders.stand_in import HOME_QUERIES, StandIn, save_stand_in
+from grounding.encoders.stand_in import CENTER_QUERIES, StandIn, save_stand_in
 from grounding.errors import EncoderError
 from grounding.model import Grounder, GrounderConfig
 from tests.clips import colours
@@ -120,7 +120,7 @@ def test_where_no_text_of_clip_was_known_its_own_mean_is_taken_off(tiny_stand_in
     grounder = Grounder(config.model)
     predictor = Predictor(config, grounder, "cpu", tiny_weights, stand_in=unknown)
     predictor.ground(stored, QUERY)
-    mean = predictor.query_encoder.encode(HOME_QUERIES).tokens[:, 0].mean(dim=0)
+    mean = predictor.query_encoder.encode(CENTER_QUERIES).tokens[:, 0].mean(dim=0)
     torch.testing.assert_close(predictor.grounder.query_tower.center, mean)
     assert not grounder.query_tower.center.any()
     known = Predictor(config, grounder, "cpu", tiny_weights, stand_in=tiny_stand_in)

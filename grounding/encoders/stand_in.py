@@ -34,7 +34,7 @@ KNOWN_QUERIES = (  # of different things
     "a city at night",
     "a horse runs across a field",
 )
-HOME_QUERIES = (  # as people describe what is done at home
+CENTER_QUERIES = (  # as people describe what is done at home, and for a third of the general ones above
     "a person opens the door.",
     "a person is sitting on the couch.",
     "a person puts a book on a shelf.",
@@ -59,6 +59,7 @@ HOME_QUERIES = (  # as people describe what is done at home
     "a person is tidying up the table.",
     "the person puts on a jacket.",
     "a person plays with a laptop.",
+    *KNOWN_QUERIES,
 )
 
 
