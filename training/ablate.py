@@ -128,7 +128,7 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
     grounder = load_grounder(folder, read_config(folder))
     known = measure_open_world(grounder, ablation.open_world) if ablation.open_world else None
     if known is not None:
-        rows = {name: row | {OPEN_WORLD: known} for name, row in rows.items()}
+        rows = {name: row | {OPEN_WORLD: round(known, 2)} for name, row in rows.items()}
     (folder / STATE).unlink(missing_ok=True)
     write_json(
         folder / RESULT,

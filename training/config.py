@@ -78,6 +78,8 @@ class TrainConfig:
         averaging: decay of the weights' moving average, which is what is kept (Polyak averaging).
         interpolation: share of the way from where training starts to its weights that is kept; below 1 it keeps more of
             what was known before (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        general_center: in CLIP's joint space, how far the center of the queries is moved after training, from the mean
+            training sentence (0) to the mean of all the stand-in's texts (1), for queries about anything else.
         freeze_queries: whether the query tower stays as it starts, so that what it knows of other words stays known.
     """
 
@@ -100,6 +102,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     averaging: float = 0.99
     interpolation: float = 1.0
+    general_center: float = 0.0
     freeze_queries: bool = False
 
     def __post_init__(self) -> None:
@@ -113,6 +116,7 @@ class TrainConfig:
                 "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
                 "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
                 "interpolation": (0 < self.interpolation <= 1, "above 0 and at most 1"),
+                "general_center": (0 <= self.general_center <= 1, "from 0 to 1"),
                 "averaging": (0 <= self.averaging < 1, "from 0 on and below 1"),
             },
         )

@@ -86,7 +86,7 @@ class Run:
         self.learner = team.prepare(Learner(self.grounder, config.objective, team))
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
         self.selection = Selection(make_validator(config, stand_in) if team.main else None)
-        self.selection.consider(self.interpolate(), 0)  # where training starts may be best, and is all of 0 epochs
+        self.selection.consider(self.finish(), 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
 
@@ -101,14 +101,16 @@ class Run:
         return f"{self.pairs / max(self.seconds, 1e-9):,.0f} pairs/s"
 
     @torch.no_grad()
-    def interpolate(self) -> Grounder:
-        """The averaged weights, drawn back towards the start as the config says."""
-        share = self.config.interpolation
-        if share == 1:
-            return self.average.module
-        grounder = copy.deepcopy(self.average.module)
-        for weight, start in zip(grounder.parameters(), self.start, strict=True):
-            weight.copy_(start + share * (weight - start))
+    def finish(self) -> Grounder:
+        """A copy of the averaged weights, drawn back towards the start, and its query center towards all texts, as far
+        as the config says: what is kept."""
+        grounder, config = copy.deepcopy(self.average.module), self.config
+        if config.interpolation < 1:
+            for weight, start in zip(grounder.parameters(), self.start, strict=True):
+                weight.copy_(start + config.interpolation * (weight - start))
+        if self.stand_in:
+            center = grounder.query_tower.center  # (D,)
+            center.lerp_(self.stand_in.text_mean.to(center), config.general_center)
         return grounder
 
     def _total_steps(self) -> int:
@@ -149,7 +151,7 @@ class Run:
         epoch = self.epoch + 1
         if not all(abs(value) < float("inf") for value in losses.values()):
             raise DataError(f"The losses of epoch {epoch} are not finite ({losses}): set learning_rate lower.")
-        value = self.selection.consider(self.interpolate(), epoch)
+        value = self.selection.consider(self.finish(), epoch)
         self.log.append({"epoch": epoch, **losses} | ({"validation": round(value, 2)} if self.selection.score else {}))
 
     def _parts(self) -> dict:

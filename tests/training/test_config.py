@@ -86,6 +86,7 @@ def test_every_shipped_config_is_read():
         ("epochs = 3", "rate = nan", 3),
         ("epochs = 3", "averaging = 1", 3),
         ("epochs = 3", "interpolation = 0", 3),
+        ("epochs = 3", "general_center = 1.5", 3),
         ("epochs = 3", "weight_decay = -0.1", 3),
         ("learning_rate = 1", "learning_rate = 0", 4),
     ],
