@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grounding.checkpoint import load_grounder, read_config
+from grounding.encoders.stand_in import load_stand_in
 from grounding.features.encoded_video import EncodedVideo
+from grounding.predictor import Predictor
 from tests.training.test_train import THINGS, FakeQueryEncoder
 from training.ablate import ablate, main
 from training.ablation_config import (
@@ -18,9 +21,10 @@ from training.ablation_config import (
     vary_segments,
 )
 from training.epoch_selection import EncodedQueries
-from training.features import write_features
+from training.features import FeatureFolder, write_features
 from training.metrics import compute_recalls
 from training.moments import DataError, read_moments
+from training.stand_in import _load_anchors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 METHOD = """name = "toy"
@@ -154,6 +158,46 @@ class TestAblate:
         assert "+ coarse" in table
         result = json.loads((folder / "fixed" / "coarse" / "fold-0-seed-1" / "result.json").read_text())
         assert result["queries"] == 1
+
+
+class TestJointSpace:
+    @pytest.fixture
+    def joint(self, folder):
+        """The method in a joint space of width 6, with texts whose embeddings are known, and an open world."""
+        rng = np.random.default_rng(1)
+        for name in ("texts", "others"):
+            texts = [f"a {thing} {number}" for number in range(3) for thing in THINGS]
+            np.savez(folder / f"{name}.npz", prompts=texts, embeddings=rng.normal(size=(len(texts), 6)))
+        photos = rng.normal(size=(5, 6))
+        np.savez(folder / "sentences.npz", text=photos, images=photos, image_of=np.arange(5))
+        np.savez(folder / "photos.npz", images=rng.normal(size=(20, 6)))
+        method = METHOD.replace("query_width = 4\nwidth = 8\ncontext = 3", "query_width = 6\nwidth = 6\ncontext = 1")
+        method = method.replace("context = 1", "context = 1\ncentered = true\njoint = true")
+        method = method.replace('/features"', '/features"\nanchors = ["{folder}/texts.npz"]')
+        (folder / "method.toml").write_text(method.format(folder=folder))
+        ablation = ABLATION.replace("seeds = [0, 1]", "seeds = [0]\nopen_world = [{worlds}]")
+        ablation += '[[variants]]\nname = "transfer"\nset = {{}}\ntested_by = ["{folder}/others.npz"]\n'
+        worlds = f'"{folder}/sentences.npz", "{folder}/photos.npz"'
+        (folder / "ablation.toml").write_text(ablation.format(folder=folder, worlds=worlds))
+        _load_anchors.cache_clear()
+        yield folder
+        _load_anchors.cache_clear()
+
+    def test_every_row_tells_what_was_forgotten(self, joint):
+        table = ablate(read_ablation(joint / "ablation.toml"), joint / "out")
+        place = table.splitlines()[0].split(" | ").index("open world")
+        assert all(float(line.split(" | ")[place]) >= 0 for line in table.splitlines()[2:])
+
+    def test_a_transfer_row_is_read_by_another_stand_in(self, joint):
+        ablate(read_ablation(joint / "ablation.toml"), joint / "out")
+        cell = joint / "out" / "transfer" / "fold-0-seed-0"
+        config, scorer_moments = read_config(cell), moments(cell / "moments.jsonl")
+        own = Predictor(config, load_grounder(cell, config), device="cpu")
+        video = FeatureFolder(joint / "features", "toy", 6).load(scorer_moments[0].video)
+        queries = [scorer_moments[0].query]
+        own.query_encoder = EncodedQueries(queries, None, load_stand_in(cell, 6, config.stand_in))
+        first = json.loads((cell / "predictions.jsonl").read_text().splitlines()[0])["segments"]
+        assert [[part.start, part.end] for part in own.ground(video, queries[0]).segments] != first
 
 
 class TestBadInput:
