@@ -129,7 +129,7 @@ def read_media_info(channel: ParentChannel, path: str) -> Fields:
     """See media_info.read_media_info."""
     from grounding.video.media_info import read_media_info
 
-    info = asdict(read_media_info(path))
+    info = asdict(read_media_info(path, probe_once(channel, path)))
     return {"info": {**info, "rate": str(info["rate"])}}
 
 
@@ -137,14 +137,14 @@ def make_preview(channel: ParentChannel, path: str, folder: str) -> Fields:
     """See clips.make_preview."""
     from grounding.video.clips import make_preview
 
-    return {"path": str(make_preview(path, folder, channel.report_progress))}
+    return {"path": str(make_preview(path, folder, channel.report_progress, probe_once(channel, path)))}
 
 
 def cut_clip(channel: ParentChannel, path: str, start: float, end: float, out: str) -> Fields:
     """See clips.cut_clip."""
     from grounding.video.clips import cut_clip
 
-    return {"path": str(cut_clip(path, start, end, out, channel.report_progress))}
+    return {"path": str(cut_clip(path, start, end, out, channel.report_progress, probe_once(channel, path)))}
 
 
 def list_jobs() -> dict[str, Callable[..., Fields]]:

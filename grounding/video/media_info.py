@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grounding.video.container import open_container
-from grounding.video.probe import probe_video
+from grounding.video.probe import Probe, probe_video
 
 if TYPE_CHECKING:
     import av
@@ -42,9 +42,9 @@ class MediaInfo:
     timecode: str = ""
 
 
-def read_media_info(path: str | Path) -> MediaInfo:
-    """Looks at a clip. Raises VideoError for what is no video."""
-    probe = probe_video(path)
+def read_media_info(path: str | Path, probe: Probe | None = None) -> MediaInfo:
+    """Looks at a clip, whose `probe` may be there already. Raises VideoError for what is no video."""
+    probe = probe or probe_video(path)
     with open_container(probe.path) as container:
         rate, timecode = container.streams[probe.track].average_rate, _read_timecode(container)
     info = probe.info

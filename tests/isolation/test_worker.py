@@ -9,6 +9,8 @@ from grounding.errors import QueryError, VideoError
 from grounding.isolation import worker
 from grounding.isolation.protocol import Message, receive
 from grounding.isolation.worker import ParentChannel, do_job, peak_megabytes
+from grounding.video import probe, pyav_decoder
+from grounding.video.container import open_container
 from tests.clips import RED, colours, plain, write_video
 
 
@@ -35,6 +37,25 @@ def test_jobs_say_how_far_they_are_and_what_they_made(tmp_path):
     assert told[-1].fields["progress"][0] == 1 and end.fields["path"].endswith("a-preview.mp4")
     *told, end = said("cut", path=str(clip), start=0.0, end=1.0, out=str(tmp_path / "cut.mp4"))
     assert told[-1].fields == {"progress": [1.0]} and end.fields["path"].endswith("cut.mp4")
+
+
+def test_a_clip_is_probed_once_and_read_once(tmp_path, monkeypatch):
+    """What an upload and a Find ask of it; only a file that was written to is looked at again."""
+    opened = []
+    for module in (probe, pyav_decoder):
+        monkeypatch.setattr(module, "open_container", lambda path: opened.append(path) or open_container(path))
+    path, channel = colours(tmp_path / "a.mp4"), ParentChannel(io.BytesIO())
+
+    def run(job, **arguments):
+        do_job(Message({"job": job, "arguments": {"path": str(path), **arguments}}, bytearray()), channel)
+
+    run("probe")
+    run("preview", folder=str(tmp_path))  # every browser plays it
+    run("frames", rate=1.0, short_side=336)
+    assert len(opened) == 2
+    colours(path, seconds=1.0)
+    run("probe")
+    assert len(opened) == 3
 
 
 def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
