@@ -12,6 +12,7 @@ from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, cache_from_options
 from grounding.library.command_line import add_arguments, run_search
 from grounding.predictor import Predictor
+from grounding.segments.find import ORDER
 from grounding.text import describe_skipped, escape_unprintable
 
 MANY = "Many videos: python -m grounding search FOLDER_OR_FILE... --query QUERY; see python -m grounding search --help."
@@ -43,8 +44,8 @@ def parse_search(arguments: list[str]) -> argparse.Namespace:
 
 
 def show(answer: Answer) -> str:
-    """The segments of an answer as lines for a person."""
-    lines = [escape_unprintable(answer.query)]
+    """The segments of an answer as lines for a person, and a line of doubt where none of them stands out."""
+    lines = [escape_unprintable(answer.query), *([f"  {answer.doubt}"] if answer.doubt else [])]
     lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
     return "\n".join(lines)
 
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace) -> None:
     answers = predictor.ground_many(video, queries, args.top_k)
     for answer in answers:
         say(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
-    for line in filter(None, (describe_reading(answers), predictor.note)):
+    several = any(len(answer.segments) > 1 for answer in answers) and not args.json
+    for line in filter(None, (several and ORDER, describe_reading(answers), predictor.note)):
         print(escape_unprintable(line), file=sys.stderr)
 
 

@@ -10,9 +10,11 @@ import torch
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
+from grounding.segments.curve import edges_from_timestamps
 from grounding.segments.find import Segment, find_segments
 from grounding.segments.hard_negatives import HardNegative, inspect_segment
 from grounding.segments.scene_changes import find_scene_changes
+from grounding.segments.stand_out import describe_doubt, weigh_frames
 from grounding.text import shorten
 
 
@@ -32,6 +34,8 @@ class Answer:
         queries_by: which query encoder read the query: "minilm", "open_clip:<model>:<pretrained>" for CLIP's text
             tower, or "stand-in" where its weights are not at hand.
         query_cut: whether the query is longer than that encoder reads, so that its end was left out.
+        stands_out: whether the best segment fits the query better than other videos do; None where the checkpoint has
+            no rule for it.
     """
 
     query: str
@@ -44,6 +48,12 @@ class Answer:
     skipped: tuple[tuple[float, float], ...] = ()
     queries_by: str = ""
     query_cut: bool = False
+    stands_out: bool | None = None
+
+    @property
+    def doubt(self) -> str:
+        """What to say beside a best guess that does not stand out, "" for any other."""
+        return describe_doubt(self.scores) if self.stands_out is False else ""
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
         """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, and
@@ -59,6 +69,7 @@ class Answer:
             "scores": self.scores.tolist(),
             "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
             "queries_by": self.queries_by,
+            "stands_out": self.stands_out,
             **skipped,
             **({"query_cut": True} if self.query_cut else {}),
         }
@@ -100,6 +111,11 @@ def build_answer(
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
     segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
+    stands_out = None
+    if config.stands_out and match.background is not None:
+        edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
+        weights = weigh_frames(edges, segments[0].start, segments[0].end)  # (T,)
+        stands_out = config.stands_out.is_met(curve, weights, match.background[row].numpy())
     times = torch.from_numpy(video.timestamps)  # (T,)
     hard = [
         frame
@@ -117,4 +133,5 @@ def build_answer(
         skipped=video.skipped,
         queries_by=match.queries_by,
         query_cut=row in match.queries.cut,
+        stands_out=stands_out,
     )

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from grounding.errors import CheckpointError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments.config import SegmentConfig
+from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
@@ -36,6 +39,7 @@ class CheckpointConfig:
             answer; "" is not checked.
         stand_in: sha256 of stand_in.safetensors, which reads queries where the query encoder's weights are not at hand;
             "" is none.
+        stands_out: from when on a moment stands out; None says nothing of it.
     """
 
     name: str
@@ -50,6 +54,7 @@ class CheckpointConfig:
     baseline: str = ""
     weights: str = ""
     stand_in: str = ""
+    stands_out: StandOutRule | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
@@ -65,11 +70,15 @@ def read_config(folder: Path) -> CheckpointConfig:
     """Reads `folder`/config.json. Raises CheckpointError if it is missing, no JSON, or holds unknown keys."""
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a mark before it
         segments = values.pop("segments", {})
         segments.update({key: tuple(value) for key, value in segments.items() if isinstance(value, list)})
+        rule = values.pop("stands_out", None)
         return CheckpointConfig(
-            model=GrounderConfig(**values.pop("model")), segments=SegmentConfig(**segments), **values
+            model=GrounderConfig(**values.pop("model")),
+            segments=SegmentConfig(**segments),
+            stands_out=StandOutRule(**rule) if rule else None,
+            **values,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a checkpoint's config ({error}): fetch the checkpoint again.") from error
@@ -89,6 +98,25 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
             f"{path} does not hold the weights that config.json describes ({reason}): fetch the checkpoint again."
         ) from error
     return grounder.eval()
+
+
+def load_background(folder: Path, config: CheckpointConfig) -> Tensor | None:
+    """(N, D) frames of other videos that the checkpoint's rule of what stands out needs; None where it has no rule.
+
+    Raises CheckpointError if they are missing, damaged or another checkpoint's.
+    """
+    if config.stands_out is None:
+        return None
+    path = folder / BACKGROUND_FILE
+    try:
+        if hash_file(path) != config.stands_out.background:
+            raise ValueError("its sha256 is not the one in config.json")
+        frames = load_file(path)["frames"].float()  # (N, D)
+        if frames.ndim != 2 or frames.shape[1] != config.model.width:
+            raise ValueError(f"its frames are {tuple(frames.shape)}, not (N, {config.model.width})")
+        return frames
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not the one of this checkpoint ({error}): fetch it again.") from error
 
 
 def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:

@@ -13,7 +13,14 @@ import numpy as np
 import torch
 
 from grounding.answer import Answer, build_answer
-from grounding.checkpoint import CheckpointConfig, check_features, find_checkpoint, load_grounder, read_config
+from grounding.checkpoint import (
+    CheckpointConfig,
+    check_features,
+    find_checkpoint,
+    load_background,
+    load_grounder,
+    read_config,
+)
 from grounding.encoders.devices import resolve_device
 from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.queries import check_query
@@ -44,6 +51,7 @@ class Predictor:
         weights: a local file with both towers' weights, for open_clip encoders.
         cache: where encoded videos are kept on disk; None keeps none.
         stand_in: reads queries where the weights of CLIP's text tower are not at hand; None for no such checkpoint.
+        background: (N, D) frames of other videos, against which what stands out is told; None tells nothing of it.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class Predictor:
         weights: str | Path | None = None,
         cache: FeatureCache | None = None,
         stand_in: StandIn | None = None,
+        background: torch.Tensor | None = None,
     ) -> None:
         self.config, self.weights = config, weights
         wanted = resolve_device(device)
@@ -66,7 +75,7 @@ class Predictor:
             return encoder
 
         unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
-        self.matcher = Matcher(grounder, wanted, load_queries, unit)
+        self.matcher = Matcher(grounder, wanted, load_queries, unit, background)
         self._frame_encoder: FrameEncoder | None = None
         keys = KeyMaker(
             config.frame_encoder, config.rate, config.model.frame_width, wanted, weights, lambda: self.frame_encoder
@@ -85,7 +94,8 @@ class Predictor:
         folder = find_checkpoint(name_or_folder)
         config = read_config(folder)
         stand_in = load_stand_in(folder, config.model.query_width, config.stand_in) if config.stand_in else None
-        return cls(config, load_grounder(folder, config), device, weights, cache, stand_in)
+        background = load_background(folder, config)
+        return cls(config, load_grounder(folder, config), device, weights, cache, stand_in, background)
 
     @property
     def grounder(self) -> Grounder:

@@ -27,12 +27,14 @@ class Match:
         scores: (Q, T) matching scores in [0, 1], on the CPU.
         queries: as the query encoder read them.
         queries_by: the name of that encoder.
+        background: (Q, N) matching scores at frames of other videos, on the CPU; None where none are known.
     """
 
     frames: Tensor
     scores: Tensor
     queries: QueryTokens
     queries_by: str
+    background: Tensor | None = None
 
 
 class Matcher:
@@ -43,6 +45,7 @@ class Matcher:
         device: where it is wanted.
         load_query_encoder: the query encoder for a device; called at the first query.
         unit: whether frame features are brought to unit length first.
+        background: (N, D) frames of other videos, of unit length, to score queries at, too.
 
     Attributes:
         device: where it is now.
@@ -55,7 +58,9 @@ class Matcher:
         device: torch.device,
         load_query_encoder: Callable[[torch.device], QueryEncoder],
         unit: bool = False,
+        background: Tensor | None = None,
     ) -> None:
+        self._background = background
         self.grounder, self.device, self.note = grounder.to(device).eval(), device, ""
         self._load, self._unit = load_query_encoder, unit
         self._query_encoder: QueryEncoder | None = None
@@ -101,7 +106,10 @@ class Matcher:
         frames = self.embed_video(video)  # (T, D)
         embedded = self.grounder.query_tower(read.tokens.to(self.device), read.mask.to(self.device))  # (Q, D)
         scores = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
-        return Match(frames.cpu(), scores.cpu(), read, encoder.name)
+        elsewhere = None
+        if self._background is not None:
+            elsewhere = self.grounder.logits(embedded, self._background.to(self.device)).sigmoid().cpu()  # (Q, N)
+        return Match(frames.cpu(), scores.cpu(), read, encoder.name, elsewhere)
 
     def _move_to_cpu(self) -> None:
         self.device, self.note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"

@@ -120,3 +120,13 @@ def test_cosines_do_not_depend_on_lengths():
 def test_values_are_stretched_to_a_span():
     assert stretch(np.array([0.1, 0.2, 0.3]), 0.4, 0.8) == pytest.approx([0.4, 0.6, 0.8])
     assert stretch(np.array([0.2, 0.2]), 0.4, 0.8) == pytest.approx([0.4, 0.4])
+
+
+def test_queries_are_scored_at_frames_of_other_videos_too():
+    grounder = Grounder(GrounderConfig(frame_width=6, query_width=5, width=8))
+    background = torch.nn.functional.normalize(torch.arange(32.0).reshape(4, 8), dim=-1)
+    with_others = Matcher(grounder, CPU, OneToken, background=background).match(video(), ["a", "b"])
+    assert (
+        with_others.background.shape == (2, 4) and ((with_others.background > 0) & (with_others.background < 1)).all()
+    )
+    assert Matcher(grounder, CPU, OneToken).match(video(), ["a"]).background is None

@@ -67,9 +67,14 @@ def sharpen(scores: np.ndarray, power: float) -> np.ndarray:
     """
     if power <= 0:
         return scores
-    sure = np.clip(scores.astype(np.float64), SURE, 1 - SURE)  # (T,)
-    logits = np.log(sure / (1 - sure))  # (T,)
+    logits = logits_from_scores(scores)  # (T,)
     return np.exp(power * (logits - logits.max()))  # (T,)
+
+
+def logits_from_scores(scores: np.ndarray) -> np.ndarray:
+    """Log odds of scores in [0, 1], of any shape; scores of 0 and 1 give no infinity."""
+    sure = np.clip(scores.astype(np.float64), SURE, 1 - SURE)
+    return np.log(sure / (1 - sure))
 
 
 def find_crossings(scores: np.ndarray, thresholds: tuple[float, ...], free: np.ndarray | None = None) -> np.ndarray:
