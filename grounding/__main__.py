@@ -10,6 +10,7 @@ from grounding.answer import Answer, describe_reading
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError, WriteError
 from grounding.features.disk_cache import add_options, cache_from_options
+from grounding.features.key_frames import KeyFrames
 from grounding.library.command_line import add_arguments, run_search
 from grounding.predictor import Predictor
 from grounding.segments.find import ORDER
@@ -34,6 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", help="local file with both towers' weights, for open_clip encoders")
     add_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per query, a line each")
+    parser.add_argument("--rough", action="store_true", help="first answer from the key frames of a long video alone")
     return parser.parse_args(arguments)
 
 
@@ -69,7 +71,14 @@ def run(args: argparse.Namespace) -> None:
     queries = [check_query(query) for query in args.query]
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))
     report = show_progress if sys.stderr.isatty() else None
-    video = predictor.encode_video(args.video, report)
+
+    def show_rough(key_frames: KeyFrames) -> None:
+        count = len(key_frames.timestamps)
+        for answer in predictor.ground_many(key_frames.video(), queries, args.top_k):
+            rough = f"(rough, from {count} key frames) {show(answer)}"
+            say(json.dumps(answer.to_dict(args.video) | {"rough": count}) if args.json else rough)
+
+    video = predictor.encode_video(args.video, report, show_rough if args.rough else None)
     if video.skipped:
         print(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
     answers = predictor.ground_many(video, queries, args.top_k)

@@ -5,7 +5,7 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from grounding.errors import FeaturesError, QueryError, VideoError
 from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
+from grounding.features.key_frames import KeyFrames, encode_key_frames
 from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
 from grounding.features.video_store import VideoStore
 from grounding.files import hash_file
@@ -149,12 +150,19 @@ class Predictor:
 
         return load("cpu") if self.device.type == "cpu" else FallbackFrameEncoder(load, str(self.device))
 
-    def encode_video(self, path: str | Path, progress: Progress | None = None) -> EncodedVideo:
+    def encode_video(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        show_rough: Callable[[KeyFrames], None] | None = None,
+    ) -> EncodedVideo:
         """Decodes a video and encodes its sampled frames, unless the cache has the same file.
 
         Args:
             path: any file that OpenCV or PyAV decodes.
             progress: called with a fraction in [0, 1] and a message.
+            show_rough: called with the encoded key frames of a video that is not in the cache, before the rest of it
+                is encoded, unless they tell nothing: see `encode_key_frames`.
 
         Raises:
             VideoError: the file cannot be read as a video.
@@ -165,20 +173,35 @@ class Predictor:
         video = self.store.get(key)
         if video is None:
             get_pool().warm_up()  # while the encoder loads, which takes seconds
-            video = encode_frames(path, self.frame_encoder, self.config.rate, progress)
+            key_frames = self.encode_key_frames(path) if show_rough else None
+            if key_frames:
+                show_rough(key_frames)
+            video = encode_frames(path, self.frame_encoder, self.config.rate, progress, key_frames)
             self.store.put(key, path, video)
         elif progress:
             progress(1.0, "Encoded before")
         return video
 
-    def grow_video(self, path: str | Path, check: Check | None = None) -> StreamingEncoder:
+    def encode_key_frames(self, path: str | Path, check: Check | None = None) -> KeyFrames | None:
+        """A rough look at all of a video, in a fraction of the time: ground its `video()`. None where it would tell
+        nothing: in a short video, or one of few key frames. `check` as in `grow_video`."""
+        path = check_path(path)
+        get_pool().warm_up()
+        return encode_key_frames(path, self.frame_encoder, self.config.rate, check)
+
+    def grow_video(
+        self, path: str | Path, check: Check | None = None, key_frames: KeyFrames | None = None
+    ) -> StreamingEncoder:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between.
 
-        What `check` raises, which is called while the decoder is waited for, ends the work at once.
+        Args:
+            path: any file that OpenCV or PyAV decodes.
+            check: called while the decoder is waited for; what it raises ends the work at once.
+            key_frames: of the same file; they stand for what is not yet encoded.
         """
         path = check_path(path)
         get_pool().warm_up()
-        return StreamingEncoder(path, self.frame_encoder, self.config.rate, check)
+        return StreamingEncoder(path, self.frame_encoder, self.config.rate, check, key_frames)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

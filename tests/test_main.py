@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from grounding import __main__ as cli
-from tests.clips import BAD_KINDS, bad_file
+from tests.clips import BAD_KINDS, bad_file, write_scenes
 from tests.trust.matrix import broken
 
 
@@ -119,3 +119,27 @@ def test_what_a_terminal_would_obey_is_not_echoed(option, capsys):
         assert cli.main(["clip.mp4", "a cat", option, "\x1b[31mred\x07\r\u202e"]) == 2
     said = capsys.readouterr().err
     assert said.endswith("\n") and said[:-1].isprintable()
+
+
+@pytest.fixture(scope="module")
+def long_scenes(tmp_path_factory):
+    """24 seconds each of a cat, a rocket and a cup of coffee."""
+    return write_scenes(tmp_path_factory.mktemp("long") / "long.mp4", ("chelsea", "rocket", "coffee"), seconds=24.0)
+
+
+def test_a_rough_answer_comes_first_where_it_is_asked_for(long_scenes, capsys):
+    arguments = [str(long_scenes), "a cup of coffee", "--json"]
+    assert cli.main([*arguments, "--rough"]) == 0
+    rough, final = map(json.loads, capsys.readouterr().out.splitlines())
+    assert cli.main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == final  # the final answer alone, and the same
+    assert "rough" not in final and rough["rough"] >= 3
+    assert rough["duration"] == pytest.approx(final["duration"], abs=0.2)
+    assert rough["segments"][0]["start"] == pytest.approx(final["segments"][0]["start"], abs=15.0)
+
+
+def test_a_person_reads_from_how_many_key_frames(long_scenes, scenes, capsys):
+    assert cli.main([str(long_scenes), "a cat", "--rough"]) == 0
+    assert "rough, from " in capsys.readouterr().out.splitlines()[0]
+    assert cli.main([str(scenes), "a cat", "--rough"]) == 0
+    assert "rough" not in capsys.readouterr().out  # a short video is answered at once

@@ -11,6 +11,7 @@ import numpy as np
 
 from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
+from grounding.features.key_frames import KeyFrames
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.reader import Frame
@@ -34,6 +35,7 @@ class StreamingEncoder:
         encoder: of frames.
         rate: frames sampled a second.
         check: called while the decoder is waited for; what it raises ends the work at once, see isolation.client.
+        key_frames: of the same video, encoded before: they are not encoded again, and stand for what is not yet there.
 
     Attributes:
         seconds: how far the frames reach so far.
@@ -43,8 +45,15 @@ class StreamingEncoder:
         VideoError: as IsolatedReader does.
     """
 
-    def __init__(self, path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None) -> None:
-        self._reader, self._encoder = IsolatedReader(path, rate, check=check), encoder
+    def __init__(
+        self,
+        path: str | Path,
+        encoder: FrameEncoder,
+        rate: float,
+        check: Check | None = None,
+        key_frames: KeyFrames | None = None,
+    ) -> None:
+        self._reader, self._encoder, self._key_frames = IsolatedReader(path, rate, check=check), encoder, key_frames
         self._timestamps: list[float] = []
         self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
         self._whole = False
@@ -52,7 +61,8 @@ class StreamingEncoder:
     def __iter__(self) -> Iterator[list[Frame]]:
         """The frames of each chunk, once they are encoded."""
         for chunk in read_chunks(self._reader):
-            self._features.add(encode_new(self._encoder, [frame.image for frame in chunk]))  # (B, D)
+            known = [self._key_frames and self._key_frames.find(frame.timestamp) for frame in chunk]
+            self._features.add(encode_new(self._encoder, [frame.image for frame in chunk], known))  # (B, D)
             self._timestamps += [frame.timestamp for frame in chunk]
             yield chunk
         self._whole = True
@@ -66,9 +76,14 @@ class StreamingEncoder:
         return max(self._reader.info.duration or 2 * self.seconds + 1, self.seconds)
 
     def video(self) -> EncodedVideo:
-        """What is encoded so far, at least one chunk; the whole video once the iteration is over."""
+        """What is encoded so far, at least one chunk, and after it what key frames tell; the whole video once the
+        iteration is over."""
         timestamps, features = np.array(self._timestamps), self._features.all()  # (T,), (T, D)
         duration = self._reader.duration if self._whole else self.seconds + 1 / self._reader.rate  # decoded further
+        if self._key_frames and not self._whole:
+            later, rough = self._key_frames.fill(after=self.seconds)
+            timestamps, features = np.append(timestamps, later), np.concatenate([features, rough])  # (T,), (T, D)
+            duration = max(duration, self._key_frames.duration)
         return EncodedVideo(timestamps, features, duration, self._encoder.name, self._reader.skipped)
 
 
@@ -97,7 +112,11 @@ class Rows:
 
 
 def encode_frames(
-    path: str | Path, encoder: FrameEncoder, rate: float, progress: Progress | None = None
+    path: str | Path,
+    encoder: FrameEncoder,
+    rate: float,
+    progress: Progress | None = None,
+    key_frames: KeyFrames | None = None,
 ) -> EncodedVideo:
     """Decodes a video, samples `rate` frames a second and encodes them: the one path from a file to features.
 
@@ -105,7 +124,7 @@ def encode_frames(
     """
     report = progress or (lambda fraction, message: None)
     report(0.0, "Opening the video")
-    stream = StreamingEncoder(path, encoder, rate)
+    stream = StreamingEncoder(path, encoder, rate, key_frames=key_frames)
     for _ in stream:
         report(min(stream.seconds / stream.expected, 0.99), f"Encoded {stream.seconds:.0f} s of video")
     report(1.0, "Encoded the whole video")
@@ -119,19 +138,25 @@ def read_chunks(reader: IsolatedReader) -> Iterator[list[Frame]]:
             yield chunk
 
 
-def encode_new(encoder: FrameEncoder, frames: Sequence[np.ndarray]) -> np.ndarray:
+def encode_new(
+    encoder: FrameEncoder, frames: Sequence[np.ndarray], known: Sequence[np.ndarray | None] = ()
+) -> np.ndarray:
     """(B, width), as the encoder's `encode`, but frames that show nothing new are not encoded again: slides, screens
     and cameras that stand still.
 
     A frame is compared with the last encoded one and not with its neighbour, so slow changes add up until they count.
+    `known`: of each frame its feature (width,) where it was encoded before.
     """
-    fresh: list[np.ndarray] = []
+    fresh: list[int] = []  # where in `frames` something new is
     rows: list[int] = []
-    for frame in frames:
-        if not fresh or (frame is not fresh[-1] and differ(frame, fresh[-1])):
-            fresh.append(frame)
+    for index, frame in enumerate(frames):
+        last = frames[fresh[-1]] if fresh else None
+        if last is None or (frame is not last and differ(frame, last)):
+            fresh.append(index)
         rows.append(len(fresh) - 1)
-    return encoder.encode(fresh).numpy()[rows]  # (B, width)
+    missing = [index for index in fresh if not len(known) or known[index] is None]
+    encoded = iter(encoder.encode([frames[index] for index in missing]).numpy())
+    return np.stack([next(encoded) if index in missing else known[index] for index in fresh])[rows]  # (B, width)
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:

@@ -1,0 +1,83 @@
+"""A rough look at a whole video: its key frames alone, which decode without the frames between them."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from grounding.encoders.registry import FrameEncoder
+from grounding.features.encoded_video import EncodedVideo
+from grounding.isolation.client import probe_video, read_key_frames
+from grounding.isolation.worker_pool import Check
+
+SHORT = 60.0  # seconds; a shorter video is encoded as soon as it is looked at
+MAX_COUNT = 480  # key frames; of a longer video those that are evenly spread
+APART = 2.0  # seconds between key frames; nearer ones would be most of the work already
+FAR = 30.0  # seconds between key frames, from which they say too little
+CHUNK = 32  # frames encoded at once
+SAME_TIME = 1e-4  # seconds up to which two times are those of one frame
+
+
+@dataclass(frozen=True)
+class KeyFrames:
+    """Encoded key frames from all over a video.
+
+    Attributes:
+        timestamps: (K,) seconds, increasing.
+        features: (K, D) float16.
+        duration: of the video, seconds, as its container claims.
+        rate: frames sampled a second, once all of it is encoded.
+        encoder: name of the frame encoder.
+    """
+
+    timestamps: np.ndarray
+    features: np.ndarray
+    duration: float
+    rate: float
+    encoder: str
+
+    def find(self, timestamp: float) -> np.ndarray | None:
+        """(D,), the feature of the key frame at a time; None where there is none."""
+        index = int(np.searchsorted(self.timestamps, timestamp - SAME_TIME))
+        found = index < len(self.timestamps) and self.timestamps[index] <= timestamp + SAME_TIME
+        return self.features[index] if found else None
+
+    def fill(self, after: float = -1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Times (T,) at which frames will be sampled later than `after`, and for each the features (T, D) of the key
+        frame nearest to it: so the grounder sees as many frames a second as it knows."""
+        times = np.arange(np.ceil(self.duration * self.rate)) / self.rate  # (T,)
+        times = times[(times > after + 0.5 / self.rate) & (times < self.duration)]
+        middles = (self.timestamps[1:] + self.timestamps[:-1]) / 2  # (K - 1,)
+        return times, self.features[np.searchsorted(middles, times)]
+
+    def video(self) -> EncodedVideo:
+        """The whole video as far as key frames tell."""
+        return EncodedVideo(*self.fill(), self.duration, self.encoder)
+
+
+def encode_key_frames(
+    path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None
+) -> KeyFrames | None:
+    """The key frames of a video; None where it is short, does not tell its length, or has too few of them.
+
+    Args:
+        path: the video file.
+        encoder: of frames.
+        rate: frames sampled a second, once all of it is encoded.
+        check: as IsolatedReader's.
+
+    Raises VideoError as IsolatedReader does.
+    """
+    duration = probe_video(path, check).duration
+    if duration is None or duration < SHORT:
+        return None
+    frames = read_key_frames(path, min(int(duration / APART), MAX_COUNT), check=check)
+    timestamps, features = [], [np.empty((0, encoder.width), np.float16)]
+    while chunk := list(islice(frames, CHUNK)):
+        timestamps += [frame.timestamp for frame in chunk]
+        features.append(encoder.encode([frame.image for frame in chunk]).numpy().astype(np.float16))  # (B, D)
+    bounds = np.array([0.0, *timestamps, duration])
+    if np.diff(bounds).max() > FAR:
+        return None
+    return KeyFrames(np.array(timestamps), np.concatenate(features), duration, rate, encoder.name)
