@@ -37,10 +37,11 @@ class Source:
 
 @dataclass(frozen=True)
 class QueryBank:
-    """All training queries, encoded once: `tokens` a list of (N, Dq), `sentences` (Q, Dq) of unit length."""
+    """All training queries, encoded once: `tokens` a list of (N, Dq), `sentences` (Q, Dq) of unit length, `texts`."""
 
     tokens: list[Tensor]
     sentences: Tensor
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoders.queries import QueryTokens
+from grounding.encoders.registry import QueryEncoder
 from grounding.encoders.stand_in import StandIn
 from grounding.model import Grounder
 from grounding.predictor import Predictor
@@ -22,6 +23,7 @@ from training.moments import DataError, Moment, read_moments
 from training.sources import encode_queries, path_from_moments
 from training.stand_in import read_by
 
+Reader = StandIn | QueryEncoder
 Score = Callable[[Grounder], float]
 
 
@@ -57,15 +59,15 @@ class EncodedQueries:
     Args:
         queries: those that will be asked for.
         keep: a file for their encodings, see `encode_queries`.
-        stand_in: what reads them, for a checkpoint in CLIP's joint space; without one MiniLM does.
+        reader: the stand-in or the text tower that reads them, in CLIP's joint space; without one MiniLM does.
     """
 
     name, width = "minilm", 384
 
-    def __init__(self, queries: Sequence[str], keep: Path | None = None, stand_in: StandIn | None = None) -> None:
-        if stand_in:
-            self.name, self.width = "stand-in", len(stand_in.text_mean)
-        bank = read_by(stand_in, encode_queries(list(queries), keep=keep))
+    def __init__(self, queries: Sequence[str], keep: Path | None = None, reader: Reader | None = None) -> None:
+        if reader:
+            self.name = getattr(reader, "name", "stand-in")
+        bank = read_by(reader, encode_queries(list(queries), keep=keep))
         self.rows = dict(zip(queries, bank.tokens, strict=True))
 
     def encode(self, queries: Sequence[str]) -> QueryTokens:
@@ -76,7 +78,7 @@ class EncodedQueries:
         return QueryTokens(tokens, torch.arange(tokens.shape[1]) < lengths)
 
 
-def make_validator(config: TrainConfig, stand_in: StandIn | None = None) -> Score | None:
+def make_validator(config: TrainConfig, reader: Reader | None = None) -> Score | None:
     """Scores a grounder on the config's validation moments: the mean of R@1 IoU=0.5 and mIoU. None where it names none.
 
     Raises DataError as `read_moments` and the feature stores do, and for a moment without start and end.
@@ -89,7 +91,7 @@ def make_validator(config: TrainConfig, stand_in: StandIn | None = None) -> Scor
     store = open_features(config.data, config.frame_encoder, config.model.frame_width, config.rate)
     videos = {moment.video: store.load(moment.video, moment.duration) for moment in moments}
     queries = EncodedQueries(
-        sorted({moment.query.strip() for moment in moments}), path_from_moments(config.data.validation), stand_in
+        sorted({moment.query.strip() for moment in moments}), path_from_moments(config.data.validation), reader
     )
 
     def score(grounder: Grounder) -> float:
@@ -110,8 +112,8 @@ def predict_spans(predictor: Predictor, videos: dict, moments: Sequence[Moment])
     return found
 
 
-def describe_checkpoint(config: TrainConfig) -> CheckpointConfig:
-    """What the checkpoint that a run makes says of itself."""
+def describe_checkpoint(config: TrainConfig, read_by: str = "") -> CheckpointConfig:
+    """What the checkpoint that a run makes says of itself; `read_by` names what read its training queries."""
     return CheckpointConfig(
         name=config.name,
         summary=config.summary,
@@ -121,5 +123,5 @@ def describe_checkpoint(config: TrainConfig) -> CheckpointConfig:
         model=config.model,
         rate=config.rate,
         segments=config.segments,
-        data=config.description,
+        data=config.description + (f". Queries were read by {read_by}" if read_by else ""),
     )

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -79,7 +80,7 @@ def encode_queries(queries: list[str], device: str = "auto", keep: Path | None =
         bank = _encode(queries, device)
         if keep:
             _write_queries(keep, key, bank)
-    return bank
+    return replace(bank, texts=tuple(queries))
 
 
 def _encode(queries: list[str], device: str) -> QueryBank:

@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from grounding.encoders.registry import QueryEncoder, load_query_encoder
 from grounding.encoders.stand_in import StandIn
+from grounding.errors import EncoderError
 from training.batches import QueryBank, Source
 from training.config import TrainConfig
 from training.features import PublishedFeatures
@@ -27,14 +29,31 @@ TEXT_RIDGE = 10.0  # chosen on Charades videos held out of the training folds, w
 FRAME_RIDGE = 10.0
 
 
-def fit_stand_in(config: TrainConfig, sources: Sequence[Source]) -> StandIn:
+def find_text_tower(config: TrainConfig, weights: Path | None = None) -> QueryEncoder | None:
+    """CLIP's own text tower, None where its weights are neither given nor in the cache or on a hub in reach.
+
+    Raises EncoderError where `weights` are given and cannot be used.
+    """
+    if not config.model.joint:
+        return None
+    try:
+        return load_query_encoder(config.frame_encoder, weights=weights)
+    except EncoderError:
+        if weights:
+            raise
+        return None
+
+
+def fit_stand_in(config: TrainConfig, sources: Sequence[Source], text_tower: QueryEncoder | None = None) -> StandIn:
     """The stand-in for the text tower that belongs to the config's frame encoder. No start or end time is read.
+
+    With the `text_tower` at hand its own embeddings of the anchors are what is fitted.
 
     Raises DataError if the anchors cannot be read or do not fit the model.
     """
-    text_map, sentence_mean, text_mean = fit_text_map(config)  # (K, 384), (384,), (K,)
+    text_map, sentence_mean, text_mean = fit_text_map(config, text_tower)  # (K, 384), (384,), (K,)
     width = config.model.width
-    if config.data.anchor_features:
+    if config.data.anchor_features and text_tower is None:
         own, other = pair_frames(sources, config, len(text_mean))  # (N, D) and (N, K)
         text_map, text_mean = fit_ridge(other, own, FRAME_RIDGE) @ text_map, torch.zeros(width)  # (D, 384), (D,)
     if len(text_mean) != width:
@@ -45,16 +64,22 @@ def fit_stand_in(config: TrainConfig, sources: Sequence[Source]) -> StandIn:
     return StandIn(text_map, sentence_mean, text_mean)
 
 
-def read_by(stand_in: StandIn | None, bank: QueryBank) -> QueryBank:
-    """The queries as the stand-in reads them, one token (1, D) each; without one they stay as they are."""
-    if stand_in is None:
+def read_by(reader: StandIn | QueryEncoder | None, bank: QueryBank) -> QueryBank:
+    """The queries as the stand-in or CLIP's text tower reads them, one token (1, D) each; without a reader they stay
+    as they are."""
+    if reader is None:
         return bank
-    return replace(bank, tokens=list(stand_in.map_sentences(bank.sentences).unsqueeze(1)))
+    if isinstance(reader, StandIn):
+        return replace(bank, tokens=list(reader.map_sentences(bank.sentences).unsqueeze(1)))
+    return replace(bank, tokens=list(reader.encode(bank.texts).tokens))
 
 
-def fit_text_map(config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
+def fit_text_map(config: TrainConfig, text_tower: QueryEncoder | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """The map of centred sentences to centred CLIP texts (K, 384), and the two centers (384,) and (K,)."""
     sentences, embeddings, weights = load_anchors(config)
+    if text_tower:
+        texts = [text for path in config.data.anchors for text in read_anchors(path)[0]]
+        embeddings = F.normalize(text_tower.encode(texts).tokens[:, 0], dim=-1)  # (N, K)
     means = [weights @ rows / weights.sum() for rows in (sentences, embeddings)]  # (384,) and (K,)
     return fit_ridge(sentences, embeddings, TEXT_RIDGE, weights), *means
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from grounding.encoders.registry import QueryEncoder
 from grounding.encoders.stand_in import StandIn
 from grounding.errors import GroundingError
 from grounding.model import Grounder
@@ -34,7 +35,7 @@ from training.files import DataError, check_folder, write_whole
 from training.initialization import initialize
 from training.objective import ObjectiveConfig, compute_losses
 from training.sources import load_sources
-from training.stand_in import fit_stand_in, read_by
+from training.stand_in import find_text_tower, fit_stand_in, read_by
 
 STATE = "state.pt"
 FULL = "The GPU has no memory left: set videos lower in {}, add GPUs, give --mixed-precision bf16 or --device cpu."
@@ -60,7 +61,8 @@ class Run:
         sources: training videos.
         bank: their queries.
         team: the processes that train together.
-        stand_in: what read the queries, if it was one, for the checkpoint.
+        stand_in: for the checkpoint, in CLIP's joint space.
+        text_tower: what read the queries in its place.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Run:
         bank: QueryBank,
         team: Team,
         stand_in: StandIn | None = None,
+        text_tower: QueryEncoder | None = None,
     ) -> None:
         self.config, self.sources, self.bank, self.team, self.stand_in = config, sources, bank, team, stand_in
         check_sizes(config, len(sources), team.count)
@@ -85,7 +88,7 @@ class Run:
         )
         self.learner = team.prepare(Learner(self.grounder, config.objective, team))
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
-        self.selection = Selection(make_validator(config, stand_in) if team.main else None)
+        self.selection = Selection(make_validator(config, text_tower or stand_in) if team.main else None)
         self.selection.consider(self.finish(), 0)  # where training starts may be best, and is all of 0 epochs
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
@@ -181,13 +184,16 @@ class Run:
             ) from error
 
 
-def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
-    """Trains to the end, saving after every epoch, and exports the checkpoint to `out`. By default alone on the CPU."""
+def train(config: TrainConfig, out: Path, team: Team | None = None, text_tower: QueryEncoder | None = None) -> Run:
+    """Trains to the end, saving after every epoch, and exports the checkpoint to `out`. By default alone on the CPU.
+
+    In CLIP's joint space `text_tower` reads the queries, and without one the stand-in.
+    """
     check_folder(out)
     team = team or start_alone()
     sources, bank = load_sources(config, team)
-    stand_in = fit_stand_in(config, sources) if config.model.joint else None
-    run = Run(config, sources, read_by(stand_in, bank), team, stand_in)
+    stand_in = fit_stand_in(config, sources, text_tower) if config.model.joint else None
+    run = Run(config, sources, read_by(text_tower or stand_in, bank), team, stand_in, text_tower)
     if (out / STATE).is_file():
         run.load(out / STATE)
     team.accelerator.init_trackers("tensorboard")
@@ -202,7 +208,8 @@ def train(config: TrainConfig, out: Path, team: Team | None = None) -> Run:
             bar.update()
     if team.main:
         write_log(run.log, out / "log.jsonl")
-        export(run.selection.weights, describe_checkpoint(config), out, stand_in)
+        reader = (text_tower.name if text_tower else "the stand-in") if stand_in else ""
+        export(run.selection.weights, describe_checkpoint(config, reader), out, stand_in)
     return run
 
 
@@ -212,11 +219,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the state, the log and the checkpoint")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--mixed-precision", choices=PRECISIONS, help="of the forward pass; 'no' by default")
+    parser.add_argument("--weights", type=Path, help="local file with an open_clip model's weights, to read queries by")
     args = parser.parse_args()
     try:
         config = read_train_config(args.config)
         team = start_together(args.device, args.mixed_precision, args.out)
-        run = train(config, args.out, team)
+        run = train(config, args.out, team, find_text_tower(config, args.weights))
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

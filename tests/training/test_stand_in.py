@@ -8,16 +8,29 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 
 import training.stand_in as stand_in
+from grounding.checkpoint import read_config
+from grounding.encoders.registry import load_query_encoder
 from grounding.encoders.stand_in import load_stand_in
 from grounding.errors import GroundingError
+from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
-from training.batches import QueryBank, Source
+from training.batches import CompositionConfig, QueryBank, Source
 from training.config import DataConfig, TrainConfig
 from training.epoch_selection import describe_checkpoint
 from training.export import export
-from training.features import PublishedFeatures
+from training.features import PublishedFeatures, write_features
 from training.initialization import initialize
-from training.stand_in import fit_ridge, fit_stand_in, interpolate_frames, read_anchors, read_by
+from training.moments import Moment, write_moments
+from training.stand_in import (
+    _load_anchors,
+    find_text_tower,
+    fit_ridge,
+    fit_stand_in,
+    interpolate_frames,
+    read_anchors,
+    read_by,
+)
+from training.train import train
 
 TEXTS, SENTENCE, WIDTH, OWN = 60, 5, 4, 6
 
@@ -143,3 +156,45 @@ def test_broken_anchors_are_named(tmp_path, broken):
         np.savez(path, prompts=["a dog"], embeddings=np.full((1, 3), np.nan))
     with pytest.raises(GroundingError, match=r"anchors\.npz"):
         read_anchors(path)
+
+
+class TestTextTower:
+    @pytest.fixture
+    def config(self, tmp_path, tiny_weights):
+        """Four videos with a sentence each, and anchors, for a tiny CLIP of random weights."""
+        width = load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights).width
+        for number in range(4):
+            video = EncodedVideo(np.arange(5.0), draw(number, 5, width).numpy(), 5.0, "open_clip:tiny-clip:own")
+            write_features(tmp_path / "features", f"v{number}", video, 1.0)
+        write_moments(tmp_path / "train.jsonl", [Moment(f"v{n}", 5.0, f"person opens door {n}") for n in range(4)])
+        np.savez(tmp_path / "anchors.npz", prompts=["a dog", "a red car", "snow"], embeddings=np.ones((3, width)))
+        _load_anchors.cache_clear()
+        data = DataConfig(
+            str(tmp_path / "train.jsonl"), str(tmp_path / "features"), anchors=(str(tmp_path / "anchors.npz"),)
+        )
+        model = GrounderConfig(width, width, width, context=1, centered=True, joint=True)
+        composition = CompositionConfig(1, 1)
+        yield TrainConfig(
+            "tiny", "open_clip:tiny-clip:own", data, model, rate=1.0, epochs=1, videos=2, composition=composition
+        )
+        _load_anchors.cache_clear()
+
+    def test_reads_training_queries_and_anchors_where_its_weights_are_given(self, config, tiny_weights, tmp_path):
+        tower = find_text_tower(config, tiny_weights)
+        run = train(config, tmp_path / "out", text_tower=tower)
+        read = tower.encode(run.bank.texts).tokens[:, 0]  # (4, D)
+        assert torch.allclose(torch.cat(run.bank.tokens), read, atol=1e-5)
+        assert torch.allclose(run.grounder.query_tower.center, read.mean(dim=0), atol=1e-5)
+        anchors = F.normalize(tower.encode(["a dog", "a red car", "snow"]).tokens[:, 0], dim=-1)
+        assert torch.allclose(run.stand_in.text_mean, anchors.mean(dim=0), atol=1e-5)
+        assert read_config(tmp_path / "out").data.endswith("Queries were read by open_clip:tiny-clip:own")
+
+    def test_without_weights_the_stand_in_reads(self, config, tmp_path):
+        assert find_text_tower(config) is None
+        run = train(config, tmp_path / "out")
+        assert torch.allclose(torch.cat(run.bank.tokens), run.stand_in.map_sentences(run.bank.sentences))
+        assert read_config(tmp_path / "out").data.endswith("Queries were read by the stand-in")
+
+    def test_weights_that_cannot_be_used_are_an_error(self, config, tmp_path):
+        with pytest.raises(GroundingError, match=r"none\.pt"):
+            find_text_tower(config, tmp_path / "none.pt")
