@@ -12,6 +12,8 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.worker_pool import Check
 from grounding.predictor import Predictor
 
+REFRESH = 0.5  # seconds between two looks at what is encoded so far: each costs as much as the clip is long
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -23,6 +25,8 @@ class Clip:
         expected: how long it is, as far as known, seconds.
         seconds_left: how long the rest will take; 0 once it is whole.
         is_whole: whether all of it is encoded.
+        seconds: how far it is encoded.
+        key_frames: how many key frames the rest of `video` rests on, 0 where it ends at `seconds`.
     """
 
     video: EncodedVideo
@@ -30,10 +34,12 @@ class Clip:
     expected: float
     seconds_left: float = 0.0
     is_whole: bool = True
+    seconds: float = 0.0
+    key_frames: int = 0
 
     @property
     def fraction(self) -> float:
-        return 1.0 if self.is_whole else min(float(self.video.timestamps[-1]) / self.expected, 0.99)
+        return 1.0 if self.is_whole else min(self.seconds / self.expected, 0.99)
 
     @property
     def size(self) -> int:
@@ -104,10 +110,12 @@ def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
 def _grow_clip(
     path: str, predictor: Predictor, check: Check, collector: ThumbnailCollector | None
 ) -> Generator[Clip, None, Clip]:
-    begin, growing = time.monotonic(), predictor.grow_video(path, check)
-
-    def clip(**more: object) -> Clip:
-        return Clip(growing.video(), collector and collector.thumbnails(), growing.expected, **more)
+    key_frames = predictor.encode_key_frames(path, check) if collector else None  # a program waits for the end anyway
+    count = len(key_frames.timestamps) if key_frames else 0
+    if key_frames:
+        yield Clip(key_frames.video(), None, key_frames.duration, is_whole=False, key_frames=count)
+    begin, growing = time.monotonic(), predictor.grow_video(path, check, key_frames)
+    video, made = None, 0.0
 
     for frames in growing:
         check()
@@ -116,6 +124,9 @@ def _grow_clip(
             collector.add(frames)
         rest = max(growing.expected - growing.seconds, 0.0)
         seconds_left = (time.monotonic() - begin) * rest / max(growing.seconds, 1.0)
-        yield clip(seconds_left=seconds_left, is_whole=False)
-    whole = clip()
-    return replace(whole, expected=whole.video.duration)
+        if video is None or time.monotonic() - made > REFRESH:
+            video, made = growing.video(), time.monotonic()
+        thumbnails = collector and collector.thumbnails()
+        yield Clip(video, thumbnails, growing.expected, seconds_left, False, growing.seconds, count)
+    video = growing.video()
+    return Clip(video, collector and collector.thumbnails(), video.duration)

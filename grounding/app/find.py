@@ -103,7 +103,7 @@ class Search:
         if time.monotonic() - self.drawn < REDRAW:
             return gr.skip()
         self.drawn, self.stage = time.monotonic(), Stage.GROWING
-        return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected)
+        return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.seconds)
 
     def _show(self, state: ClipState, new: bool) -> PageUpdate:
         return show_state(state, new, progress="", clip=self.video, memory=self.memory)

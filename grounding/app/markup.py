@@ -57,10 +57,12 @@ def render_turn(before: int) -> str:
 
 def render_encoding(clip: Clip) -> str:
     """How far a clip is encoded and how long the rest may take."""
-    so_far, length = format_clock(clip.video.timestamps[-1])[:-2], format_clock(clip.expected)[:-2]
-    return render_progress(
-        f"Looked at {so_far} of {length}, {format_rough_duration(clip.seconds_left)} left", clip.fraction
-    )
+    so_far, length = format_clock(clip.seconds)[:-2], format_clock(clip.expected)[:-2]
+    text = f"Looked at {so_far} of {length}, {format_rough_duration(clip.seconds_left)} left"
+    if clip.key_frames:
+        rest = text if clip.seconds else f"Now all {length} are looked at"
+        text = f"Rough, from {clip.key_frames} key frames. {rest}"
+    return render_progress(text, clip.fraction)
 
 
 def label_segment(answer: Answer, index: int) -> str:

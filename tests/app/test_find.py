@@ -51,6 +51,7 @@ def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
 
 def test_the_curve_is_drawn_as_it_grows_and_only_now_and_then(ask, tmp_path, monkeypatch):
     monkeypatch.setattr(find, "REDRAW", 0.0)
+    monkeypatch.setattr("grounding.app.clips.REFRESH", 0.0)
     path = colours(tmp_path / "long.mp4", seconds=8.0)
     first, second = (screen.plot for screen in ask(path)[1:3])
     assert len(first.data[0].x) == 32
@@ -119,7 +120,7 @@ def test_another_clip_starts_anew(ask, scenes, tmp_path):
 def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkeypatch, predictor):
     monkeypatch.setattr(find, "load_baseline", lambda config: predictor)
     calls, grow = [], predictor.grow_video
-    monkeypatch.setattr(predictor, "grow_video", lambda path, check: calls.append(path) or grow(path, check))
+    monkeypatch.setattr(predictor, "grow_video", lambda path, *more: calls.append(path) or grow(path, *more))
     screen = ask(scenes)[-1]
     assert screen.compare.visible
     assert (screen.state.result.baseline.scores == screen.state.result.answer.scores).all()

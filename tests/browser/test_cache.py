@@ -13,7 +13,7 @@ def test_it_is_answered_without_encoding_and_its_pictures_follow(tab, scenes, tm
     predictor = models.load_predictor("embedded")
     monkeypatch.setattr(predictor.store, "cache", FeatureCache(tmp_path))
     predictor.encode_video(scenes)
-    monkeypatch.setattr(predictor, "grow_video", lambda path, check: 1 / 0)
+    monkeypatch.setattr(predictor, "grow_video", lambda *_: 1 / 0)
     upload(tab, scenes)
     ask(tab, "a cup of coffee")
     expect(tab.locator("#message [role=status]")).to_contain_text("a cup of coffee")
