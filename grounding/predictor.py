@@ -6,6 +6,7 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -136,7 +137,8 @@ class Predictor:
             # gives may be other ones than the checkpoint's: that is found out before a long video is encoded.
             if self.config.query_encoder.startswith("open_clip:"):
                 self.matcher.query_encoder = None
-                _ = self.weights is None or self.query_encoder
+                with suppress(torch.OutOfMemoryError):  # the matcher knows what to do when a query comes
+                    _ = self.weights is None or self.query_encoder
             self._frame_encoder = encoder
         return self._frame_encoder
 

@@ -74,6 +74,7 @@ def test_the_text_tower_takes_over_once_a_video_brought_weights(checkpoint, stor
     assert predictor.ground(stored, QUERY).queries_by == "stand-in"
     monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_: tiny)
     text_tower = load_query_encoder(OWN, "cpu", tiny_weights)
+    monkeypatch.setattr("grounding.encoders.registry.is_cache_empty", lambda: False)
     monkeypatch.setattr("grounding.encoders.registry.find_cached_open_clip", lambda name: str(tiny_weights))
     monkeypatch.setattr("grounding.encoders.registry.OpenClipQueryEncoder", lambda *_: text_tower)
     predictor.frame_encoder  # noqa: B018

@@ -14,7 +14,7 @@ def fit_stand_in(text_tower, minilm):
 
     from grounding.encoders.stand_in import KNOWN_QUERIES, StandIn
 
-    sentences = minilm.encode(KNOWN_QUERIES).sentence_embeddings()  # (Q, 384)
+    sentences = minilm.encode(KNOWN_QUERIES).pool_sentences()  # (Q, 384)
     embeddings = text_tower.encode(KNOWN_QUERIES).tokens[:, 0]  # (Q, D)
     means = sentences.mean(dim=0), embeddings.mean(dim=0)
     weight = torch.linalg.lstsq(sentences - means[0], embeddings - means[1], driver="gelsd").solution.T  # (D, 384)

@@ -89,7 +89,7 @@ def _encode(queries: list[str], device: str) -> QueryBank:
     for start in range(0, len(queries), 512):
         encoded = encoder.encode(queries[start : start + 512])
         tokens += [row[keep].half() for row, keep in zip(encoded.tokens, encoded.mask, strict=True)]
-        sentences.append(encoded.sentence_embeddings())
+        sentences.append(encoded.pool_sentences())
     return QueryBank(tokens, torch.cat(sentences))
 
 

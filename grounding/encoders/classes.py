@@ -25,9 +25,7 @@ def compute_class_embeddings() -> Tensor:
     from grounding.encoders.queries import MiniLMQueryEncoder
 
     return (
-        MiniLMQueryEncoder(torch.device("cpu"))
-        .encode([f"a {name}" for name in IMAGENET_CLASSNAMES])
-        .sentence_embeddings()
+        MiniLMQueryEncoder(torch.device("cpu")).encode([f"a {name}" for name in IMAGENET_CLASSNAMES]).pool_sentences()
     )
 
 

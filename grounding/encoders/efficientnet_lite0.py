@@ -30,7 +30,7 @@ class Lite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = Convolution(3, STEM, 3, 2)
-        self.blocks = nn.Sequential(*_blocks())
+        self.blocks = nn.Sequential(*_make_blocks())
         self.head = Convolution(STAGES[-1][-1], HEAD, 1)
         self.classifier = nn.Linear(HEAD, CLASSES)
 
@@ -42,7 +42,9 @@ class Lite0(nn.Module):
     def load_packaged(self, state: Mapping[str, Tensor]) -> None:
         """Takes the packaged weights, whose tensors stand in the order of the layers, each batch norm after its
         convolution."""
-        self.load_state_dict(dict(zip(self.state_dict(), _folded(iter(state.values())), strict=True)), assign=True)
+        self.load_state_dict(
+            dict(zip(self.state_dict(), _fold_batch_norms(iter(state.values())), strict=True)), assign=True
+        )
 
 
 class Convolution(nn.Conv2d):
@@ -77,7 +79,7 @@ class Block(nn.Module):
         return self.layers(images) + images if self.residual else self.layers(images)
 
 
-def _blocks() -> Iterator[Block]:
+def _make_blocks() -> Iterator[Block]:
     inputs = STEM
     for count, kernel, stride, expansion, outputs in STAGES:
         for number in range(count):
@@ -85,7 +87,7 @@ def _blocks() -> Iterator[Block]:
             inputs = outputs
 
 
-def _folded(tensors: Iterator[Tensor]) -> Iterator[Tensor]:
+def _fold_batch_norms(tensors: Iterator[Tensor]) -> Iterator[Tensor]:
     """Weight and bias of each layer in turn."""
     for weight in tensors:
         if weight.dim() == 4:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from grounding.errors import EncoderError
@@ -22,6 +23,14 @@ def find_in_cache(repository: str, files: tuple[str, ...]) -> str | None:
 
     paths = (huggingface_hub.try_to_load_from_cache(repository, file) for file in files)
     return next((path for path in paths if isinstance(path, str)), None)
+
+
+def is_cache_empty() -> bool:
+    """Whether nothing at all is in the hub's cache, which is known without asking open_clip, whose import takes
+    seconds."""
+    from huggingface_hub import constants
+
+    return not any(Path(constants.HF_HUB_CACHE).glob("models--*"))
 
 
 def ask_hub(repository: str) -> Exception | None:
@@ -60,12 +69,12 @@ def fetch_weights(name: str, pretrained: Mapping[str, Any]) -> str:
         return download_pretrained(dict(pretrained))
     except Exception as error:
         raise EncoderError(
-            f"The weights of {name} could not be fetched from the hub ({first_line(error)}). Use the checkpoint "
+            f"The weights of {name} could not be fetched from the hub ({shorten_error(error)}). Use the checkpoint "
             f"'embedded', which needs no download, or give a local file, {files[0]} of {repository}: weights=PATH in "
             "Python, --weights PATH on the command line."
         ) from error
 
 
-def first_line(error: Exception) -> str:
+def shorten_error(error: Exception) -> str:
     """What an error says, short enough for a sentence of ours."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:100]}"

@@ -41,12 +41,12 @@ class MiniLM(nn.Module):
         }
         own |= {f"norm.{kind}": state[f"embeddings.LayerNorm.{kind}"] for kind in ("weight", "bias")}
         for number in range(LAYERS):
-            layer = _layer(state, f"encoder.layer.{number}.")
+            layer = _rename_layer(state, f"encoder.layer.{number}.")
             own |= {f"encoder.layers.{number}.{name}": tensor for name, tensor in layer.items()}
         self.load_state_dict(own, assign=True)
 
 
-def _layer(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _rename_layer(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """One layer's tensors under torch's names."""
     names = {
         "self_attn.out_proj": "attention.output.dense",

@@ -26,7 +26,7 @@ class FallbackFrameEncoder:
 
     def __init__(self, load: Callable[[str], FrameEncoder], device: str) -> None:
         self._load, self.device, self._size, self.note = load, device, CHUNK, ""
-        self._encoder = self._loaded()
+        self._encoder = self._load_where_it_fits()
         self.name, self.width = self._encoder.name, self._encoder.width
 
     def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
@@ -34,24 +34,24 @@ class FallbackFrameEncoder:
         rows = [torch.zeros(0, self.width)]
         first = 0
         while first < len(frames):
-            encoded = self._try(frames[first : first + self._size])
+            encoded = self._encode_if_it_fits(frames[first : first + self._size])
             if encoded is None:
-                self._retreat()  # not where the error is caught: until it is forgotten it holds on to the memory
+                self._make_do_with_less()  # not where the error is caught: until then that holds on to the memory
             else:
                 rows.append(encoded)
                 first += len(encoded)
         return torch.cat(rows)  # (B, width)
 
-    def _loaded(self) -> FrameEncoder:
+    def _load_where_it_fits(self) -> FrameEncoder:
         if self.device != "cpu":
             try:
                 return self._load(self.device)
             except torch.OutOfMemoryError:
                 pass
-            self._on_cpu()
+            self._move_to_cpu()
         return self._load("cpu")
 
-    def _try(self, frames: Sequence[np.ndarray]) -> torch.Tensor | None:
+    def _encode_if_it_fits(self, frames: Sequence[np.ndarray]) -> torch.Tensor | None:
         if self.device == "cpu":
             return self._encoder.encode(frames)
         try:
@@ -59,15 +59,15 @@ class FallbackFrameEncoder:
         except torch.OutOfMemoryError:
             return None
 
-    def _retreat(self) -> None:
+    def _make_do_with_less(self) -> None:
         if self._size > 1:
             self._size //= 2
             frames = "a single frame" if self._size == 1 else f"{self._size} frames"
             self.note = f"the GPU has no memory left: {frames} encoded at a time"
         else:
-            self._on_cpu()
+            self._move_to_cpu()
             self._encoder = self._load("cpu")
         torch.cuda.empty_cache()
 
-    def _on_cpu(self) -> None:
+    def _move_to_cpu(self) -> None:
         self.device, self._size, self.note = "cpu", CHUNK, "the GPU has no memory left: frames encoded on the CPU"

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
-from grounding.encoders.hub import ask_hub, fetch_weights, find_in_cache, first_line, name_hub_files
+from grounding.encoders.hub import ask_hub, fetch_weights, find_in_cache, name_hub_files, shorten_error
 from grounding.encoders.torchscript import is_torchscript, read_torchscript
 from grounding.errors import EncoderError
 
@@ -138,7 +138,7 @@ def _build_model(model_name: str, file: str, pretrained: Mapping[str, Any]) -> t
             return _load_file(model_name, str(plain), pretrained)
     except Exception as error:  # a file that is no weights file fails in as many ways as there are formats
         raise EncoderError(
-            f"{file} does not hold weights of the open_clip model {model_name} ({first_line(error)}). Give a "
+            f"{file} does not hold weights of the open_clip model {model_name} ({shorten_error(error)}). Give a "
             ".safetensors file, a PyTorch state dict of the whole model, or OpenAI's own .pt file, such as "
             f"{pretrained.get('hf_hub', '')}open_clip_model.safetensors on the hub."
         ) from error

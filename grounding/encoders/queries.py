@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from grounding.encoders.devices import CHUNK, inference
-from grounding.encoders.hub import first_line
+from grounding.encoders.hub import shorten_error
 from grounding.encoders.open_clip_models import share_open_clip_model
 from grounding.encoders.openvino_runtime import compile_for
 from grounding.encoders.packaged_weights import load_minilm
@@ -41,7 +41,7 @@ class QueryTokens:
     mask: Tensor
     cut: frozenset[int] = frozenset()
 
-    def sentence_embeddings(self) -> Tensor:
+    def pool_sentences(self) -> Tensor:
         """(Q, width), L2-normalised mean over tokens, as all-MiniLM-L6-v2 defines a sentence's embedding."""
         weights = self.mask.unsqueeze(-1).to(self.tokens.dtype)  # (Q, N, 1)
         return F.normalize((self.tokens * weights).sum(dim=1), dim=-1)  # (Q, width)
@@ -133,8 +133,8 @@ def _load_tokenizer(model_name: str) -> Callable[..., Tensor]:
         return open_clip.get_tokenizer(model_name)
     except Exception as error:  # those of a few models lie on the hub, whose client has many errors
         raise EncoderError(
-            f"The tokenizer of the open_clip model {model_name} could not be had ({first_line(error)}): choose a model "
-            "whose tokenizer comes with open_clip, such as ViT-B-32-quickgelu."
+            f"The tokenizer of the open_clip model {model_name} could not be had ({shorten_error(error)}): choose a "
+            "model whose tokenizer comes with open_clip, such as ViT-B-32-quickgelu."
         ) from error
 
 

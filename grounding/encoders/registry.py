@@ -9,6 +9,7 @@ from torch import Tensor
 
 from grounding.encoders.devices import resolve_device
 from grounding.encoders.frames import EmbeddedFrameEncoder, OpenClipFrameEncoder
+from grounding.encoders.hub import is_cache_empty
 from grounding.encoders.open_clip_models import find_cached_open_clip, find_open_clip
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0
 from grounding.encoders.queries import MiniLMQueryEncoder, OpenClipQueryEncoder, QueryTokens
@@ -96,6 +97,8 @@ def load_query_encoder(
 
 
 def _is_at_hand(name: str, download: bool) -> bool:
+    if is_cache_empty() and not download:
+        return False
     try:
         return bool(find_open_clip(name) if download else find_cached_open_clip(name))
     except EncoderError:  # a model of one's own, which nobody publishes

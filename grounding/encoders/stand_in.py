@@ -110,7 +110,7 @@ class StandInQueryEncoder:
     def encode(self, queries: Sequence[str]) -> QueryTokens:
         """Q queries to tokens (Q, 1, width), on the CPU. Raises QueryError for a query that is not text."""
         read = self._minilm.encode(queries)
-        embedded = self.stand_in.map_sentences(read.sentence_embeddings())  # (Q, D)
+        embedded = self.stand_in.map_sentences(read.pool_sentences())  # (Q, D)
         return QueryTokens(embedded.unsqueeze(1), torch.ones(len(embedded), 1, dtype=torch.bool), read.cut)
 
 

@@ -115,7 +115,7 @@ def test_conse_weights_classes_by_a_softmax_at_temperature_two(runtime, far, tow
 )
 def test_conse_puts_a_picture_near_what_it_shows(embedded, query_encoder, picture, right, wrong):
     conse = embedded.encode([getattr(data, picture)()])[0, 1280:]
-    near, far = query_encoder.encode([right, wrong]).sentence_embeddings() @ conse
+    near, far = query_encoder.encode([right, wrong]).pool_sentences() @ conse
     assert near > far + 0.05
 
 

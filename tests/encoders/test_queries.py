@@ -54,7 +54,7 @@ def test_a_query_does_not_depend_on_its_batch(query_encoder, monkeypatch):
 
 def test_sentence_embeddings_are_near_for_near_meanings(query_encoder):
     queries = ["a dog catches a frisbee in the park", "a puppy grabs a flying disc", "the stock market fell sharply"]
-    sentences = query_encoder.encode(queries).sentence_embeddings()
+    sentences = query_encoder.encode(queries).pool_sentences()
     torch.testing.assert_close(sentences.norm(dim=1), torch.ones(3))
     near, far = sentences[0] @ sentences[1:].T
     assert near > far + 0.3
@@ -63,13 +63,13 @@ def test_sentence_embeddings_are_near_for_near_meanings(query_encoder):
 def test_sentence_embeddings_ignore_the_padding():
     tokens = torch.tensor([[[3.0, 4.0], [3.0, 4.0], [100.0, -7.0]]])
     encoded = QueryTokens(tokens, torch.tensor([[True, True, False]]))
-    torch.testing.assert_close(encoded.sentence_embeddings(), torch.tensor([[0.6, 0.8]]))
+    torch.testing.assert_close(encoded.pool_sentences(), torch.tensor([[0.6, 0.8]]))
 
 
 def test_no_queries_give_no_rows(query_encoder):
     encoded = query_encoder.encode([])
     assert encoded.tokens.shape == (0, 0, 384) and encoded.mask.shape == (0, 0)
-    assert encoded.sentence_embeddings().shape == (0, 384)
+    assert encoded.pool_sentences().shape == (0, 384)
 
 
 def test_a_very_long_query_is_cut_at_256_word_pieces(query_encoder):
@@ -134,6 +134,13 @@ class TestOpenClipTextTower:
         monkeypatch.setattr(open_clip, "get_tokenizer", lambda name: (_ for _ in ()).throw(OSError("no route")))
         with pytest.raises(EncoderError, match="tokenizer of the open_clip model tiny-clip.*no route"):
             load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights)
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    def test_the_gpu_reads_as_the_cpu_in_half_the_memory(self, text_tower, tiny_weights):
+        on_gpu = load_query_encoder("open_clip:tiny-clip:own", "cuda", tiny_weights)
+        one, other = (each.encode(["a dog", "snow"]).tokens[:, 0] for each in (text_tower, on_gpu))
+        assert torch.nn.functional.cosine_similarity(one, other).min() > 0.999
+        assert {each.dtype for each in on_gpu._shared.load_text_tower().parameters()} == {torch.float16}
 
 
 def test_a_query_of_another_type_says_what_to_give():

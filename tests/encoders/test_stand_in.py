@@ -2,6 +2,7 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from grounding.encoders.registry import load_query_encoder
@@ -32,7 +33,7 @@ def test_a_query_is_one_token_of_unit_length_from_its_sentence_embedding(stand_i
     encoded = encoder.encode(QUERIES)
     assert (encoder.name, encoder.width) == ("stand-in", 16)
     assert encoded.tokens.shape == (2, 1, 16) and encoded.mask.tolist() == [[True], [True]]
-    sentences = query_encoder.encode(QUERIES).sentence_embeddings()
+    sentences = query_encoder.encode(QUERIES).pool_sentences()
     expected = F.normalize((sentences - stand_in.query_mean) @ stand_in.weight.T + stand_in.text_mean, dim=1)
     torch.testing.assert_close(encoded.tokens[:, 0], expected, atol=1e-5, rtol=0)
 
@@ -129,7 +130,14 @@ class TestWhoReads:
     def test_published_weights(
         self, tiny_stand_in, published, tiny_weights, monkeypatch, cached, on_hub, download, name
     ):
+        monkeypatch.setattr("grounding.encoders.registry.is_cache_empty", lambda: not cached)
         monkeypatch.setattr("grounding.encoders.open_clip_models.find_in_cache", lambda *_: "it" if cached else None)
         monkeypatch.setattr("grounding.encoders.open_clip_models.ask_hub", lambda _: None if on_hub else OSError())
         monkeypatch.setattr("grounding.encoders.open_clip_models.fetch_weights", lambda *_: str(tiny_weights))
         assert load_query_encoder(published, "cpu", stand_in=tiny_stand_in, download=download).name == name
+
+    def test_with_an_empty_cache_nothing_of_open_clip_is_imported(self, stand_in, monkeypatch, tmp_path):
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr("grounding.encoders.registry.find_cached_open_clip", None)
+        name = "open_clip:ViT-B-32-quickgelu:openai"
+        assert load_query_encoder(name, "cpu", stand_in=stand_in).name == "stand-in"
