@@ -44,14 +44,20 @@ def find_text_tower(config: TrainConfig, weights: Path | None = None) -> QueryEn
         return None
 
 
-def fit_stand_in(config: TrainConfig, sources: Sequence[Source], text_tower: QueryEncoder | None = None) -> StandIn:
+def fit_stand_in(
+    config: TrainConfig,
+    sources: Sequence[Source],
+    text_tower: QueryEncoder | None = None,
+    bank: QueryBank | None = None,
+) -> StandIn:
     """The stand-in for the text tower that belongs to the config's frame encoder. No start or end time is read.
 
-    With the `text_tower` at hand its own embeddings of the anchors are what is fitted.
+    With the `text_tower` at hand its own embeddings of the anchors are what is fitted, or, where the config names no
+    anchors, of the training sentences in `bank`.
 
     Raises DataError if the anchors cannot be read or do not fit the model.
     """
-    text_map, sentence_mean, text_mean = fit_text_map(config, text_tower)  # (K, 384), (384,), (K,)
+    text_map, sentence_mean, text_mean = fit_text_map(config, text_tower, bank)  # (K, 384), (384,), (K,)
     width = config.model.width
     if config.data.anchor_features and text_tower is None:
         own, other = pair_frames(sources, config, len(text_mean))  # (N, D) and (N, K)
@@ -74,11 +80,16 @@ def read_by(reader: StandIn | QueryEncoder | None, bank: QueryBank) -> QueryBank
     return replace(bank, tokens=list(reader.encode(bank.texts).tokens))
 
 
-def fit_text_map(config: TrainConfig, text_tower: QueryEncoder | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def fit_text_map(
+    config: TrainConfig, text_tower: QueryEncoder | None = None, bank: QueryBank | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """The map of centred sentences to centred CLIP texts (K, 384), and the two centers (384,) and (K,)."""
-    sentences, embeddings, weights = load_anchors(config)
-    if text_tower:
+    if text_tower and bank and not config.data.anchors:
+        texts, sentences, weights = bank.texts, bank.sentences.float(), torch.ones(len(bank.texts))
+    else:
+        sentences, embeddings, weights = load_anchors(config)  # (N, 384), (N, K), (N,)
         texts = [text for path in config.data.anchors for text in read_anchors(path)[0]]
+    if text_tower:
         embeddings = F.normalize(text_tower.encode(texts).tokens[:, 0], dim=-1)  # (N, K)
     means = [weights @ rows / weights.sum() for rows in (sentences, embeddings)]  # (384,) and (K,)
     return fit_ridge(sentences, embeddings, TEXT_RIDGE, weights), *means
@@ -90,7 +101,10 @@ def load_anchors(config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
     Raises DataError.
     """
     if not config.data.anchors:
-        raise DataError("data.anchors is empty: a model in CLIP's joint space needs texts with their CLIP embeddings.")
+        raise DataError(
+            "data.anchors is empty: where CLIP's weights are not at hand, a model in its joint space needs texts with "
+            "their CLIP embeddings. Name some, or give the weights by --weights."
+        )
     return _load_anchors(config.data.anchors)
 
 

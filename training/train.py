@@ -192,7 +192,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None, text_tower: 
     check_folder(out)
     team = team or start_alone()
     sources, bank = load_sources(config, team)
-    stand_in = fit_stand_in(config, sources, text_tower) if config.model.joint else None
+    stand_in = fit_stand_in(config, sources, text_tower, bank) if config.model.joint else None
     run = Run(config, sources, read_by(text_tower or stand_in, bank), team, stand_in, text_tower)
     if (out / STATE).is_file():
         run.load(out / STATE)

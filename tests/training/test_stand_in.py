@@ -189,6 +189,12 @@ class TestTextTower:
         assert torch.allclose(run.stand_in.text_mean, anchors.mean(dim=0), atol=1e-5)
         assert read_config(tmp_path / "out").data.endswith("Queries were read by open_clip:tiny-clip:own")
 
+    def test_without_anchors_the_stand_in_is_fitted_on_the_training_sentences(self, config, tiny_weights, tmp_path):
+        bare = dataclasses.replace(config, data=dataclasses.replace(config.data, anchors=()))
+        run = train(bare, tmp_path / "out", text_tower=find_text_tower(config, tiny_weights))
+        read = F.normalize(torch.cat(run.bank.tokens), dim=-1)
+        assert torch.allclose(run.stand_in.text_mean, read.mean(dim=0), atol=1e-5)
+
     def test_without_weights_the_stand_in_reads(self, config, tmp_path):
         assert find_text_tower(config) is None
         run = train(config, tmp_path / "out")
