@@ -11,12 +11,11 @@ from grounding.app.clip_limits import clip_limits
 from grounding.app.models import default_checkpoint, describe_missing, list_choices
 from grounding.app.page_update import COMPARE, PageUpdate
 from grounding.app.plots import draw_empty
+from grounding.segments.find import ORDER
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 TITLE = """# Find a moment in a video by describing it
 Give a clip, say in a sentence what happens in it, and see when it does."""
-
-ORDER = "Best is where the scores inside stand out most from those around, not where they are highest."
 
 Parts = dict[str, gr.components.Component]  # of a PageUpdate, by name
 

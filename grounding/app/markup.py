@@ -21,12 +21,14 @@ def render_answer(state: ClipState) -> str:
     """What was found: the chosen segment of the active query."""
     answer, segment = state.result.answer, state.chosen
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
+    doubt = f"<small class='doubt'>{html.escape(answer.doubt)}</small>" if answer.doubt else ""
     warning = f"<small>{describe_skipped(answer.skipped)}</small>" if answer.skipped else ""
+    guess = "Best guess: " if answer.doubt and not state.segment else ""
     return (
         f'<p class="done" role="status" tabindex="-1">'
-        f"<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
+        f"{guess}<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
         f"“{html.escape(escape_unprintable(answer.query))}”, mean score {segment.score:.2f}"
-        f"{place}{warning}</p>"
+        f"{place}{doubt}{warning}</p>"
     )
 
 

@@ -162,8 +162,14 @@ def _add_clip_similarity(figure: go.Figure, result: QueryResult) -> None:
 
 def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
     segment, colour = result.answer.segments[chosen], COLOURS[result.slot]
+    doubtful = result.answer.stands_out is False
     figure.add_vrect(
-        segment.start, segment.end, fillcolor=colour, opacity=0.18, layer="below", line={"color": colour, "width": 2}
+        segment.start,
+        segment.end,
+        fillcolor=colour,
+        opacity=0.07 if doubtful else 0.18,
+        layer="below",
+        line={"color": colour, "width": 1, "dash": "dot"} if doubtful else {"color": colour, "width": 2},
     )
     late = segment.start > 0.6 * result.answer.duration  # a label from the start on would run out of the plot
     figure.add_annotation(

@@ -69,6 +69,12 @@ def test_no_marker_looks_like_a_button():
     assert not set(MARKS) & set("✕✖×▶►➤＋+−")
 
 
+def test_a_guess_that_stands_out_nowhere_is_said_to():
+    said = render_answer(with_answer(stands_out=False))
+    assert "Best guess: <b>0:02.0 to 0:04.0</b>" in said and "Nothing here stands out for this sentence" in said
+    assert "guess" not in render_answer(with_answer(stands_out=True)) + render_answer(with_answer(stands_out=None))
+
+
 def test_what_was_skipped_is_said_beside_the_answer():
     assert "could not be decoded" not in render_answer(with_answer())
     assert "0:12.0 to 0:14.5 could not be decoded" in render_answer(with_answer(skipped=((12.0, 14.5),)))

@@ -58,6 +58,11 @@ def test_the_chosen_segment_alone_is_drawn_with_its_times(answer):
     assert set(notes(figure)) == {"1: 1:00.0 to 1:20.0"}
 
 
+def test_a_segment_that_stands_out_nowhere_is_paler(answer):
+    sure, doubtful = (score_figure(dataclasses.replace(answer, stands_out=it)).layout.shapes[0] for it in (True, False))
+    assert doubtful.opacity < sure.opacity / 2 and doubtful.line.dash == "dot"
+
+
 def test_the_label_of_a_late_segment_stays_in_the_plot(answer):
     late = notes(score_figure(answer))["1: 1:00.0 to 1:20.0"]
     early = notes(score_figure(answer, chosen=1))["2: 0:10.0 to 0:20.0"]
