@@ -4,18 +4,19 @@ import argparse
 import json
 import os
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from grounding.answer import Answer, describe_reading
-from grounding.encoders.queries import check_query
-from grounding.errors import GroundingError, WriteError
-from grounding.features.disk_cache import add_options, cache_from_options
-from grounding.features.key_frames import KeyFrames
-from grounding.library.command_line import add_arguments, run_search
-from grounding.predictor import Predictor
+from grounding.console import INTERRUPTED, prepare_console, print_answer, print_error, print_notice
+from grounding.errors import GroundingError, QueryError
 from grounding.segments.find import ORDER
-from grounding.text import describe_skipped, escape_unprintable
+from grounding.text import describe_skipped, escape_unprintable, shorten
 
+if TYPE_CHECKING:
+    from grounding.answer import Answer
+    from grounding.features.key_frames import KeyFrames
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp")
 MANY = "Many videos: python -m grounding search FOLDER_OR_FILE... --query QUERY; see python -m grounding search --help."
 
 
@@ -23,10 +24,13 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{escape_unprintable(message)}; see {self.prog} --help\n")
+        print_error(f"{message}; see {self.prog} --help")
+        self.exit(2)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    from grounding.features.disk_cache import add_options
+
     parser = Parser(prog="python -m grounding", description="Find moments in a video by describing them.", epilog=MANY)
     parser.add_argument("video", help="a video file")
     parser.add_argument("query", nargs="+", help="a sentence that describes a moment")
@@ -40,12 +44,27 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def parse_search(arguments: list[str]) -> argparse.Namespace:
+    from grounding.library.command_line import add_arguments
+
     parser = Parser(prog="python -m grounding search", description="Find moments in many videos by describing them.")
     add_arguments(parser)
     return parser.parse_args(arguments)
 
 
-def show(answer: Answer) -> str:
+def check_no_file(query: str) -> None:
+    """Raises QueryError for a query that is a file or folder, or looks like a video's name."""
+    path = Path(query)
+    try:
+        there = path.is_file() or (os.sep in query and path.exists())
+    except (OSError, ValueError):  # no name of a file
+        there = False
+    looks_like_video = path.suffix.lower() in VIDEO_SUFFIXES and not any(map(str.isspace, query))
+    if there or looks_like_video:
+        name = shorten(query, 60)
+        raise QueryError(f"{name!r} is a file and no sentence: give one video and then sentences. {MANY}")
+
+
+def show(answer: "Answer") -> str:
     """The segments of an answer as lines for a person, and a line of doubt where none of them stands out."""
     lines = [escape_unprintable(answer.query), *([f"  {answer.doubt}"] if answer.doubt else [])]
     lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
@@ -54,52 +73,67 @@ def show(answer: Answer) -> str:
 
 def show_progress(fraction: float, message: str) -> None:
     """One line on a terminal, written over until the work is done."""
-    print(f"\r{fraction:4.0%} {message:<40}", end="\n" if fraction == 1 else "", file=sys.stderr, flush=True)
-
-
-def say(text: str) -> None:
-    """Prints an answer. Raises WriteError for a full disk or a reader that has left."""
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries once more at its end
-        raise WriteError(f"The answers cannot be written ({error.strerror}): give another place for them.") from error
+    print_notice(f"\r{fraction:4.0%} {message:<40}", end="\n" if fraction == 1 else "")
 
 
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
+    from grounding.answer import describe_reading
+    from grounding.encoders.queries import check_query
+    from grounding.features.disk_cache import cache_from_options
+    from grounding.predictor import Predictor
+
     queries = [check_query(query) for query in args.query]
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))
     report = show_progress if sys.stderr.isatty() else None
 
-    def show_rough(key_frames: KeyFrames) -> None:
+    def show_rough(key_frames: "KeyFrames") -> None:
         count = len(key_frames.timestamps)
         for answer in predictor.ground_many(key_frames.video(), queries, args.top_k):
             rough = f"(rough, from {count} key frames) {show(answer)}"
-            say(json.dumps(answer.to_dict(args.video) | {"rough": count}) if args.json else rough)
+            print_answer(json.dumps(answer.to_dict(args.video) | {"rough": count}) if args.json else rough)
 
     video = predictor.encode_video(args.video, report, show_rough if args.rough else None)
     if video.skipped:
-        print(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"), file=sys.stderr)
+        print_notice(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"))
     answers = predictor.ground_many(video, queries, args.top_k)
     for answer in answers:
-        say(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
+        print_answer(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
     several = any(len(answer.segments) > 1 for answer in answers) and not args.json
     for line in filter(None, (several and ORDER, describe_reading(answers), predictor.note)):
-        print(escape_unprintable(line), file=sys.stderr)
+        print_error(line)
+
+
+def run_command(arguments: list[str]) -> None:
+    """Runs the command that the arguments name. Raises GroundingError, and SystemExit for arguments that do not fit.
+
+    Torch takes seconds to load, so what needs it is imported in functions: Ctrl-C ends the program then, too.
+    """
+    if arguments[:1] == ["search"]:
+        args = parse_search(arguments[1:])
+        for query in args.query:
+            check_no_file(query)
+        from grounding.library.command_line import run_search
+
+        run_search(args, print_answer)
+    else:
+        args = parse(arguments)
+        for query in args.query:
+            check_no_file(query)
+        run(args)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0, or 2 after one line on stderr."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Returns 0, 2 after one line on stderr, or 130 after Ctrl-C."""
     try:
-        if arguments[:1] == ["search"]:
-            run_search(parse_search(arguments[1:]), say)
-        else:
-            run(parse(arguments))
+        prepare_console()
+        run_command(sys.argv[1:] if arguments is None else arguments)
     except GroundingError as error:
-        print(escape_unprintable(str(error)), file=sys.stderr)
+        print_error(error)
         return 2
+    except KeyboardInterrupt:
+        print_notice("\nStopped.")
+        return INTERRUPTED
     return 0
 
 

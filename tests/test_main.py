@@ -1,10 +1,12 @@
 import contextlib
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from grounding import Predictor
 from grounding import __main__ as cli
 from tests.clips import BAD_KINDS, bad_file, write_scenes
 from tests.trust.matrix import broken
@@ -13,14 +15,14 @@ from tests.trust.matrix import broken
 @pytest.fixture(autouse=True)
 def one_predictor(predictor, monkeypatch):
     """Loading the checkpoint once is enough for these tests; other names still go to the real loader."""
-    real = cli.Predictor.from_checkpoint
+    real = Predictor.from_checkpoint
 
     def load(name, weights=None, cache=None):
         if name == "embedded":
             monkeypatch.setattr(predictor.store, "cache", cache)
         return predictor if name == "embedded" else real(name, weights=weights)
 
-    monkeypatch.setattr(cli.Predictor, "from_checkpoint", load)
+    monkeypatch.setattr(Predictor, "from_checkpoint", load)
 
 
 def test_json_is_a_line_per_query(scenes, capsys):
@@ -143,3 +145,64 @@ def test_a_person_reads_from_how_many_key_frames(long_scenes, scenes, capsys):
     assert "rough, from " in capsys.readouterr().out.splitlines()[0]
     assert cli.main([str(scenes), "a cat", "--rough"]) == 0
     assert "rough" not in capsys.readouterr().out  # a short video is answered at once
+
+
+@pytest.mark.parametrize("second", ["scenes", "missing.mp4", "CLIP_02.MOV"])
+def test_a_second_video_is_refused_and_not_taken_for_a_sentence(scenes, tmp_path, capsys, monkeypatch, second):
+    monkeypatch.setattr(Predictor, "from_checkpoint", lambda *args, **options: pytest.fail("worked on it"))
+    said = failing([str(scenes), str(scenes) if second == "scenes" else second, "a cat"], capsys)
+    assert "is a file and no sentence" in said and "python -m grounding search" in said
+
+
+@pytest.mark.parametrize("query", ["a cat\0", "x" * 300, "what is in my.mp4", "a man on tv/film"])
+def test_what_is_no_file_is_a_sentence(query):
+    cli.check_no_file(query)
+
+
+def test_a_folder_in_the_place_of_a_sentence_is_refused(scenes, tmp_path, capsys):
+    assert "is a file and no sentence" in failing([str(scenes), f"{tmp_path}/"], capsys)
+
+
+class TestConsoles:
+    """What a shell does to the program, in a process of its own; the clip is refused, which needs no model."""
+
+    def run(self, shell, tmp_path, before="", **environment):
+        script = f"{before}from grounding.__main__ import main; import sys; sys.exit(main())"
+        (tmp_path / "run.py").write_text(script)
+        command = f"{sys.executable} {tmp_path / 'run.py'} {shell}"
+        return subprocess.run(
+            ["sh", "-c", command], capture_output=True, env=os.environ | environment | {"PYTHONPATH": "."}, timeout=120
+        )
+
+    ANSWERS = "import grounding.__main__ as m; m.run = lambda args: m.print_answer(' '.join(args.query));"
+
+    def test_a_code_page_that_cannot_write_a_query_escapes_it(self, tmp_path):
+        run = self.run("clip.mp4 '猫の顔 café'", tmp_path, self.ANSWERS, PYTHONIOENCODING="cp1252")
+        assert (run.returncode, run.stdout) == (0, "\\u732b\\u306e\\u9854 café\n".encode("cp1252"))
+
+    def test_without_stderr_answers_come_alone(self, tmp_path):
+        notice = self.ANSWERS[:-1].replace("m.print_answer", "(m.print_notice('notice'), m.print_answer") + ");"
+        run = self.run("clip.mp4 'a cat' 2>&-", tmp_path, notice)
+        assert (run.returncode, run.stdout) == (0, b"a cat\n")
+
+    def test_without_stdout_there_is_a_line_and_a_status_before_any_work(self, tmp_path):
+        run = self.run("clip.mp4 'a cat' >&-", tmp_path, self.ANSWERS)
+        assert (run.returncode, run.stderr.count(b"\n")) == (2, 1)
+        assert b"standard output is closed" in run.stderr
+
+    def test_without_either_there_is_a_status(self, tmp_path):
+        assert self.run("clip.mp4 'a cat' >&- 2>&-", tmp_path, self.ANSWERS).returncode == 2
+
+    def test_an_error_without_stderr_is_a_status(self, tmp_path):
+        run = self.run("no.mp4 'a cat' --top-k none 2>&-", tmp_path)
+        assert (run.returncode, run.stdout) == (2, b"")
+
+    def test_a_full_stderr_costs_no_answer(self, tmp_path):
+        notice = self.ANSWERS[:-1].replace("m.print_answer", "(m.print_notice('notice'), m.print_answer") + ");"
+        run = self.run("clip.mp4 'a cat' 2>/dev/full", tmp_path, notice)
+        assert (run.returncode, run.stdout) == (0, b"a cat\n")
+
+    def test_ctrl_c_is_one_line_and_130(self, tmp_path):
+        stop = "import grounding.__main__ as m, os, signal;m.run = lambda args: os.kill(os.getpid(), signal.SIGINT);"
+        run = self.run("clip.mp4 'a cat'", tmp_path, stop)
+        assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"\nStopped.\n")

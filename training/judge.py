@@ -37,7 +37,7 @@ from training.files import DataError, read_lines, write_whole
 from training.moments import Moment, parse_moment
 
 FRAMES = 256  # of other videos that are kept
-OTHERS = 5  # sentences of other videos, and half as many of nonsense, that each moment's video is asked
+OTHERS = 10  # sentences of other videos, and a quarter as many of nonsense, that each moment's video is asked
 POWERS = (0.5, 0.75, 1.0, 1.5, 2.0)
 TOLD_OFF = 0.9  # share of what does not belong to a video
 KINDS = ("own", "others", "nonsense")
@@ -122,7 +122,7 @@ class Judge:
             for moment, _ in self.videos[name]:
                 strangers = (row for row in rng.sample(rows, len(rows)) if not row[1] & clips)
                 others = [row[0].query for row, _ in zip(strangers, range(OTHERS), strict=False)]
-                made_up = rng.sample(list(nonsense), min(OTHERS // 2, len(nonsense)))
+                made_up = rng.sample(list(nonsense), min(OTHERS // 4, len(nonsense)))
                 asked += [(name, "own", moment.query, moment)]
                 asked += [(name, "others", query, None) for query in others]
                 asked += [(name, "nonsense", query, None) for query in made_up]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from grounding import Predictor
 from grounding import __main__ as cli
 from grounding import predictor as predictors
 from grounding.app import models
@@ -138,7 +139,7 @@ def test_the_page_says_so(on_gpu):
 
 
 def test_the_command_line_says_so_and_answers(on_gpu, scenes, monkeypatch, capsys):
-    monkeypatch.setattr(cli.Predictor, "from_checkpoint", lambda name, **options: on_gpu)
+    monkeypatch.setattr(Predictor, "from_checkpoint", lambda name, **options: on_gpu)
     assert cli.main([str(scenes), "a cat"]) == 0
     captured = capsys.readouterr()
     assert "0.00 s to" in captured.out

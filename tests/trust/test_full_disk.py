@@ -33,7 +33,7 @@ ANSWER = Answer("a cat", 6.0, "embedded", np.arange(500.0), np.zeros(500), [Segm
 SAYS = """
 import sys
 from grounding import __main__ as cli
-cli.run = lambda args: cli.say("an answer")
+cli.run = lambda args: cli.print_answer("an answer")
 sys.exit(cli.main(["clip.mp4", "a cat"]))
 """
 
