@@ -99,8 +99,9 @@ def run(args: argparse.Namespace) -> None:
     answers = predictor.ground_many(video, queries, args.top_k)
     for answer in answers:
         print_answer(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
-    several = any(len(answer.segments) > 1 for answer in answers) and not args.json
-    for line in filter(None, (several and ORDER, describe_reading(answers), predictor.note)):
+    if not args.json and any(len(answer.segments) > 1 for answer in answers):
+        print_answer(ORDER)
+    for line in filter(None, (describe_reading(answers), predictor.note)):
         print_error(line)
 
 
