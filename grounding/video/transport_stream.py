@@ -35,8 +35,9 @@ def is_complete(path: Path, track: int, begin: int, end: int) -> bool:
     Args:
         path: the file.
         track: its PID.
-        begin, end: places of two packets of the track, bytes.
+        begin, end: places of two packets of the track, bytes, in any order.
     """
+    begin, end = sorted((begin, end))  # frames that are reordered lie the other way round
     begin = max(begin - max(PACKETS), 0)
     with path.open("rb") as file:
         file.seek(begin)
