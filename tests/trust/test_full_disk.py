@@ -91,9 +91,12 @@ def test_the_page_says_it_beside_the_input(monkeypatch, out, clip):
     pool = WorkerPool(DecodeLimits())  # who make the preview, and have no more room than we
     monkeypatch.setattr(client, "get_pool", lambda: pool)
     with full_disk(64):
-        shown = [handlers.export_results(make_state()), handlers.check_upload(str(clip), lambda share, desc: None)]
+        results, upload = (
+            handlers.export_results(make_state()),
+            handlers.check_upload(str(clip), lambda share, desc: None),
+        )
     pool.kill()
-    assert all("be written" in screen.message and 'role="alert"' in screen.message for screen in shown)
+    assert all("be written" in said and 'role="alert"' in said for said in (results.message, upload.clip_message))
 
 
 def test_a_folder_that_cannot_be_made(monkeypatch):
