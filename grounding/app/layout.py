@@ -113,7 +113,7 @@ def add_lists() -> tuple[Parts, Controls]:
     with gr.Column(visible=False, elem_id="answers") as answers:
         queries = gr.Radio([], label="Queries on this clip", elem_id="queries")
         remove = gr.Button("Remove this query", size="sm", elem_id="remove")
-        segments = gr.Radio([], label="Segments, best first", info=ORDER, elem_id="segments")
+        segments = gr.Radio([], label="Segments", info=ORDER, elem_id="segments")
         with gr.Row(elem_id="player"):
             play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
             gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)
