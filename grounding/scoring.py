@@ -65,6 +65,7 @@ class Matcher:
         self._load, self._unit = load_query_encoder, unit
         self._query_encoder: QueryEncoder | None = None
         self._last = LastFrames()
+        self._last_read: tuple[tuple, QueryTokens | None] = ((), None)  # replaced as one, as the frames are
 
     @property
     def query_encoder(self) -> QueryEncoder:
@@ -102,7 +103,7 @@ class Matcher:
     @torch.inference_mode()
     def _match_on_device(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
         encoder = self.query_encoder
-        read = encoder.encode(queries)
+        read = self._read(encoder, tuple(queries))
         frames = self.embed_video(video)  # (T, D)
         embedded = self.grounder.query_tower(read.tokens.to(self.device), read.mask.to(self.device))  # (Q, D)
         scores = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
@@ -110,6 +111,14 @@ class Matcher:
         if self._background is not None:
             elsewhere = self.grounder.logits(embedded, self._background.to(self.device)).sigmoid().cpu()  # (Q, N)
         return Match(frames.cpu(), scores.cpu(), read, encoder.name, elsewhere)
+
+    def _read(self, encoder: QueryEncoder, queries: tuple[str, ...]) -> QueryTokens:
+        """The tokens, kept for the next video in which the same is asked."""
+        last, read = self._last_read
+        if last != (encoder, queries):
+            read = encoder.encode(queries)
+            self._last_read = ((encoder, queries), read)
+        return read
 
     def _move_to_cpu(self) -> None:
         self.device, self.note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
