@@ -17,9 +17,9 @@ def embed_frames(predictor: Predictor, video: EncodedVideo) -> np.ndarray:
 @torch.inference_mode()
 def embed_query(predictor: Predictor, query: str) -> np.ndarray:
     """(D,) float32 of unit length."""
-    tokens = predictor.query_encoder.encode([query])
-    device = predictor.device
-    return predictor.grounder.query_tower(tokens.tokens.to(device), tokens.mask.to(device))[0].cpu().numpy()  # (D,)
+    encoder, device = predictor.query_encoder, predictor.device  # which may change the query tower's center
+    read = encoder.encode([query])
+    return predictor.grounder.query_tower(read.tokens.to(device), read.mask.to(device))[0].cpu().numpy()  # (D,)
 
 
 @torch.inference_mode()

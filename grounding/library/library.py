@@ -7,9 +7,8 @@ moments = library.search("a dog catches a frisbee", top_k=10)
 """
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from grounding.encoders.queries import check_query
 from grounding.errors import FeaturesError, QueryError, VideoError, WriteError
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
-from grounding.library.embedding import embed_frames, embed_query, matching_scores
+from grounding.library.embedding import embed_frames, embed_query
 from grounding.library.feature_files import (
     describe_source,
     feature_file,
@@ -29,16 +28,15 @@ from grounding.library.feature_files import (
     write_features,
 )
 from grounding.library.find_videos import find_videos
+from grounding.library.pending_windows import PendingWindows
+from grounding.library.ranking import rank_moments
 from grounding.library.recent_videos import RecentVideos
 from grounding.library.window_index import WindowIndex, lies_within
-from grounding.library.windows import Windows, make_windows
+from grounding.library.windows import make_windows
 from grounding.predictor import Predictor
 from grounding.video.container import check_file
 
-FLUSH_VIDEOS, FLUSH_SECONDS = 64, 30.0  # as many videos or as long at most until what was encoded can be found
 PER_VIDEO = 20  # windows looked for, for each video whose features are read again for boundaries
-MOMENTS = 3  # of one video at most
-LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +103,7 @@ class Library:
         self._make_folder()
         stamps = self.index.read_stamps()
         missing = [video for video in videos if self._stamp(video) != stamps.get(str(video), "")]
-        done, pending = len(videos) - len(missing), Pending(self)
+        done, pending = len(videos) - len(missing), PendingWindows(self.index, self.lock())
         try:
             for video in missing:
                 problem = ""
@@ -122,7 +120,7 @@ class Library:
         if missing:
             self.index.tidy()
 
-    def _add_one(self, video: Path, pending: "Pending") -> Iterator[float]:
+    def _add_one(self, video: Path, pending: PendingWindows) -> Iterator[float]:
         """Yields how far the video is encoded. Raises VideoError."""
         check_file(video)
         path, encoded, source = feature_file(self.features, video), None, describe_source(video)
@@ -136,7 +134,7 @@ class Library:
             encoded = stream.video()
             write_features(path, encoded, self.predictor.config.rate, source)
         frames = embed_frames(self.predictor, encoded)  # (T, D)
-        pending.put(video, make_windows(frames, encoded.timestamps, encoded.duration), self._stamp(video))
+        pending.put(str(video), make_windows(frames, encoded.timestamps, encoded.duration), self._stamp(video))
 
     def remove(self, paths: Iterable[str | Path]) -> None:
         """Forgets videos, and all below folders: their windows and features, not the files themselves."""
@@ -174,28 +172,20 @@ class Library:
         best: dict[str, float] = {}  # a video's best window, compared with the query
         for hit in self.index.search(embed_query(self.predictor, query), PER_VIDEO * top_k, places):
             best.setdefault(hit.video, hit.product)
-        there = [video for video in best if Path(video).is_file()][:top_k]
-        found = [moment for video in there for moment in self._moments(video, query, best[video])]
-        return sorted(found, key=lambda moment: -moment.score)[:top_k]
+        encoded = {}
+        for video in best:
+            if len(encoded) < top_k and Path(video).is_file():
+                with suppress_damage(video):
+                    encoded[video] = self.load(video)
+        return rank_moments(self.predictor, query, {video: best[video] for video in encoded}, encoded.get, top_k)
 
-    def _moments(self, video: str, query: str, evidence: float) -> list[Moment]:
-        """The moments of one video, scored as those of others are.
-
-        Which video is right shows in its best window; which stretch of it, in the order that the grounder gives. Scores
-        of segments would prefer short peaks: README.md of this folder has the figures.
-        """
+    def load(self, video: str | Path) -> EncodedVideo:
+        """The features of a video that was added. Raises FeaturesError where they are gone or damaged."""
         path = feature_file(self.features, Path(video))
         try:
-            encoded = self._recent.get((video, describe_source(path)), lambda: self._read(path))
-        except (FeaturesError, FileNotFoundError) as error:
-            log.warning("%s is left out of the search: its features are gone or damaged (%s).", video, error)
-            return []
-        segments = self.predictor.ground(encoded, query, MOMENTS).segments
-        scores = matching_scores(self.predictor, [evidence - LATER * rank for rank in range(len(segments))])
-        return [
-            Moment(video, query, segment.start, segment.end, score)
-            for segment, score in zip(segments, scores, strict=True)
-        ]
+            return self._recent.get((str(video), describe_source(path)), lambda: self._read(path))
+        except FileNotFoundError as error:
+            raise FeaturesError(f"The features of {str(video)!r} are gone: add it to the library again.") from error
 
     def _read(self, path: Path) -> EncodedVideo:
         return read_features(path, self.predictor.config.frame_encoder, self.predictor.config.rate)
@@ -222,29 +212,16 @@ class Library:
         return FileLock(self.features.parent / "index.lock")
 
 
+@contextmanager
+def suppress_damage(video: str) -> Iterator[None]:
+    """A video whose features are damaged or gone is left out, and the log says so."""
+    try:
+        yield
+    except FeaturesError as error:
+        log.warning("%s is left out of the search: %s", video, error)
+
+
 def check_top_k(top_k: int) -> None:
     """Raises QueryError for less than one moment."""
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}: ask for at least one moment.")
-
-
-class Pending:
-    """Windows that wait to be indexed together, since each write makes a new version of the table."""
-
-    def __init__(self, library: Library) -> None:
-        self.library, self.windows, self.stamps, self.since = library, {}, {}, time.monotonic()
-
-    def put(self, video: Path, windows: Windows, stamp: str) -> None:
-        self.windows[str(video)], self.stamps[str(video)] = windows, stamp
-
-    def flush_in_time(self) -> None:
-        """Writes if much waits, or for long."""
-        if len(self.windows) >= FLUSH_VIDEOS or time.monotonic() - self.since > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Writes all that waits."""
-        if self.windows:
-            with self.library.lock():
-                self.library.index.add(self.windows, self.stamps)
-        self.windows, self.stamps, self.since = {}, {}, time.monotonic()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = "grounding/library/requirements-library.txt"
 APPROXIMATE_FROM = 200_000  # windows; fewer are compared one by one, which is exact and takes milliseconds
-PARTITION = 4096  # windows of one partition of the approximate index, about
+PARTITION = 16_384  # windows of one partition of the approximate index, about
+ITERATIONS = 20  # of k-means
 CODES = 8  # values of a vector that become one byte of it
 PROBED = 32  # partitions that are looked into
 REFINED = 8  # times as many windows as asked for are compared in full
@@ -109,7 +110,12 @@ class WindowIndex:
                 from lancedb.index import IvfPq
 
                 partitions, codes = max(count // PARTITION, 1), max(self.width // CODES, 1)
-                config = IvfPq(distance_type="dot", num_partitions=partitions, num_sub_vectors=codes)
+                config = IvfPq(
+                    distance_type="dot",
+                    num_partitions=partitions,
+                    num_sub_vectors=codes,
+                    max_iterations=ITERATIONS,
+                )
                 self._table.create_index("vector", config=config)
 
     def search(self, query: np.ndarray, count: int, within: str = "") -> list[Hit]:
