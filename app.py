@@ -14,6 +14,7 @@ import gradio as gr
 from grounding.app import memory_cache
 from grounding.app.checked_blocks import LAUNCH, keep_no_history
 from grounding.app.clip_limits import clip_limits
+from grounding.app.library_tab import SharedFolder, share_folder
 from grounding.app.models import storage
 from grounding.app.page import VISITORS, build_page
 from grounding.app.temp_folder import temp_folder
@@ -21,6 +22,7 @@ from grounding.app.theme import make_theme, read_head, read_style
 from grounding.app.visitor_files import KEEP_SECONDS
 from grounding.errors import GroundingError
 from grounding.features import disk_cache
+from grounding.library.command_line import add_store_option
 
 ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
 THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model
@@ -28,9 +30,9 @@ SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself ho
 LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # Gradio asks the app once whether it is up
 
 
-def serve(kept: float = KEEP_SECONDS, **options: object) -> gr.Blocks:
+def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
-    page = build_page(kept)
+    page = build_page(kept, shared)
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": make_theme(), "css": read_style(), "head": read_head(), "footer_links": ["api"]}
     with explain_port():
@@ -39,6 +41,7 @@ def serve(kept: float = KEEP_SECONDS, **options: object) -> gr.Blocks:
             ssr_mode=False,  # a Space would put a Node server before the page, which is tested without one
             state_session_capacity=SESSIONS,
             max_threads=THREADS,
+            allowed_paths=sorted(shared.videos) if shared else None,
             **LAUNCH,
             **looks,
             **options,
@@ -68,6 +71,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     kept = {"type": seconds_from_minutes, "default": KEEP_SECONDS, "metavar": "N"}
     parser.add_argument("--keep-minutes", **kept, dest="kept", help="visitors' files go so long after their last use")
     disk_cache.add_options(parser)
+    parser.add_argument("--library", metavar="FOLDER", help="let visitors search this folder, in a second tab")
+    add_store_option(parser)
     return parser.parse_args(arguments)
 
 
@@ -111,7 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # server_port: left to itself, Gradio takes the next free one for one that is taken.
         with temp_folder(args.kept):
-            serve(args.kept, server_name=name, server_port=port_from_env(), enable_monitoring=False)
+            shared = share_folder(args.library, args.store) if args.library else None
+            serve(args.kept, shared, server_name=name, server_port=port_from_env(), enable_monitoring=False)
     except GroundingError as error:
         sys.exit(str(error))
 

@@ -9,6 +9,7 @@ from grounding.app.checked_blocks import CheckedBlocks
 from grounding.app.endpoint import add_endpoint
 from grounding.app.job_queue import job_queue
 from grounding.app.layout import EXAMPLES, Inputs, Layout, add_layout
+from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
 from grounding.app.page_update import PageUpdate
 from grounding.app.visitor_files import KEEP_SECONDS, visitor_files
 
@@ -21,15 +22,29 @@ ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_page(kept: float = KEEP_SECONDS) -> CheckedBlocks:
-    """The whole page. What a visitor left unused for `kept` seconds goes."""
+def build_page(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None) -> CheckedBlocks:
+    """The whole page, and a tab for the folder that is shared. What a visitor left unused for `kept` seconds goes."""
     gr.set_static_paths([EXAMPLES])  # handed out from there, and never deleted as a visitor's upload would be
     age = max(1, int(kept))  # seconds; Gradio would look without a pause for 0
     with CheckedBlocks(title="Find a moment", analytics_enabled=False, delete_cache=(min(600, age), age)) as page:
-        connect(add_layout(kept))
+        if shared is None:
+            connect(add_layout(kept))
+        else:
+            add_tabs(kept, shared)
         add_endpoint(kept)
         page.unload(make_goodbye(page))
     return page
+
+
+def add_tabs(kept: float, shared: SharedFolder) -> None:
+    """A tab for one clip, and one for the operator's folder."""
+    with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tab("One clip", id=CLIP_TAB):
+            layout = add_layout(kept)
+        with gr.Tab("Library"):
+            tab = add_library_tab(kept)
+    connect(layout)
+    connect_library(shared, tab, tabs, layout, SHOW)
 
 
 def connect(layout: Layout) -> None:

@@ -62,9 +62,16 @@ def read_key_frames(
     path: str | Path, count: int, short_side: int = SHORT_SIDE, check: Check | None = None
 ) -> Iterator[Frame]:
     """About `count` key frames from all over a video, in order, each found by seeking: a quick look at all of it."""
-    path = Path(path)
-    arguments = {"path": str(path.absolute()), "count": count, "short_side": short_side}
-    with closing(get_pool().run("key_frames", path.name, arguments, check)) as messages:
+    return _receive_frames("key_frames", Path(path), {"count": count, "short_side": short_side}, check)
+
+
+def read_frame_at(path: str | Path, seconds: float, short_side: int = SHORT_SIDE) -> Frame:
+    """The frame on screen at a time, found by seeking, with its own time. Raises VideoError."""
+    return next(_receive_frames("frame_at", Path(path), {"seconds": seconds, "short_side": short_side}))
+
+
+def _receive_frames(job: str, path: Path, arguments: dict[str, Any], check: Check | None = None) -> Iterator[Frame]:
+    with closing(get_pool().run(job, path.name, {"path": str(path.absolute()), **arguments}, check)) as messages:
         for fields, payload in messages:
             if "end" not in fields:
                 yield Frame(fields["timestamp"], np.frombuffer(payload, np.uint8).reshape(fields["shape"]))

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from grounding.errors import GroundingError
+from grounding.errors import GroundingError, VideoError
 from grounding.isolation.protocol import Message, receive, send
 
 if TYPE_CHECKING:
@@ -104,6 +104,23 @@ def send_key_frames(channel: ParentChannel, path: str, count: int, short_side: i
     return {}
 
 
+def send_frame_at(channel: ParentChannel, path: str, seconds: float, short_side: int) -> Fields:
+    """Sends the frame on screen at a time, or the last one before the end."""
+    from grounding.video.pictures import image_from_frame
+    from grounding.video.timeline import read_frames_from
+
+    probe, shown = probe_once(channel, path), None
+    for timestamp, frame in read_frames_from(probe, seconds):
+        if shown is not None and timestamp > seconds:
+            break
+        shown = timestamp, frame
+    if shown is None:
+        raise VideoError(f"No frame of {Path(path).name!r} can be decoded: convert it to an h264 mp4 and try again.")
+    image = image_from_frame(shown[1], probe.pixel_shape, short_side)
+    channel.send(image.data, timestamp=shown[0], shape=image.shape)
+    return {}
+
+
 def probe_video(channel: ParentChannel, path: str) -> Fields:
     """See probe.probe_video."""
     return {"info": asdict(probe_once(channel, path).info)}
@@ -152,6 +169,7 @@ def list_jobs() -> dict[str, Callable[..., Fields]]:
     return {
         "frames": send_frames,
         "key_frames": send_key_frames,
+        "frame_at": send_frame_at,
         "probe": probe_video,
         "media_info": read_media_info,
         "preview": make_preview,

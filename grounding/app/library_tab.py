@@ -1,0 +1,248 @@
+"""The page's second tab: the operator's folder, searched as one. A moment that is chosen opens in the tab of a clip."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from grounding.app import find, handlers
+from grounding.app.clip_limits import clip_limits
+from grounding.app.clips import Clip
+from grounding.app.job_queue import JobCancelledError, job_queue
+from grounding.app.layout import Layout
+from grounding.app.markup import render_answer, render_error, render_progress, render_stopped, render_turn
+from grounding.app.memory_cache import MemoryCache
+from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
+from grounding.app.page_update import PageUpdate, show_state
+from grounding.app.state import ClipState
+from grounding.app.thumbnails import BOX, Thumbnails, shrink_into
+from grounding.app.visitor_files import session_from_request, visitor_files
+from grounding.errors import GroundingError, VideoError
+from grounding.exports.cut_list import Moment
+from grounding.exports.write import KINDS, write_moments
+from grounding.isolation.client import read_frame_at
+from grounding.library.command_line import add_videos
+from grounding.library.find_videos import find_videos
+from grounding.library.library import Library
+from grounding.text import escape_unprintable, format_clock
+
+CLIP_TAB = "clip"
+MOMENTS = 12  # shown for a query
+SEGMENTS = 5  # of a video that is opened
+QUICK = {"show_progress": "hidden", "api_visibility": "private"}
+
+log = logging.getLogger(__name__)
+
+
+class SharedFolder(NamedTuple):
+    """A folder of videos that the operator lets visitors search.
+
+    Attributes:
+        folder: where it is.
+        library: that it is in, which may hold other videos too.
+        videos: those of the folder when the app began; visitors can fetch them, and no other file in it.
+    """
+
+    folder: Path
+    library: Library
+    videos: frozenset[str]
+
+    def search(self, query: str) -> list[Moment]:
+        """Moments of its videos. Raises as Library.search does."""
+        return [moment for moment in self.library.search(query, MOMENTS, [self.folder]) if moment.video in self.videos]
+
+    def count(self) -> int:
+        """How many of its videos can be found by now."""
+        return len(self.videos & set(self.library.videos()))
+
+
+def share_folder(folder: str | Path, store: Path) -> SharedFolder:
+    """Lets visitors search a folder while what is not in the library yet is added to it in the background.
+
+    Raises GroundingError where there is no video, or LanceDB is not installed.
+    """
+    folder = Path(folder).expanduser().absolute()
+    library = Library(store, load_predictor(check_checkpoint(default_checkpoint())))
+    videos = frozenset(map(str, find_videos([folder])))
+    gr.set_static_paths(list(videos))  # handed out from where they are, and never copied or deleted
+    library.videos()  # raises what is wrong with it
+    Thread(target=add_in_background, args=(library, folder), daemon=True).start()
+    return SharedFolder(folder, library, videos)
+
+
+def add_in_background(library: Library, folder: Path) -> None:
+    """Adds the videos of a folder, and says on the terminal what hinders it."""
+    try:
+        add_videos(library, [str(folder)])
+    except GroundingError as error:
+        log.warning("The library in %s grows no further: %s", folder, error)
+
+
+class LibraryParts(NamedTuple):
+    """What stands in the tab."""
+
+    query: gr.Textbox
+    button: gr.Button
+    message: gr.HTML
+    gallery: gr.Gallery
+    export: gr.Button
+    kind: gr.Dropdown
+    files: gr.Files
+    moments: gr.State  # all that are shown
+    chosen: gr.State  # the one that was opened last
+
+
+def add_library_tab(kept: float) -> LibraryParts:
+    """Adds what stands in the tab; states last `kept` seconds unused."""
+    with gr.Row():
+        query = gr.Textbox(
+            label="What happens, in any of the videos?",
+            placeholder="a dog catches a frisbee",
+            elem_id="library-query",
+            scale=4,
+        )
+        button = gr.Button("Search", variant="primary", elem_id="library-search", scale=1)
+    message = gr.HTML(elem_id="library-message")
+    gallery = gr.Gallery(
+        label="Moments, best first: choose one to see it",
+        columns=4,
+        height="auto",
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id="library-moments",
+    )
+    with gr.Accordion("Take these moments to an editor", open=False):
+        kinds = [suffix.removeprefix(".") for suffix in KINDS]
+        kind = gr.Dropdown(kinds, value=kinds[0], label="Kind of file", elem_id="library-kind")
+        export = gr.Button("Make the file", size="sm", elem_id="library-export")
+        files = gr.Files(label="Ready to be saved", visible=False, interactive=False, elem_id="library-files")
+    states = (gr.State(value, time_to_live=kept) for value in ([], None))
+    return LibraryParts(query, button, message, gallery, export, kind, files, *states)
+
+
+def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layout: Layout, show: str) -> None:
+    """Which event of the tab does what; `show` is the script that moves the video to a moment."""
+    handler, parts, inputs = LibraryHandlers(shared), layout.parts, layout.inputs
+    for event in (tab.button.click, tab.query.submit):
+        event(
+            handler.search,
+            tab.query,
+            [tab.message, tab.gallery, tab.moments, tab.files],
+            show_progress_on=[tab.message],
+            trigger_mode="always_last",
+            api_visibility="private",
+        )
+    given = [inputs.video, inputs.query, tab.chosen, tabs]
+    opened = tab.gallery.select(handler.open_video, tab.moments, given, **QUICK).success(
+        handler.show_moment, [tab.chosen, parts.memory], list(parts), **QUICK
+    )
+    opened.then(None, parts.span, js=show)
+    opened.success(handler.prepare_playback, inputs.video, list(parts), **QUICK)
+    fetched = opened.success(find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **QUICK)
+    fetched.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
+    tab.export.click(handler.export, [tab.moments, tab.kind], [tab.message, tab.files], api_visibility="private")
+
+
+class LibraryHandlers:
+    """What happens in the tab."""
+
+    def __init__(self, shared: SharedFolder) -> None:
+        self.shared, self.library = shared, shared.library
+
+    def search(self, query: str, request: gr.Request | None = None) -> Iterator[tuple]:
+        """The button: the moments at once, then with a picture each."""
+        session = session_from_request(request)
+        job_queue().cancel(session, silent=True)
+        try:
+            with job_queue().start(session, None, at_model=True) as job:
+                for others in job.wait_for_turn():
+                    yield render_turn(others), gr.skip(), gr.skip(), gr.skip()
+                yield render_progress("Searching the library"), gr.skip(), gr.skip(), gr.skip()
+                moments, count = self.shared.search(query), self.shared.count()
+        except GroundingError as error:
+            yield render_error(error), gr.skip(), gr.skip(), gr.skip()
+            return
+        except JobCancelledError:
+            yield render_stopped(), gr.skip(), gr.skip(), gr.skip()
+            return
+        said = f'<p class="done" role="status">{len(moments)} moments in {count} videos</p>'
+        yield said, show_gallery(moments), moments, gr.Files(None, visible=False)
+        yield said, show_gallery(moments, [read_picture(moment) for moment in moments]), gr.skip(), gr.skip()
+
+    def open_video(self, moments: list[Moment], event: gr.SelectData) -> tuple:
+        """A moment was chosen: its video comes to the other tab."""
+        moment = moments[event.index]
+        return moment.video, moment.query, moment, gr.Tabs(selected=CLIP_TAB)
+
+    def show_moment(self, moment: Moment, memory: MemoryCache[Clip] | None) -> PageUpdate:
+        """Its curve, with that moment chosen, which plays."""
+        memory = MemoryCache() if memory is None else memory
+        try:
+            clip = self._encoded(moment.video, memory)
+            result = find.answer_query(self.library.predictor, clip, moment.query, SEGMENTS)
+        except GroundingError as error:
+            return PageUpdate(message=render_error(error), clip=moment.video)
+        state = ClipState(moment.video, clip.thumbnails or Thumbnails()).add(result)
+        starts = [abs(segment.start - moment.start) for segment in result.answer.segments]
+        state = state.select_segment(int(np.argmin(starts)))
+        said = render_answer(state)
+        return show_state(state, True, progress="", message=said, clip=moment.video, memory=memory)
+
+    def _encoded(self, video: str, memory: MemoryCache[Clip]) -> Clip:
+        """From the library; kept with the visitor's clips where it may be as large, so that more can be asked of it."""
+        encoded = self.library.load(video)
+        clip = Clip(encoded, None, encoded.duration)
+        if fits(video):
+            key = self.library.predictor.store.make_key(memory.content_hash(video))
+            clip = memory.get(key) or clip
+            memory.put(key, clip, clip.size)
+        return clip
+
+    def prepare_playback(self, video: str | None, request: gr.Request | None = None) -> PageUpdate:
+        """A copy that browsers can play, where they cannot play the video itself."""
+        return handlers.check_upload(video, request=request) if video and fits(video) else PageUpdate()
+
+    def export(self, moments: list[Moment], kind: str, request: gr.Request | None = None) -> tuple:
+        """The moments as a file for an editing program."""
+        try:
+            folder = visitor_files().make_folder(session_from_request(request))
+            path = write_moments(folder / f"moments.{kind}", moments)
+        except GroundingError as error:
+            return render_error(error), gr.skip()
+        return gr.skip(), gr.Files([str(path)], visible=True)
+
+
+def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None) -> gr.Gallery:
+    """Moments with what is said under each; grey where there is no picture yet."""
+    pictures = pictures or [blank()] * len(moments)
+    return gr.Gallery([(picture, caption(moment)) for picture, moment in zip(pictures, moments, strict=True)])
+
+
+def caption(moment: Moment) -> str:
+    """One line under a picture."""
+    span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
+    return f"{moment.score:.2f} · {span} · {escape_unprintable(Path(moment.video).name)}"
+
+
+def read_picture(moment: Moment) -> np.ndarray:
+    """The frame in the middle of a moment, small; grey where it cannot be read."""
+    try:
+        return shrink_into(read_frame_at(moment.video, (moment.start + moment.end) / 2).image, BOX)
+    except VideoError:
+        return blank()
+
+
+def blank() -> np.ndarray:
+    """A grey picture."""
+    return np.full((BOX[1], BOX[0], 3), 127, np.uint8)
+
+
+def fits(video: str) -> bool:
+    """Whether a video is no larger than what visitors may upload."""
+    return Path(video).stat().st_size <= clip_limits().megabytes * 1e6
