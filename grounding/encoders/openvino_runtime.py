@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
 from threading import Lock
@@ -50,7 +51,7 @@ class CompiledNetwork:
             "ENABLE_CPU_PINNING": False,  # a decoder wants the same cores
         }
         self._compiled = openvino.Core().compile_model(model, "CPU", config)
-        self._queue, self._lock = openvino.AsyncInferQueue(self._compiled, streams), Lock()
+        self._requests, self._lock = [self._compiled.create_infer_request() for _ in range(streams)], Lock()
         self._streams, self._rows = streams, rows
 
     def encode(self, items: Sequence[T], prepare: Callable[[Sequence[T]], Sequence[np.ndarray]]) -> np.ndarray:
@@ -61,19 +62,28 @@ class CompiledNetwork:
             prepare: makes the network's inputs of a piece of the items, each with a row per item.
         """
         size = min(self._rows, -(-len(items) // self._streams)) if self._rows else len(items)
-        outputs: dict[int, np.ndarray] = {}
-
-        def keep(request: "InferRequest", first: int) -> None:
-            outputs[first] = request.get_output_tensor(0).data.copy()
-
+        outputs: list[np.ndarray] = []
+        running: deque[InferRequest] = deque()
         with self._lock:
-            self._queue.set_callback(keep)
             try:
-                for first in range(0, len(items), size):
-                    self._queue.start_async(prepare(items[first : first + size]), first)
+                for number, first in enumerate(range(0, len(items), size)):
+                    inputs = prepare(items[first : first + size])
+                    if len(running) == self._streams:
+                        outputs.append(_take_output(running.popleft()))
+                    # No callbacks: one that wants Python's lock while the process ends would abort it.
+                    running.append(self._requests[number % self._streams])
+                    running[-1].start_async(inputs)
+                while running:
+                    outputs.append(_take_output(running.popleft()))
             finally:
-                self._queue.wait_all()
-        return np.concatenate([outputs[first] for first in sorted(outputs)])
+                for request in running:
+                    request.wait()
+        return np.concatenate(outputs)
+
+
+def _take_output(request: "InferRequest") -> np.ndarray:
+    request.wait()
+    return request.get_output_tensor(0).data.copy()
 
 
 def compile_for(
