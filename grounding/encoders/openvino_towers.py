@@ -53,12 +53,15 @@ class TowerBuilder:
         return self._model([features], [images], "embedded")
 
     def build_minilm(self, tower: MiniLM) -> "Model":
-        """Word pieces (B, N) and their mask (B, N), 1 at real ones, to hidden states (B, N, 384)."""
+        """Embedded words (B, N, 384) and their mask (B, N), 1 at real ones, to hidden states (B, N, 384).
+
+        Words are embedded outside: half of the weights are rows of words that are never asked for.
+        """
         ops = self._ops
-        pieces, mask = (ops.parameter([-1, -1], np.int64, name=name) for name in ("pieces", "mask"))
-        count = ops.gather(ops.shape_of(pieces), integers(1), integers(0))  # (1,), N
+        words = ops.parameter([-1, -1, WIDTH], np.float32, name="words")
+        mask = ops.parameter([-1, -1], np.int64, name="mask")
+        count = ops.gather(ops.shape_of(mask), integers(1), integers(0))  # (1,), N
         places = ops.slice(array(tower.places.weight), integers(0), count, integers(1), integers(0))  # (N, 384)
-        words = ops.gather(array(tower.words.weight), pieces, integers(0))  # (B, N, 384)
         x = self._normalize(words + places, tower.norm)
         bias = (ops.convert(mask, np.float32) - number(1.0)) * number(MASKED)
         bias = ops.unsqueeze(bias, integers(1, 2))  # (B, 1, 1, N)
@@ -66,7 +69,7 @@ class TowerBuilder:
             x = self._normalize(x + self._attend(x, bias, layer.self_attn), layer.norm1)
             inner = ops.gelu(self._project(x, layer.linear1), "erf")  # (B, N, 1536)
             x = self._normalize(x + self._project(inner, layer.linear2), layer.norm2)
-        return self._model([x], [pieces, mask], "minilm")
+        return self._model([x], [words, mask], "minilm")
 
     def _convolve(self, x: "Node", layer: Convolution) -> "Node":
         """As the layer does: its odd padding, its bias, ReLU6 after it where it is active."""

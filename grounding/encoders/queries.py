@@ -60,6 +60,7 @@ class MiniLMQueryEncoder:
         self.device = device
         tower, self.tokenizer = load_minilm()
         self.compiled = compile_for(device, lambda build: build.build_minilm(tower), torch.float32)
+        self.words = tower.words.weight  # read as needed: most words never are
         if not self.compiled:
             self.tower = tower.to(device)
         self.tokenizer.enable_truncation(MAX_WORD_PIECES)
@@ -86,7 +87,8 @@ class MiniLMQueryEncoder:
         pieces = np.array([each.ids for each in batch])  # (B, N)
         mask = np.array([each.attention_mask for each in batch])  # (B, N)
         if self.compiled:
-            states = torch.from_numpy(self.compiled.encode(batch, lambda _: [pieces, mask]))  # (B, N, 384)
+            words = self.words[torch.from_numpy(pieces)].numpy()  # (B, N, 384)
+            states = torch.from_numpy(self.compiled.encode(batch, lambda _: [words, mask]))  # (B, N, 384)
         else:
             ids, real = (torch.from_numpy(each).to(self.device) for each in (pieces, mask))  # (B, N) each
             with inference(self.device):
