@@ -13,6 +13,7 @@ from grounding.text import escape_unprintable, format_clock, shorten
 SHOWN = 4  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
 AT_CUT = 1.5  # steps between two frames; so near a cut, a frame is seen together with the other side
+ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 INVISIBLE = 0.03  # difference of two scores that a plot does not show
 
@@ -114,7 +115,8 @@ def describe_shot(state: ClipState, frame: HardNegative) -> str:
     cuts = [cut for cut in state.thumbnails.cuts if first < cut <= last]
     step = np.diff(state.result.answer.timestamps).min(initial=np.inf)
     if not cuts:
-        return "in the same shot" if state.thumbnails.timestamps else ""
+        # A cut between two grey textures goes unseen, so only what looks alike is called the same.
+        return "in the same shot" if state.thumbnails.timestamps and frame.similarity >= ALIKE else ""
     return "right at a cut" if last - first <= AT_CUT * step else ""
 
 

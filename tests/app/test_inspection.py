@@ -81,11 +81,13 @@ def test_two_models_that_agree_are_not_compared():
         assert ("no mining" in render_inspection(shown)) == compared
 
 
-def with_frames(scores=None, **thumbnails):
-    """A state whose frames score `scores`, and whose thumbnails are changed."""
+def with_frames(similarity=0.9, **thumbnails):
+    """A state whose look-alikes score low and are as similar as that, and whose thumbnails are changed."""
     state = make_state()
     answer = state.result.answer
-    answer = replace(answer, hard_negatives=[replace(frame, score=0.1) for frame in answer.hard_negatives])
+    answer = replace(
+        answer, hard_negatives=[replace(frame, score=0.1, similarity=similarity) for frame in answer.hard_negatives]
+    )
     result = replace(state.result, answer=answer)
     return replace(state, results=(result,), thumbnails=replace(state.thumbnails, **thumbnails))
 
@@ -102,6 +104,11 @@ def test_a_frame_of_the_same_shot_and_one_right_at_a_cut_say_so(cuts, notes):
     state = with_frames(cuts=cuts)
     found = [describe_frame(state, frame) for frame in state.hard_negatives]  # at 5.0, 1.5 and 4.0
     assert found == [[note] if isinstance(note, str) else note for note in notes]
+
+
+def test_a_frame_that_does_not_look_alike_is_not_called_the_same_shot():
+    state = with_frames(similarity=0.6, cuts=())  # a cut between two grey textures is not noticed
+    assert [describe_frame(state, frame) for frame in state.hard_negatives] == [[], [], []]
 
 
 def test_a_frame_that_scores_higher_than_the_moment_says_so():
