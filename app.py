@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
         # server_port: left to itself, Gradio takes the next free one for one that is taken.
         with temp_folder(args.kept):
             shared = share_folder(args.library, args.store) if args.library else None
-            serve(args.kept, shared, server_name=name, server_port=port_from_env(), enable_monitoring=False)
+            serve(args.kept, shared=shared, server_name=name, server_port=port_from_env(), enable_monitoring=False)
     except GroundingError as error:
         sys.exit(str(error))
 
