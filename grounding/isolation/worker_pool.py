@@ -22,7 +22,7 @@ from typing import Any
 from grounding.errors import GroundingError, VideoError
 from grounding.isolation.protocol import Message, receive, send
 from grounding.text import escape_unprintable
-from grounding.video.limits import DecodeLimits, crash_error, failure_error, limits_from_env
+from grounding.video.limits import DecodeLimits, limits_from_env, make_crash_error, make_failure_error
 
 MAX_QUEUED = 32  # messages that wait to be taken: a worker decodes while the frames before are encoded
 MAX_IDLE = 2  # workers that wait for a job
@@ -108,10 +108,12 @@ class Worker:
             if not self.is_alive:  # and its end of the pipe is held open by a fork
                 break
         else:
-            raise self._limits.stall_error(name) if left > self._limits.stall else self._limits.time_error(name)
+            raise (
+                self._limits.make_stall_error(name) if left > self._limits.stall else self._limits.make_time_error(name)
+            )
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
-        raise crash_error(name, self._process.returncode)
+        raise make_crash_error(name, self._process.returncode)
 
     def _raise_error(self, message: Message, name: str) -> None:
         end, why = message.fields.get("end"), message.fields.get("why")
@@ -119,10 +121,10 @@ class Worker:
             kinds = {kind.__name__: kind for kind in GroundingError.__subclasses__()}
             raise kinds.get(message.fields["kind"], VideoError)(why)
         if end == "memory":
-            raise self._limits.memory_error(name)
+            raise self._limits.make_memory_error(name)
         if end == "failed":
             log.warning("%s: %s", escape_unprintable(name), escape_unprintable(message.fields["log"]))
-            raise failure_error(name, why)
+            raise make_failure_error(name, why)
 
     def _listen(self) -> None:
         with self._process.stdout as pipe, suppress(OSError, ValueError):  # ValueError: what came is no message

@@ -92,12 +92,12 @@ def forgive_damage() -> Iterator[None]:
             raise
 
 
-def undecodable_error(path: Path) -> VideoError:
+def make_undecodable_error(path: Path) -> VideoError:
     """No frame can be decoded."""
     return VideoError(f"No frame of {path.name!r} can be decoded: convert it to an h264 mp4 and try again.")
 
 
-def raw_seconds(stream: "av.VideoStream", pts: int | None) -> float | None:
+def seconds_from_stamp(stream: "av.VideoStream", pts: int | None) -> float | None:
     """From the start that the stream states, which is how OpenCV counts too."""
     return None if pts is None else float((pts - (stream.start_time or 0)) * stream.time_base)
 

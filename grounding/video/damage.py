@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.video.container import forgive_damage, open_container, raw_seconds
+from grounding.video.container import forgive_damage, open_container, seconds_from_stamp
 from grounding.video.packets import TIME_TOLERANCE
 from grounding.video.probe import Probe
 from grounding.video.transport_stream import is_complete
@@ -117,7 +117,7 @@ def _read_layout(probe: Probe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         stream = container.streams[probe.track]
         for packet in container.demux():
             if packet.size and packet.pos is not None and packet.pos >= 0:
-                seconds = raw_seconds(stream, packet.pts) if packet.stream is stream else None
+                seconds = seconds_from_stamp(stream, packet.pts) if packet.stream is stream else None
                 rows.append((math.nan if seconds is None else seconds, packet.pos, packet.size))
     times, places, sizes = np.array(rows, float).reshape(-1, 3).T
     return (times, places, sizes) if np.isfinite(times).any() else (times[:0],) * 3

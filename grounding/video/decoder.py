@@ -12,7 +12,7 @@ class DecodedFrame(NamedTuple):
     """A frame whose picture is converted only if it is asked for, which has to be before the next frame is.
 
     Attributes:
-        seconds: raw, as container.raw_seconds counts; None where it has no timestamp.
+        seconds: raw, as container.seconds_from_stamp counts; None where it has no timestamp.
         get_image: gives (H, W, 3) uint8 RGB, as pictures.image_from_frame does.
     """
 

@@ -35,20 +35,20 @@ class DecodeLimits:
                 f"save it with a smaller picture, or allow more with {PREFIX}MEGAPIXELS."
             )
 
-    def stall_error(self, name: str) -> VideoError:
+    def make_stall_error(self, name: str) -> VideoError:
         """Nothing came for too long."""
         why = f"nothing of it was decoded for {self.stall:g} s"
-        return give_up_error(name, why, f"{INSTEAD}, or allow more with {PREFIX}STALL")
+        return make_give_up_error(name, why, f"{INSTEAD}, or allow more with {PREFIX}STALL")
 
-    def time_error(self, name: str) -> VideoError:
+    def make_time_error(self, name: str) -> VideoError:
         """Frames came, but too slowly."""
         why = f"decoding it took longer than {self.seconds:g} s"
-        return give_up_error(name, why, f"save it shorter or smaller, or allow more with {PREFIX}SECONDS")
+        return make_give_up_error(name, why, f"save it shorter or smaller, or allow more with {PREFIX}SECONDS")
 
-    def memory_error(self, name: str) -> VideoError:
+    def make_memory_error(self, name: str) -> VideoError:
         """Memory ran out."""
         why = f"decoding it takes more than {self.megabytes:g} MB of memory"
-        return give_up_error(name, why, f"save it with a smaller picture, or allow more with {PREFIX}MEGABYTES")
+        return make_give_up_error(name, why, f"save it with a smaller picture, or allow more with {PREFIX}MEGABYTES")
 
 
 def limits_from_env() -> DecodeLimits:
@@ -57,23 +57,23 @@ def limits_from_env() -> DecodeLimits:
     return DecodeLimits(**{one.name: positive_from_env(PREFIX + one.name.upper(), one.default) for one in names})
 
 
-def give_up_error(name: str, why: str, instead: str) -> VideoError:
+def make_give_up_error(name: str, why: str, instead: str) -> VideoError:
     """What is said of every clip whose decoding was ended."""
     return VideoError(f"{name!r} was given up, since {why}: {instead}.")
 
 
-def crash_error(name: str, status: int | None) -> VideoError:
+def make_crash_error(name: str, status: int | None) -> VideoError:
     """The process ended: by a signal if `status` is negative."""
     if status == -getattr(signal, "SIGKILL", 9):
         why = "the process that decoded it was killed, as happens where memory runs out"
-        return give_up_error(name, why, "try again, or save it with a smaller picture")
+        return make_give_up_error(name, why, "try again, or save it with a smaller picture")
     by = signal.Signals(-status).name if status and -status in set(signal.Signals) else f"status {status}"
-    return give_up_error(name, f"its decoder crashed ({by})", INSTEAD)
+    return make_give_up_error(name, f"its decoder crashed ({by})", INSTEAD)
 
 
-def failure_error(name: str, why: str) -> VideoError:
+def make_failure_error(name: str, why: str) -> VideoError:
     """The decoder met something that nobody thought of."""
-    return give_up_error(name, f"its decoder failed ({why})", INSTEAD)
+    return make_give_up_error(name, f"its decoder failed ({why})", INSTEAD)
 
 
 def positive_from_env(variable: str, otherwise: float) -> float:

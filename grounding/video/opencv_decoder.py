@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from grounding.video.container import OPEN_OPTIONS, get_limits, undecodable_error
+from grounding.video.container import OPEN_OPTIONS, get_limits, make_undecodable_error
 from grounding.video.decoder import DecodedFrame
 from grounding.video.pictures import shrink
 from grounding.video.probe import Probe
@@ -30,7 +30,7 @@ class OpenCVDecoder:
         def get_image() -> np.ndarray:
             found, image = capture.retrieve()
             if not found:
-                raise undecodable_error(path)
+                raise make_undecodable_error(path)
             limits.check_size(path.name, image.shape[1], image.shape[0])  # a stream may change it midway
             return cv2.cvtColor(shrink(image, short_side), cv2.COLOR_BGR2RGB)  # (H, W, 3), made upright by OpenCV
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.video.container import forgive_damage, get_limits, raw_seconds
+from grounding.video.container import forgive_damage, get_limits, seconds_from_stamp
 
 if TYPE_CHECKING:
     import av
@@ -24,7 +24,7 @@ class PacketTable:
 
     Attributes:
         stamps: (N,) timestamps of all frames that are shown, increasing, in the track's unit.
-        seconds: (N,) the same as raw_seconds counts.
+        seconds: (N,) the same as seconds_from_stamp counts.
         keys: (K,) those of the key frames.
         is_exact: whether these are the timestamps of exactly the frames that come, unless the file is damaged.
         step: seconds that the last frame is shown, as its packet says.
@@ -65,7 +65,7 @@ class PictureTrack:
         self.is_exact &= packet.pts is not None or not is_shown
         if stamp is not None and is_shown:
             self.stamps.append(stamp)
-            seconds = raw_seconds(self.stream, stamp)
+            seconds = seconds_from_stamp(self.stream, stamp)
             if packet.is_keyframe:
                 self.keys.append(seconds)
             length = float((packet.duration or 0) * self.stream.time_base)
@@ -91,7 +91,9 @@ class PictureTrack:
 def make_packet_table(film: PictureTrack, is_exact: bool, end: float) -> PacketTable:
     """`end`: raw seconds at which the sound ends, or the container says that all does."""
     stamps = np.sort(np.array(film.stamps, np.int64))  # (N,)
-    raw = np.fromiter((raw_seconds(film.stream, stamp) for stamp in map(int, stamps)), np.float64, len(stamps))  # (N,)
+    raw = np.fromiter(
+        (seconds_from_stamp(film.stream, stamp) for stamp in map(int, stamps)), np.float64, len(stamps)
+    )  # (N,)
     gaps = np.diff(raw)
     is_exact = is_exact and film.is_exact and len(raw) > 1 and bool(gaps.min() > 0)
     # The last frame lasts as its packet says, else as the shortest one, and beyond that while anything else goes on.

@@ -31,13 +31,13 @@ def image_from_frame(frame: "av.VideoFrame", pixel_shape: float = 1.0, short_sid
     image = shrink(image, short_side) if short_side else image
     if is_hdr(frame):
         image = tone_map(image, frame.color_trc)
-    width, height = square_pixel_size(image.shape[1], image.shape[0], pixel_shape)
+    width, height = make_square_size(image.shape[1], image.shape[0], pixel_shape)
     if (height, width) != image.shape[:2]:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(np.rot90(image, quarter_turns_from_frame(frame)))
 
 
-def square_pixel_size(width: int, height: int, pixel_shape: float) -> tuple[int, int]:
+def make_square_size(width: int, height: int, pixel_shape: float) -> tuple[int, int]:
     """Width and height of a picture in square pixels, as players show it: the height stays."""
     return max(1, round(width * pixel_shape)), height
 

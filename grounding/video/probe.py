@@ -13,13 +13,13 @@ from grounding.video.container import (
     check_file,
     forgive_damage,
     get_limits,
+    make_undecodable_error,
     open_container,
-    raw_seconds,
-    undecodable_error,
+    seconds_from_stamp,
 )
 from grounding.video.matroska import is_whole_matroska
 from grounding.video.packets import PacketTable, PictureTrack, make_packet_table
-from grounding.video.pictures import has_alpha, is_hdr, quarter_turns_from_frame, square_pixel_size
+from grounding.video.pictures import has_alpha, is_hdr, make_square_size, quarter_turns_from_frame
 
 if TYPE_CHECKING:
     import av
@@ -120,7 +120,7 @@ def probe_video(path: str | Path, heartbeat: Callable[[], None] = lambda: None) 
                     sound_end = max(sound_end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             is_whole = True
         film = max(tracks.values(), key=lambda track: track.rank)  # the first of equals
-        end = max(sound_end, _claimed_end(path, container) if is_whole else -math.inf)
+        end = max(sound_end, _read_claimed_end(path, container) if is_whole else -math.inf)
         return _describe(path, container, film, sound, is_whole, end)
 
 
@@ -131,7 +131,7 @@ def _find_picture_tracks(path: Path, container: "av.container.InputContainer") -
         raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
     known = [stream for stream in videos if stream.codec_context is not None]
     if not known:
-        raise undecodable_error(path)
+        raise make_undecodable_error(path)
     return known
 
 
@@ -140,7 +140,7 @@ def _choose_sound(container: "av.container.InputContainer") -> "av.AudioStream |
     return max(known, key=lambda stream: bool(stream.disposition & stream.disposition.default), default=None)
 
 
-def _claimed_end(path: Path, container: "av.container.InputContainer") -> float:
+def _read_claimed_end(path: Path, container: "av.container.InputContainer") -> float:
     """Seconds on the container's clock: Matroska alone may say how long the last frame lasts without its packets."""
     is_matroska = "matroska" in container.format.name
     return container.duration / 1e6 if is_matroska and container.duration and is_whole_matroska(path) else -math.inf
@@ -157,13 +157,13 @@ def _describe(
     stream, frame = film.stream, film.first
     get_limits().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
     if frame is None:
-        raise undecodable_error(path)
+        raise make_undecodable_error(path)
     get_limits().check_size(path.name, frame.width, frame.height)
     # Raw times count from the start that the track states, `end` and the sound's from the container's.
     origin = float((stream.start_time or 0) * stream.time_base)
     has_times = is_whole and container.format.name != "avi"
     packets = make_packet_table(film, has_times, end - origin)
-    first = raw_seconds(stream, frame.pts)
+    first = seconds_from_stamp(stream, frame.pts)
     shape, alpha = _read_pixel_shape(stream), _find_alpha_decoder(stream)
     interlaced = frame.interlaced_frame or container.format.name in BROADCAST
     return Probe(
@@ -196,7 +196,7 @@ def _make_info(
     is_on_clock = bool(container.duration) and abs(frame.time or 0.0) <= MAX_LATE_START
     codec = stream.codec_context.name
     plays = is_playable(path.suffix, container.format.name, codec, frame.format.name, sounds)
-    width, height = square_pixel_size(frame.width, frame.height, pixel_shape)
+    width, height = make_square_size(frame.width, frame.height, pixel_shape)
     return VideoInfo(
         *((height, width) if quarter_turns_from_frame(frame) % 2 else (width, height)),
         fps=float(fps) if 0 < fps < 1000 else None,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
-from grounding.video.container import forgive_damage, get_limits, open_container, raw_seconds
+from grounding.video.container import forgive_damage, get_limits, open_container, seconds_from_stamp
 from grounding.video.decoder import DecodedFrame
 from grounding.video.pictures import image_from_frame
 from grounding.video.probe import Probe
@@ -64,7 +64,7 @@ def decode_frames(
                 frames = decoder.decode(packet)
             for frame in frames:
                 limits.check_size(probe.path.name, frame.width, frame.height)
-                yield raw_seconds(stream, frame.pts), frame
+                yield seconds_from_stamp(stream, frame.pts), frame
 
 
 def _open_decoder(stream: "av.VideoStream", name: str | None) -> "av.VideoCodecContext":

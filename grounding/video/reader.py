@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grounding.errors import VideoError
-from grounding.video.container import undecodable_error
+from grounding.video.container import make_undecodable_error
 from grounding.video.damage import PatchedFrames, Span, find_skipped
 from grounding.video.decoder import DecodedFrame
 from grounding.video.opencv_decoder import OpenCVDecoder
@@ -112,7 +112,7 @@ class FrameReader:
         else:
             yield from (frame for frame in self._read_all() if frame.timestamp > last + TIME_TOLERANCE)
         if not self.duration:
-            raise undecodable_error(self.path)
+            raise make_undecodable_error(self.path)
 
     def _read_planned(self, plan: SamplingPlan) -> Iterator[Frame]:
         """The sampled frames, hardly any other decoded; ends early where they are not those that the packets say."""

@@ -66,7 +66,7 @@ def read_key_frames(probe: Probe, count: int) -> TimedFrames:
 
 
 def seek(probe: Probe, container: "av.container.InputContainer", raw_seconds: float) -> bool:
-    """Goes to the key frame before a time, as raw_seconds counts it; whether the container could."""
+    """Goes to the key frame before a time, as seconds_from_stamp counts it; whether the container could."""
     import av
 
     stream = container.streams[probe.track]

@@ -24,7 +24,7 @@ BT2020_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 def tone_map(image: np.ndarray, transfer: int) -> np.ndarray:
     """An image (H, W, 3) of uint16 as it is stored, PQ or HLG in BT.2020, as (H, W, 3) uint8 RGB."""
-    light = np.take(_linear_table(transfer), image)  # (H, W, 3)
+    light = np.take(_make_linear_table(transfer), image)  # (H, W, 3)
     if transfer == HLG:  # its light is the scene's, and a screen raises the contrast
         luminance = cv2.transform(light, BT2020_LUMINANCE[None])  # (H, W)
         light *= (HLG_PEAK / WHITE * np.maximum(luminance, 1e-6) ** (HLG_GAMMA - 1))[..., None]
@@ -32,17 +32,17 @@ def tone_map(image: np.ndarray, transfer: int) -> np.ndarray:
     # Above the knee the brightest of the three bends, and takes the others along.
     brightest = np.maximum(light.max(axis=-1), KNEE)  # (H, W)
     light *= ((KNEE + (1 - KNEE) * (1 - np.exp((KNEE - brightest) / (1 - KNEE)))) / brightest)[..., None]
-    return np.take(_screen_table(), np.rint(65535 * np.minimum(light, 1.0)).astype(np.uint16))  # (H, W, 3)
+    return np.take(_make_screen_table(), np.rint(65535 * np.minimum(light, 1.0)).astype(np.uint16))  # (H, W, 3)
 
 
 @cache
-def _screen_table() -> np.ndarray:
+def _make_screen_table() -> np.ndarray:
     """(65536,) uint8: what a screen is given for each level of linear light."""
     return np.rint(255 * np.linspace(0.0, 1.0, 2**16) ** (1 / SCREEN_GAMMA)).astype(np.uint8)
 
 
 @cache
-def _linear_table(transfer: int) -> np.ndarray:
+def _make_linear_table(transfer: int) -> np.ndarray:
     """(65536,) float32: linear light of each stored value; of HLG, that of the scene."""
     value = np.linspace(0.0, 1.0, 2**16)
     if transfer == PQ:

@@ -17,7 +17,7 @@ import av
 from grounding.errors import VideoError
 from grounding.files import write_whole
 from grounding.video.audio import SoundTrack
-from grounding.video.pictures import has_alpha, image_from_frame, is_hdr, quarter_turns_from_frame, square_pixel_size
+from grounding.video.pictures import has_alpha, image_from_frame, is_hdr, make_square_size, quarter_turns_from_frame
 from grounding.video.probe import Probe
 from grounding.video.timeline import TimedFrames, read_frames_from
 
@@ -143,12 +143,12 @@ def find_shown(frames: TimedFrames, probe: Probe, start: float, end: float) -> I
         if timestamp >= end:
             return
     if held is not None:
-        end = min(end, max(held[0] + _frame_length(held[1], step), probe.info.duration or 0.0))
+        end = min(end, max(held[0] + _measure_length(held[1], step), probe.info.duration or 0.0))
         if end > start:
             yield ShownFrame(max(held[0] - start, 0.0), end - start, held[1])
 
 
-def _frame_length(frame: "av.VideoFrame", otherwise: float) -> float:
+def _measure_length(frame: "av.VideoFrame", otherwise: float) -> float:
     return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else otherwise
 
 
@@ -194,7 +194,7 @@ class PictureTrack:
 
 def _choose_size(frame: "av.VideoFrame", pixel_shape: float, short_side: int | None) -> tuple[int, int]:
     """Width and height to write: upright, of square pixels, down to `short_side`, and even, as yuv420p needs them."""
-    width, height = map(float, square_pixel_size(frame.width, frame.height, pixel_shape))
+    width, height = map(float, make_square_size(frame.width, frame.height, pixel_shape))
     if quarter_turns_from_frame(frame) % 2:
         width, height = height, width
     scale = min(1.0, short_side / min(width, height)) if short_side else 1.0

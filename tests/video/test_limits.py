@@ -1,7 +1,7 @@
 import pytest
 
 from grounding.errors import GroundingError, VideoError
-from grounding.video.limits import DecodeLimits, crash_error, limits_from_env
+from grounding.video.limits import DecodeLimits, limits_from_env, make_crash_error
 
 
 def test_the_environment_changes_the_limits(monkeypatch):
@@ -19,7 +19,7 @@ def test_a_limit_is_a_positive_number(monkeypatch, text):
 
 @pytest.mark.parametrize(("status", "words"), [(-11, "SIGSEGV"), (-9, "killed"), (1, "status 1"), (None, "crashed")])
 def test_a_crash_says_how(status, words):
-    assert words in str(crash_error("a.mp4", status))
+    assert words in str(make_crash_error("a.mp4", status))
 
 
 def test_a_picture_of_8k_is_within_the_limit_and_a_larger_one_is_told_it():
