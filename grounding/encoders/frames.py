@@ -18,7 +18,7 @@ from grounding.encoders.packaged_weights import load_efficientnet_lite0
 
 FRAME_SIDE = 224  # pixels, the resolution EfficientNet-Lite0 was trained at
 CONSE_TEMPERATURE = 2.0
-ROWS = 4  # frames that go through a core at once: more take memory and no less time
+ROWS = 2  # frames that go through a core at once: more take memory and hardly less time
 
 
 class EmbeddedFrameEncoder:
