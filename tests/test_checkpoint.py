@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grounding.checkpoint import find_checkpoint, list_checkpoints, load_grounder, read_config
+from grounding.checkpoint import find_checkpoint, list_checkpoints, load_background, load_grounder, read_config
 from grounding.errors import CheckpointError
 from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
@@ -120,6 +120,8 @@ def test_every_shipped_checkpoint_loads():
         assert config.name == name
         assert config.weights == hash_file(folder / "model.safetensors")
         assert load_grounder(folder, config).config == config.model
+        background = load_background(folder, config)
+        assert background is None or background.shape == (256, config.model.width)
 
 
 def test_a_checkpoint_is_found_by_folder(tmp_path):

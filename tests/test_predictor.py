@@ -32,6 +32,12 @@ def test_a_video_is_grounded_end_to_end(predictor, encoded):
         assert shared / (max(best.end, end) - min(best.start, start)) > 0.7, query
 
 
+def test_what_is_there_stands_out_and_nonsense_does_not(predictor, encoded):
+    answers = predictor.ground_many(encoded, ["a cat", "a cup of coffee", "zxqv blorp", "grix nop the vlo"])
+    assert [answer.stands_out for answer in answers] == [True, True, False, False]
+    assert answers[2].doubt.startswith("Nothing here stands out for this sentence; the curve stays between 0.")
+
+
 def test_an_encoded_video_has_the_frames_times(encoded):
     assert encoded.timestamps == pytest.approx(np.arange(24) / 2)
     assert encoded.features.shape == (24, 1664)
