@@ -46,6 +46,7 @@ def test_no_switch_where_there_is_nothing_to_compare_with(tab, scenes, monkeypat
 
 def test_the_switch_draws_the_other_curve_dashed_and_says_what_differs(tab, scenes, monkeypatch):
     other = copy.copy(find.load_predictor("embedded"))
+    other.matcher = copy.copy(other.matcher)  # the served one stays as it is
     other.matcher.grounder = copy.deepcopy(other.grounder)
     other.grounder.bias.data += 1.0
     monkeypatch.setattr(find, "load_baseline", lambda config: other)
