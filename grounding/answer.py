@@ -12,7 +12,7 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
 from grounding.segments.curve import edges_from_timestamps
 from grounding.segments.find import Segment, find_segments
-from grounding.segments.hard_negatives import HardNegative, inspect_segment
+from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.stand_out import describe_doubt, weigh_frames
 from grounding.text import shorten
@@ -135,3 +135,10 @@ def build_answer(
         query_cut=row in match.queries.cut,
         stands_out=stands_out,
     )
+
+
+def measure_segment_similarities(frames: torch.Tensor, answer: Answer) -> list[np.ndarray]:
+    """For each segment of an answer, the (T,) cosines of `frames` (T, D) with it, see `measure_moment_similarity`."""
+    times, scores = torch.from_numpy(answer.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
+    bounds = [(segment.start, segment.end) for segment in answer.segments]
+    return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]

@@ -10,12 +10,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from grounding.errors import CheckpointError
+from grounding.errors import CheckpointError, FeaturesError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments.config import SegmentConfig
 from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule
+from grounding.text import describe_type
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
 
@@ -120,7 +121,13 @@ def load_background(folder: Path, config: CheckpointConfig) -> Tensor | None:
 
 
 def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:
-    """Raises CheckpointError where a video's features come from another encoder, or have another width, than asked."""
+    """Raises CheckpointError where a video's features come from another encoder, or have another width, than asked, and
+    FeaturesError for what is no EncodedVideo."""
+    if not isinstance(video, EncodedVideo):
+        raise FeaturesError(
+            f"A query is grounded in an EncodedVideo, not in {describe_type(video)}: encode the file first, with "
+            "encode_video, or build an EncodedVideo from stored features."
+        )
     if video.encoder != config.frame_encoder:
         raise CheckpointError(
             f"The features come from the encoder {video.encoder!r}, but the checkpoint {config.name!r} reads "

@@ -7,13 +7,13 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from os import PathLike
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from grounding.answer import Answer, build_answer
+from grounding.answer import Answer, build_answer, measure_segment_similarities
 from grounding.checkpoint import (
     CheckpointConfig,
     check_features,
@@ -27,7 +27,7 @@ from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.encoders.stand_in import CENTER_QUERIES, StandIn, load_stand_in
-from grounding.errors import FeaturesError, QueryError, VideoError
+from grounding.errors import QueryError
 from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
@@ -38,9 +38,7 @@ from grounding.files import hash_file
 from grounding.isolation.worker_pool import Check, get_pool
 from grounding.model import Grounder
 from grounding.scoring import Matcher, measure_cosines, stretch
-from grounding.segments.hard_negatives import measure_moment_similarity
-from grounding.text import describe_type
-from grounding.video.container import check_file
+from grounding.video.container import check_path
 
 
 class Predictor:
@@ -147,9 +145,7 @@ class Predictor:
         self._frame_encoder = encoder
 
     def _load_frame_encoder(self) -> FrameEncoder:
-        def load(device: str) -> FrameEncoder:
-            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
-
+        load = partial(load_frame_encoder, self.config.frame_encoder, weights=self.weights)
         return load("cpu") if self.device.type == "cpu" else FallbackFrameEncoder(load, str(self.device))
 
     def encode_video(
@@ -221,7 +217,7 @@ class Predictor:
             QueryError: a query is blank or too long, or `top_k` is below 1.
             CheckpointError: the features come from another encoder, or have another width, than the checkpoint's.
         """
-        self._check_video(video)
+        check_features(self.config, video)
         if isinstance(queries, str):
             raise QueryError(f"ground_many takes a list of queries: give [{queries[:40]!r}], or use ground.")
         queries = [check_query(query) for query in queries]
@@ -232,16 +228,13 @@ class Predictor:
 
     def score_frames(self, video: EncodedVideo, query: str) -> np.ndarray:
         """(T,) matching scores alone, for a video that is still growing. Raises as `ground_many` does."""
-        self._check_video(video)
+        check_features(self.config, video)
         return self.matcher.match(video, [check_query(query)]).scores[0].numpy()
 
     def measure_similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
         """For each segment of an answer, how much each frame looks like it: (T,) cosines, as in hard_negatives."""
-        self._check_video(video)
-        frames = self.matcher.embed_video(video).cpu()  # (T, D)
-        times, scores = torch.from_numpy(video.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
-        bounds = [(segment.start, segment.end) for segment in answer.segments]
-        return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]
+        check_features(self.config, video)
+        return measure_segment_similarities(self.matcher.embed_video(video).cpu(), answer)
 
     def measure_clip_similarity(self, video: EncodedVideo, answer: Answer) -> np.ndarray | None:
         """What CLIP itself says of an answer's query, untrained, to be drawn beside the scores.
@@ -250,24 +243,8 @@ class Predictor:
             (T,) cosines of the frame features with the query's text embedding, stretched so that they span what the
             answer's scores span, in [0, 1]; None for a checkpoint that reads its queries otherwise.
         """
-        self._check_video(video)
+        check_features(self.config, video)
         if not self.config.query_encoder.startswith("open_clip:"):
             return None
         text = self.query_encoder.encode([answer.query]).tokens[0, 0]  # (D,)
         return stretch(measure_cosines(video.features, text), answer.scores.min(), answer.scores.max())
-
-    def _check_video(self, video: EncodedVideo) -> None:
-        if not isinstance(video, EncodedVideo):
-            raise FeaturesError(
-                f"A query is grounded in an EncodedVideo, not in {describe_type(video)}: encode the file first, with "
-                "encode_video, or build an EncodedVideo from stored features."
-            )
-        check_features(self.config, video)
-
-
-def check_path(path: str | Path) -> Path:
-    """The path of a readable file. Raises VideoError, also for what is no path."""
-    if not isinstance(path, str | PathLike):
-        raise VideoError(f"A video is given by the path of its file, a str or a Path, not by {describe_type(path)}.")
-    check_file(Path(path))
-    return Path(path)

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grounding.errors import VideoError
+from grounding.text import describe_type
 from grounding.video.limits import DecodeLimits, limits_from_env
 from grounding.video.transport_stream import HEAD_BYTES, is_transport_stream
 
@@ -106,3 +108,11 @@ def seconds_from_stamp(stream: "av.VideoStream", pts: int | None) -> float | Non
 def get_limits() -> DecodeLimits:
     """Those of this process, read from the environment once."""
     return limits_from_env()
+
+
+def check_path(path: str | Path) -> Path:
+    """The path of a readable file. Raises VideoError, also for what is no path."""
+    if not isinstance(path, str | PathLike):
+        raise VideoError(f"A video is given by the path of its file, a str or a Path, not by {describe_type(path)}.")
+    check_file(Path(path))
+    return Path(path)
