@@ -7,7 +7,6 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +63,7 @@ class Predictor:
         stand_in: StandIn | None = None,
         background: torch.Tensor | None = None,
     ) -> None:
-        self.config, self.weights = config, weights
-        wanted = resolve_device(device)
+        self.config, self.weights, wanted = config, weights, resolve_device(device)
 
         def load_queries(device: torch.device) -> QueryEncoder:
             given = weights if config.query_encoder == config.frame_encoder else None  # one file holds both towers
@@ -145,7 +143,9 @@ class Predictor:
         self._frame_encoder = encoder
 
     def _load_frame_encoder(self) -> FrameEncoder:
-        load = partial(load_frame_encoder, self.config.frame_encoder, weights=self.weights)
+        def load(device: str) -> FrameEncoder:
+            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
+
         return load("cpu") if self.device.type == "cpu" else FallbackFrameEncoder(load, str(self.device))
 
     def encode_video(
