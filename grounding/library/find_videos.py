@@ -8,6 +8,11 @@ from grounding.errors import VideoError
 from grounding.video.video_files import SUFFIXES, is_video, walk_files
 
 
+def absolute_path(path: str | Path) -> Path:
+    """A path as the library knows it: without ~ and .., links as they are."""
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
 def find_videos(paths: Iterable[str | Path]) -> list[Path]:
     """Absolute paths of the files given, and of the videos below the folders given, each once.
 
@@ -16,7 +21,7 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
 
     Raises VideoError where there is no video at all, and for a path that is not there.
     """
-    paths = [Path(os.path.abspath(Path(path).expanduser())) for path in paths]
+    paths = [absolute_path(path) for path in paths]
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():

@@ -20,11 +20,16 @@ def is_video(path: Path) -> bool:
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    """All files below `folder` but hidden ones. Links are followed, unless they lead back to where they lie."""
+    """All files below `folder` but hidden ones. Links are followed, but no folder is entered twice."""
+    entered = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        here = os.path.realpath(parent) + os.sep
-        real = {name: os.path.realpath(os.path.join(parent, name)) + os.sep for name in folders}
-        folders[:] = sorted(name for name in folders if not (name[0] == "." or here.startswith(real[name])))
+        whole = {name: os.path.join(parent, name) for name in folders if not name.startswith(".")}
+        folders.clear()
+        for name in sorted(whole, key=lambda name: (os.path.islink(whole[name]), name)):  # a folder before links to it
+            real = os.path.realpath(whole[name])
+            if real not in entered:
+                entered.add(real)
+                folders.append(name)
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 

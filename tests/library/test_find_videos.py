@@ -18,6 +18,16 @@ def test_a_link_that_leads_back_does_not_hang(tmp_path):
     assert find_videos([tmp_path]) == [tmp_path / "a.mp4"]
 
 
+def test_folders_that_link_to_each_other_are_entered_once(tmp_path):
+    for name, other in (("one", "two"), ("two", "one")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.mp4").touch()
+        (tmp_path / name / "other").symlink_to(tmp_path / other)
+    assert find_videos([tmp_path]) == [tmp_path / "one" / "one.mp4", tmp_path / "two" / "two.mp4"]
+    found = find_videos([tmp_path / "one"])
+    assert found == [tmp_path / "one" / "one.mp4", tmp_path / "one" / "other" / "two.mp4"]
+
+
 def test_a_folder_without_videos_and_a_path_that_is_none_are_said(tmp_path):
     with pytest.raises(VideoError, match="There is no video in .*: give a folder with .mp4"):
         find_videos([tmp_path])
