@@ -26,7 +26,7 @@ from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments
 from grounding.isolation.client import read_frame_at
 from grounding.library.command_line import add_videos
-from grounding.library.find_videos import find_videos
+from grounding.library.find_videos import absolute_path, find_videos
 from grounding.library.library import Library
 from grounding.text import escape_unprintable, format_clock
 
@@ -65,7 +65,7 @@ def share_folder(folder: str | Path, store: Path) -> SharedFolder:
 
     Raises GroundingError where there is no video, or LanceDB is not installed.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = absolute_path(folder)
     library = Library(store, load_predictor(check_checkpoint(default_checkpoint())))
     videos = frozenset(map(str, find_videos([folder])))
     gr.set_static_paths(list(videos))  # handed out from where they are, and never copied or deleted

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from grounding.encoders.queries import check_query
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
+from grounding.library.find_videos import absolute_path
 from grounding.library.library import AddProgress, Library, check_top_k
 from grounding.predictor import Predictor
 from grounding.text import escape_unprintable, format_clock
@@ -98,9 +99,9 @@ def describe(moments: list[Moment]) -> Iterator[str]:
 def as_given(video: str, paths: list[str]) -> str:
     """The path of a video as it lies from the folder or file that was named."""
     for path in paths:
-        whole = os.path.abspath(os.path.expanduser(path))
-        if video == whole:
+        whole = absolute_path(path)
+        if Path(video) == whole:
             return path
-        if Path(whole) in Path(video).parents:
+        if whole in Path(video).parents:
             return os.path.join(path, os.path.relpath(video, whole))
     return video

@@ -27,7 +27,7 @@ from grounding.library.feature_files import (
     read_features,
     write_features,
 )
-from grounding.library.find_videos import find_videos
+from grounding.library.find_videos import absolute_path, find_videos
 from grounding.library.pending_windows import PendingWindows
 from grounding.library.ranking import rank_moments
 from grounding.library.recent_videos import RecentVideos
@@ -80,7 +80,7 @@ class Library:
 
     def __init__(self, folder: str | Path, predictor: Predictor, index: str | None = None) -> None:
         config, self.predictor = predictor.config, predictor
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = absolute_path(folder)
         self.features = features_folder(self.folder, config.frame_encoder, config.rate)
         checkpoint = config.weights[:12] or config.name
         self.index = WindowIndex(index or self.features.parent, f"windows-{checkpoint}", config.model.width)
@@ -134,13 +134,15 @@ class Library:
             encoded = stream.video()
             write_features(path, encoded, self.predictor.config.rate, source)
         frames = embed_frames(self.predictor, encoded)  # (T, D)
-        pending.put(str(video), make_windows(frames, encoded.timestamps, encoded.duration), self._stamp(video))
+        windows = make_windows(frames, encoded.timestamps, encoded.duration)
+        # What was read, not what is there now: a video that was replaced meanwhile is encoded again.
+        pending.put(str(video), windows, f"{source} {describe_source(path)}")
 
     def remove(self, paths: Iterable[str | Path]) -> None:
         """Forgets videos, and all below folders: their windows and features, not the files themselves."""
-        given = [str(Path(path).expanduser().absolute()) for path in paths]
+        given = [absolute_path(path) for path in paths]
         known = self.index.read_stamps()
-        gone = [video for video in known if any(video == path or Path(path) in Path(video).parents for path in given)]
+        gone = [video for video in known if any(Path(video).is_relative_to(path) for path in given)]
         with self.lock():
             self.index.remove(gone)
         for video in gone:
@@ -167,7 +169,7 @@ class Library:
         """
         query = check_query(query)
         check_top_k(top_k)
-        wanted = [Path(path).expanduser().absolute() for path in within]
+        wanted = [absolute_path(path) for path in within]
         places = lies_within(*([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False)))
         best: dict[str, float] = {}  # a video's best window, compared with the query
         for hit in self.index.search(embed_query(self.predictor, query), PER_VIDEO * top_k, places):

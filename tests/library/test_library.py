@@ -106,9 +106,36 @@ def test_a_file_that_was_replaced_is_encoded_again(library, tmp_path, folder):
     assert "cat.mp4" in names(library.search("a rocket", 2, [videos]))
 
 
+def test_a_file_that_is_replaced_while_it_is_encoded_is_encoded_again(tmp_path, predictor, folder, monkeypatch):
+    videos, embed = shutil.copytree(folder, tmp_path / "videos"), module.embed_frames
+
+    def replace_and_embed(*given):
+        shutil.copy(videos / "rocket.mp4", videos / "cat.mp4")
+        return embed(*given)
+
+    monkeypatch.setattr(module, "embed_frames", replace_and_embed)
+    library = Library(tmp_path / "library", predictor)
+    add_all(library, videos / "cat.mp4")
+    monkeypatch.undo()
+    assert [step.video for step in add_all(library, videos / "cat.mp4")][-1:] == [str(videos / "cat.mp4")]
+    alone = Library(tmp_path / "alone", predictor)
+    add_all(alone, videos / "rocket.mp4")
+    one, other = library.load(videos / "cat.mp4"), alone.load(videos / "rocket.mp4")
+    assert (one.features == other.features).all()
+    assert add_all(library, videos / "cat.mp4") == []
+
+
 def test_a_search_stays_within_what_is_asked(filled, folder):
     assert set(names(filled.search("a cat", 5, [folder / "deep"]))) == {"coffee.mp4"}
     assert set(names(filled.search("a cat", 5, [folder / "rocket.mp4"]))) == {"rocket.mp4"}
+
+
+def test_a_path_may_go_up_first(library, folder, monkeypatch):
+    monkeypatch.chdir(folder / "deep")
+    assert set(names(library.search("a cat", 5, ["../deep"]))) == {"coffee.mp4"}
+    assert set(names(library.search("a cat", 5, ["../cat.mp4"]))) == {"cat.mp4"}
+    library.remove(["../deep/../cat.mp4"])
+    assert library.videos() == [str(folder / "deep" / "coffee.mp4"), str(folder / "rocket.mp4")]
 
 
 def test_what_is_removed_is_gone_and_the_file_stays(library, folder):
