@@ -3,15 +3,18 @@
 import html
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import plotly.graph_objects as go
 
 from grounding.answer import Answer
+from grounding.exports.cut_list import Moment
 from grounding.exports.table import BOM, csv_table
+from grounding.exports.write import KINDS, write_moments
 from grounding.features.streaming import Progress
 from grounding.files import make_safe_name, write_whole
-from grounding.isolation.client import cut_clip
+from grounding.isolation.client import cut_clip, read_media_info
 from grounding.segments.find import Segment
 from grounding.video.clips import name_cut
 
@@ -49,6 +52,23 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
         with write_whole(folder / file) as part:
             part.write_text(text, encoding="utf-8", newline="")
     return [folder / file for file in texts]
+
+
+def write_editor_files(folder: Path, answer: Answer, clip: str) -> list[Path]:
+    """Writes an answer's segments into `folder` in each kind that an editor or a player reads. Returns the files.
+
+    They name the clip by its file name alone, since a visitor has it elsewhere. The kind that needs a package which is
+    not installed here is left out.
+
+    Raises VideoError and WriteError, see `write_moments`.
+    """
+    name = Path(clip).name
+    info = read_media_info(clip)
+    moments = [Moment(name, answer.query, each.start, each.end, each.score) for each in answer.segments]
+    kinds = [kind for kind in KINDS if kind != ".otio" or find_spec("opentimelineio")]
+    out = [folder / f"{make_safe_name(clip)}_segments{kind}" for kind in kinds if kind != ".csv"]
+    out.append(folder / f"{make_safe_name(clip)}_timecodes.csv")
+    return [write_moments(path, moments, lambda video: info) for path in out]
 
 
 def json_from_answers(answers: Sequence[Answer], video: str = "") -> str:

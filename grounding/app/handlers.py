@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from grounding.app.clip_limits import check_clip
-from grounding.app.exports import cut_segment, write_results
+from grounding.app.exports import cut_segment, write_editor_files, write_results
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.markup import render_error
 from grounding.app.page_update import PageUpdate, clear_page, show_state
@@ -111,6 +111,18 @@ def export_results(state: ClipState | None, request: gr.Request | None = None) -
     try:
         folder = visitor_files().make_folder(session_from_request(request))
         paths = write_results(folder, answers, Path(state.clip).name, figure)
+    except GroundingError as error:
+        return PageUpdate(message=render_error(error))
+    return show_files(state.add_files([str(path) for path in paths]))
+
+
+def export_for_editor(state: ClipState | None, request: gr.Request | None = None) -> PageUpdate:
+    """The active query's segments as files for an editor or a player."""
+    if state is None:
+        return PageUpdate()
+    try:
+        folder = visitor_files().make_folder(session_from_request(request))
+        paths = write_editor_files(folder, state.result.answer, state.clip)
     except GroundingError as error:
         return PageUpdate(message=render_error(error))
     return show_files(state.add_files([str(path) for path in paths]))

@@ -38,6 +38,7 @@ class Controls(NamedTuple):
     play: gr.Button
     cut: gr.Button
     results: gr.Button
+    editor: gr.Button
     picture: gr.Button
 
 
@@ -121,10 +122,11 @@ def add_lists() -> tuple[Parts, Controls]:
             with gr.Row():
                 cut = gr.Button("Segment as mp4", size="sm", min_width=120)
                 results = gr.Button("Results as JSON, CSV, HTML", size="sm", min_width=120)
+                editor = gr.Button("Segments for an editor", size="sm", min_width=120, elem_id="editor")
                 picture = gr.Button("Plot as PNG", size="sm", min_width=120)
             files = gr.Files(label="Ready to be saved", visible=False, interactive=False, elem_id="files")
     parts = {"answers": answers, "queries": queries, "segments": segments, "files": files}
-    return parts, Controls(remove, play, cut, results, picture)
+    return parts, Controls(remove, play, cut, results, editor, picture)
 
 
 def add_pictures() -> Parts:

@@ -103,7 +103,11 @@ def connect_files(layout: Layout) -> None:
     controls, parts = layout.controls, layout.parts
     controls.play.click(None, parts.span, js=PLAY)
     controls.picture.click(None, js=SAVE)
-    making = ((controls.cut, handlers.export_segment, FEW_AT_A_TIME), (controls.results, handlers.export_results, {}))
+    making = (
+        (controls.cut, handlers.export_segment, FEW_AT_A_TIME),
+        (controls.results, handlers.export_results, {}),
+        (controls.editor, handlers.export_for_editor, FEW_AT_A_TIME),
+    )
     for button, make, limit in making:
         button.click(make, parts.state, list(parts), show_progress_on=button, api_visibility="private", **limit)
     layout.inputs.cancel.click(handlers.cancel, queue=False, **QUICK)

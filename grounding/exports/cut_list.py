@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 from grounding.errors import GroundingError
 from grounding.exports.timecode import (
@@ -77,8 +78,9 @@ class Cut:
 
     @property
     def uri(self) -> str:
-        """Address of the file."""
-        return Path(self.moment.video).absolute().as_uri()
+        """Address of the file; of one that is known by its name alone, the name: it lies beside the export."""
+        video = Path(self.moment.video)
+        return quote(video.name) if video.parent == Path() else video.absolute().as_uri()
 
     @property
     def media_length(self) -> int:

@@ -148,6 +148,17 @@ def test_files_to_take_away(own, scenes):
     assert {path.suffix for path in own.iterdir()} == {".mp4", ".json", ".csv", ".html"}
 
 
+def test_segments_go_to_an_editor_under_the_clips_own_name(own, scenes):
+    made = handlers.export_for_editor(dataclasses.replace(make_state("a cat"), clip=str(scenes)))
+    files = {path.name: path.read_text(encoding="utf-8") for path in own.iterdir()}
+    assert set(files) >= {f"scenes_segments{kind}" for kind in (".edl", ".fcpxml", ".srt", ".vtt")} | {
+        "scenes_timecodes.csv"
+    }
+    assert made.files.visible and len(made.state.files) == len(files)
+    assert "scenes.mp4" in files["scenes_segments.edl"] and "a cat" in files["scenes_segments.srt"]
+    assert not any(str(scenes.parent) in text for text in files.values())
+
+
 def test_results_do_not_say_where_the_server_keeps_a_clip(own):
     handlers.export_results(dataclasses.replace(make_state("a cat"), clip="/of-nobody-else/a.mp4"))
     assert json.loads((own / "a_results.json").read_text(encoding="utf-8"))[0]["video"] == "a.mp4"
