@@ -241,10 +241,10 @@ class Predictor:
 
         Returns:
             (T,) cosines of the frame features with the query's text embedding, stretched so that they span what the
-            answer's scores span, in [0, 1]; None for a checkpoint that reads its queries otherwise.
+            answer's scores span, in [0, 1]; None where something else than CLIP's text tower reads the queries.
         """
         check_features(self.config, video)
-        if not self.config.query_encoder.startswith("open_clip:"):
+        if not self.config.query_encoder.startswith("open_clip:") or self.query_encoder.name == "stand-in":
             return None
         text = self.query_encoder.encode([answer.query]).tokens[0, 0]  # (D,)
         return stretch(measure_cosines(video.features, text), answer.scores.min(), answer.scores.max())

@@ -110,6 +110,11 @@ class TestClipSimilarity:
         assert np.corrcoef(similarity, cosines)[0, 1] == pytest.approx(1.0)
         assert (similarity.min(), similarity.max()) == pytest.approx((answer.scores.min(), answer.scores.max()))
 
+    def test_where_the_stand_in_reads_there_is_none(self, checkpoint, stored):
+        predictor = Predictor.from_checkpoint(checkpoint, "cpu")
+        answer = predictor.ground(stored, QUERY)
+        assert answer.queries_by == "stand-in" and predictor.measure_clip_similarity(stored, answer) is None
+
     def test_where_minilm_reads_there_is_none(self, predictor):
         video = EncodedVideo(np.arange(2.0), np.ones((2, 1664)), 2.0, "embedded")
         assert predictor.measure_clip_similarity(video, predictor.ground(video, "a cat")) is None
