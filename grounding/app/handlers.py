@@ -14,7 +14,7 @@ from grounding.app.plots import draw_results
 from grounding.app.state import ClipState
 from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.errors import GroundingError
-from grounding.files import make_safe_name
+from grounding.files import make_preview_name
 from grounding.isolation.client import make_preview
 
 
@@ -82,7 +82,7 @@ def check_upload(
 
 def drop_stale_preview(video: str | None, preview: str | None):
     """A preview that belongs to another clip than the one on the page leaves it."""
-    own = video and preview and Path(preview).stem.startswith(make_safe_name(video))
+    own = video and preview and Path(preview).name == make_preview_name(video)
     return gr.skip() if own or not preview else gr.Video(None, visible=False)
 
 

@@ -179,6 +179,7 @@ def test_a_preview_of_another_clip_leaves_the_page():
     kept = handlers.drop_stale_preview("/cache/1/b.mkv", "/cache/2/b-preview.mp4")
     assert kept == gr.skip()
     assert handlers.drop_stale_preview("/cache/1/b.mp4", "/cache/2/a-preview.mp4").visible is False
+    assert handlers.drop_stale_preview("/cache/1/a.mov", "/cache/2/ab-preview.mp4").visible is False
     assert handlers.drop_stale_preview(None, "/cache/2/a-preview.mp4").visible is False
 
 
