@@ -65,8 +65,10 @@ def test_a_browser_can_play_a_clip_while_it_loads(entry: dict) -> None:
 def test_the_shipped_checkpoint_finds_the_moments(entry: dict, predictor: Predictor) -> None:
     video = predictor.encode_video(FOLDER / entry["file"])
     for query, span in zip(entry["queries"], entry["spans"], strict=True):
-        best = predictor.ground(video, query, top_k=1).segments[0]
+        answer = predictor.ground(video, query, top_k=1)
+        best = answer.segments[0]
         assert overlap((best.start, best.end), span) >= 0.5, f"{query}: {best}, not {span}"
+        assert answer.stands_out is not False, f"{query}: {answer.doubt}"
 
 
 def test_a_clip_is_drawn_the_same_every_time(tmp_path: Path) -> None:

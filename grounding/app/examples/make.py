@@ -79,7 +79,7 @@ CLIPS = (
             Shot("hubble_deep_field", 8, Window(0.3, 0.4, 0.5), Window(0.6, 0.55, 0.5)),
             Shot("rocket", 9, Window(0.5, 0.5, 1.0), Window(0.5, 0.5, 0.6), "A rocket on its launch pad at dusk"),
             Shot("astronaut", 9, Window(0.45, 0.6, 1.0), Window(0.45, 0.3, 0.9)),
-            Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7), "Old coins in a tray"),
+            Shot("coins", 6, Window(0.4, 0.4, 0.7), Window(0.6, 0.6, 0.7), "A tray full of old coins"),
         ),
     ),
     Clip(
