@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from grounding.errors import WriteError
 
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -67,6 +69,11 @@ def explain_write_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in REFUSED:
             raise
-        raise WriteError(
-            f"{out.name!r} cannot be written ({os.strerror(error.errno)}): make room on the disk, and try again."
-        ) from error
+        raise make_write_error(out, os.strerror(error.errno)) from error
+    except SafetensorError as error:  # what safetensors makes of the same
+        raise make_write_error(out, str(error).splitlines()[0]) from error
+
+
+def make_write_error(out: Path, reason: str) -> WriteError:
+    """The error that says why `out` cannot be written."""
+    return WriteError(f"{out.name!r} cannot be written ({reason}): make room on the disk, and try again.")

@@ -15,10 +15,12 @@ import torch
 from grounding.answer import Answer
 from grounding.app import handlers
 from grounding.app.exports import write_results
-from grounding.errors import GroundingError
+from grounding.errors import GroundingError, WriteError
+from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation import client
 from grounding.isolation.worker_pool import WorkerPool
+from grounding.library import feature_files
 from grounding.segments.find import Segment
 from grounding.video.clips import cut_clip, make_preview
 from grounding.video.limits import DecodeLimits
@@ -134,6 +136,13 @@ def test_features(out):
     video = EncodedVideo(np.arange(100.0), np.zeros((100, 64)), 100.0, "toy")
     with full_disk(), pytest.raises(GroundingError) as error:
         write_features(out, "a.mp4", video, 1.0)
+    assert_refused(error, out)
+
+
+def test_features_of_a_library(out):
+    video = EncodedVideo(np.arange(100.0), np.zeros((100, 64)), 100.0, "toy")
+    with full_disk(), pytest.raises(WriteError, match=r"'a.mp4.safetensors' cannot be written .*make room") as error:
+        feature_files.write_features(out / "a.mp4.safetensors", video, Key("", "toy", "", 1.0, 64, ""), "")
     assert_refused(error, out)
 
 
