@@ -72,10 +72,14 @@ class KeyMaker:
     weights: str | Path | None
     load: Callable[[], object]
 
-    def make(self, content: str) -> Key:
-        """The key of a file, by its hash. Raises EncoderError where the weights cannot be fetched."""
+    def make(self, content: str, fetch: bool = True) -> Key:
+        """The key of a file, by its hash. Weights that are not at hand are fetched, or else are "" in it.
+
+        Raises EncoderError where they cannot be fetched.
+        """
+        known = fetch or "_weights_hash" in vars(self) or hash_weights(self.encoder, self.weights)
         made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)} {describe_runtime(self.device)}"
-        return Key(content, self.encoder, self._weights_hash, float(self.rate), self.width, made_by)
+        return Key(content, self.encoder, self._weights_hash if known else "", float(self.rate), self.width, made_by)
 
     @cached_property
     def _weights_hash(self) -> str:

@@ -6,6 +6,7 @@ writes there, this process, another one or many GPUs elsewhere, fills the same l
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from grounding.errors import FeaturesError, WriteError
+from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import write_whole
 
@@ -42,12 +44,14 @@ def describe_source(video: Path) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def write_features(path: Path, video: EncodedVideo, rate: float, source: str) -> None:
+def write_features(path: Path, video: EncodedVideo, key: Key, source: str) -> None:
     """Keeps an encoded video in half precision; `source` is of the file before it was read. Raises WriteError."""
     facts = {
         "encoder": video.encoder,
         "duration": repr(float(video.duration)),
-        "rate": repr(float(rate)),
+        "rate": repr(key.rate),
+        "weights": key.weights,
+        "made_by": key.made_by,
         "source": source,
         "skipped": json.dumps(video.skipped),
     }
@@ -59,16 +63,26 @@ def write_features(path: Path, video: EncodedVideo, rate: float, source: str) ->
         save_file({"features": video.features.astype(np.float16), "timestamps": video.timestamps}, part, facts)
 
 
-def read_features(path: Path, encoder: str, rate: float) -> EncodedVideo:
-    """Raises FileNotFoundError where there is no file, FeaturesError where it is damaged or of another encoder."""
+def check_made_by(facts: Mapping[str, str], key: Key) -> None:
+    """Raises ValueError for features that another encoder made, other weights, code or arithmetic, as far as both say:
+    training.extract writes neither weights nor code, and weights may not be at hand."""
+    if facts["encoder"] != key.encoder or float(facts["rate"]) != key.rate:
+        raise ValueError(f"it holds {facts['encoder']!r} at {facts['rate']} frames a second")
+    for what in ("weights", "made_by"):
+        stored, wanted = facts.get(what), getattr(key, what)
+        if stored and wanted and stored != wanted:
+            raise ValueError("other weights made it" if what == "weights" else "other code or arithmetic made it")
+
+
+def read_features(path: Path, key: Key) -> EncodedVideo:
+    """Raises FileNotFoundError where there is no file, FeaturesError where it is damaged or not what `key` makes."""
     try:
         with safe_open(path, "numpy") as file:
             facts = file.metadata() or {}
             features, timestamps = file.get_tensor("features"), file.get_tensor("timestamps")  # (T, D), (T,)
-        if facts["encoder"] != encoder or float(facts["rate"]) != rate:
-            raise ValueError(f"it holds {facts['encoder']!r} at {facts['rate']} frames a second")
+        check_made_by(facts, key)
         skipped = tuple(map(tuple, json.loads(facts.get("skipped", "[]"))))
-        return EncodedVideo(timestamps, features, float(facts["duration"]), encoder, skipped)
+        return EncodedVideo(timestamps, features, float(facts["duration"]), key.encoder, skipped)
     except FileNotFoundError:
         raise
     except Exception as error:  # a file that is none fails in as many ways as there are formats
@@ -76,12 +90,15 @@ def read_features(path: Path, encoder: str, rate: float) -> EncodedVideo:
         raise FeaturesError(f"{path} does not hold the features of its video ({reason}): delete it.") from error
 
 
-def is_current(path: Path, video: Path) -> bool:
-    """Whether features are there, and the video was not replaced since: the same size and time, or, where the file does
-    not say (training.extract writes no source), no later than its features. A video that has left was not replaced."""
+def is_current(path: Path, video: Path, key: Key) -> bool:
+    """Whether features are there that `key` makes, and the video was not replaced since: the same size and time, or,
+    where the file does not say (training.extract writes no source), no later than its features. A video that has left
+    was not replaced."""
     try:
         with safe_open(path, "numpy") as file:
-            source = (file.metadata() or {}).get("source")
+            facts = file.metadata() or {}
+        check_made_by(facts, key)
+        source = facts.get("source")
         return source == describe_source(video) if source else video.stat().st_mtime <= path.stat().st_mtime
     except FileNotFoundError:
         return path.is_file()

@@ -17,6 +17,7 @@ from filelock import FileLock
 from grounding.encoders.queries import check_query
 from grounding.errors import FeaturesError, QueryError, VideoError, WriteError
 from grounding.exports.cut_list import Moment
+from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.library.embedding import embed_frames, embed_query
 from grounding.library.feature_files import (
@@ -112,6 +113,8 @@ class Library:
                         yield AddProgress(str(video), done, len(videos), fraction)
                 except (VideoError, FeaturesError) as error:
                     problem = str(error)
+                except OSError as error:  # it left just now, or its name with a suffix is too long for the disk
+                    problem = f"The features of {video.name!r} cannot be kept ({error.strerror}): rename or move it."
                 done += 1
                 yield AddProgress(str(video), done, len(videos), 1.0, problem)
                 pending.flush_in_time()
@@ -124,7 +127,7 @@ class Library:
         """Yields how far the video is encoded. Raises VideoError."""
         check_file(video)
         path, encoded, source = feature_file(self.features, video), None, describe_source(video)
-        if is_current(path, video):
+        if is_current(path, video, self._key()):
             with suppress(FeaturesError, FileNotFoundError):  # damaged: encoded again
                 encoded = self._read(path)
         if encoded is None:
@@ -132,11 +135,11 @@ class Library:
             for _ in stream:
                 yield min(stream.seconds / stream.expected, 0.99)
             encoded = stream.video()
-            write_features(path, encoded, self.predictor.config.rate, source)
+            write_features(path, encoded, self._key(), source)
         frames = embed_frames(self.predictor, encoded)  # (T, D)
         windows = make_windows(frames, encoded.timestamps, encoded.duration)
         # What was read, not what is there now: a video that was replaced meanwhile is encoded again.
-        pending.put(str(video), windows, f"{source} {describe_source(path)}")
+        pending.put(str(video), windows, f"{source} {self._describe_features(path)}")
 
     def remove(self, paths: Iterable[str | Path]) -> None:
         """Forgets videos, and all below folders: their windows and features, not the files themselves."""
@@ -190,13 +193,20 @@ class Library:
             raise FeaturesError(f"The features of {str(video)!r} are gone: add it to the library again.") from error
 
     def _read(self, path: Path) -> EncodedVideo:
-        return read_features(path, self.predictor.config.frame_encoder, self.predictor.config.rate)
+        return read_features(path, self._key())
+
+    def _key(self) -> Key:
+        """What makes the features; the same for all files."""
+        return self.predictor.store.keys.make("", fetch=False)
+
+    def _describe_features(self, path: Path) -> str:
+        return f"{describe_source(path)} {self._key().to_file_name()[:16]}"
 
     def _stamp(self, video: Path) -> str:
-        """Of the video and its features as they are; changes where one of them does, and is unlike any where one is
-        missing."""
+        """Of the video, its features and what makes them, as they are; changes where one of them does, and is unlike
+        any where one is missing."""
         try:
-            return f"{describe_source(video)} {describe_source(feature_file(self.features, video))}"
+            return f"{describe_source(video)} {self._describe_features(feature_file(self.features, video))}"
         except OSError:
             return "missing"
 

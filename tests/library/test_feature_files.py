@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import FeaturesError, WriteError
+from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.library.feature_files import (
     describe_source,
@@ -15,6 +16,8 @@ from grounding.library.feature_files import (
     write_features,
 )
 from training.features import write_features as write_extracted
+
+KEY = Key("", "embedded", "1" * 64, 2.0, 4, "this code on the CPU")
 
 
 @pytest.fixture
@@ -32,45 +35,63 @@ def encoded():
 
 def test_what_is_written_is_read(tmp_path, video, encoded):
     path = feature_file(features_folder(tmp_path, "embedded", 2.0), video)
-    write_features(path, encoded, 2.0, describe_source(video))
-    again = read_features(path, "embedded", 2.0)
+    write_features(path, encoded, KEY, describe_source(video))
+    again = read_features(path, KEY)
     assert (again.features == encoded.features).all() and (again.timestamps == encoded.timestamps).all()
     assert (again.duration, again.skipped) == (3.0, ((1.0, 2.0),))
-    assert is_current(path, video)
+    assert is_current(path, video, KEY)
 
 
 def test_extract_fills_the_same_place(tmp_path, video, encoded):
     folder = features_folder(tmp_path, "embedded", 2.0)
     write_extracted(folder / video.parent.relative_to("/"), video.name, encoded, 2.0)
     path = feature_file(folder, video)
-    assert read_features(path, "embedded", 2.0).duration == 3.0
-    assert is_current(path, video)
+    assert read_features(path, KEY).duration == 3.0
+    assert is_current(path, video, KEY)
     os.utime(video, (2e9, 2e9))  # replaced later
-    assert not is_current(path, video)
+    assert not is_current(path, video, KEY)
 
 
 def test_another_file_in_the_place_of_a_video_is_noticed(tmp_path, video, encoded):
     path = feature_file(tmp_path, video)
-    write_features(path, encoded, 2.0, describe_source(video))
+    write_features(path, encoded, KEY, describe_source(video))
     video.write_bytes(b"another video")
-    assert not is_current(path, video)
+    assert not is_current(path, video, KEY)
 
 
 def test_features_of_another_encoder_or_rate_are_refused(tmp_path, video, encoded):
     path = feature_file(tmp_path, video)
-    write_features(path, encoded, 2.0, "")
+    write_features(path, encoded, KEY, "")
     for encoder, rate in (("open_clip:x", 2.0), ("embedded", 1.0)):
         with pytest.raises(FeaturesError, match="holds 'embedded' at 2.0 frames a second"):
-            read_features(path, encoder, rate)
+            read_features(path, KEY._replace(encoder=encoder, rate=rate))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"weights": "2" * 64}, "other weights"), ({"made_by": "newer code"}, "other code")]
+)
+def test_features_of_other_weights_or_code_are_refused(tmp_path, video, encoded, changed, said):
+    path = feature_file(tmp_path, video)
+    write_features(path, encoded, KEY, describe_source(video))
+    assert not is_current(path, video, KEY._replace(**changed))
+    with pytest.raises(FeaturesError, match=said):
+        read_features(path, KEY._replace(**changed))
+
+
+def test_features_are_read_where_weights_are_not_at_hand(tmp_path, video, encoded):
+    path = feature_file(tmp_path, video)
+    write_features(path, encoded, KEY, describe_source(video))
+    assert is_current(path, video, KEY._replace(weights=""))
+    assert read_features(path, KEY._replace(weights="")).duration == 3.0
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff" * 100])
 def test_a_damaged_file_is_refused(tmp_path, video, content):
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
-    assert not is_current(path, video)
+    assert not is_current(path, video, KEY)
     with pytest.raises(FeaturesError, match="a.safetensors"):
-        read_features(path, "embedded", 2.0)
+        read_features(path, KEY)
 
 
 def test_each_video_has_its_own_place():
@@ -82,4 +103,4 @@ def test_each_video_has_its_own_place():
 def test_a_store_that_cannot_be_made_is_said(tmp_path, encoded):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="choose another store"):
-        write_features(tmp_path / "file" / "a" / "b.safetensors", encoded, 2.0, "")
+        write_features(tmp_path / "file" / "a" / "b.safetensors", encoded, KEY, "")

@@ -125,6 +125,16 @@ def test_a_file_that_is_replaced_while_it_is_encoded_is_encoded_again(tmp_path, 
     assert add_all(library, videos / "cat.mp4") == []
 
 
+def test_features_that_other_code_made_are_made_again(library, folder, predictor, monkeypatch):
+    monkeypatch.setattr("grounding.features.cache_key.hash_code", lambda: "newer")
+    grown, grow = [], predictor.grow_video
+    monkeypatch.setattr(predictor, "grow_video", lambda path: grown.append(path) or grow(path))
+    add_all(library, folder / "cat.mp4")
+    assert grown == [folder / "cat.mp4"]
+    assert set(names(library.search("a cat"))) == {"cat.mp4"}  # the others are left out until they are made again
+    assert add_all(library, folder / "cat.mp4") == []
+
+
 def test_a_search_stays_within_what_is_asked(filled, folder):
     assert set(names(filled.search("a cat", 5, [folder / "deep"]))) == {"coffee.mp4"}
     assert set(names(filled.search("a cat", 5, [folder / "rocket.mp4"]))) == {"rocket.mp4"}
@@ -153,6 +163,16 @@ def test_a_video_that_cannot_be_read_is_left_out_and_told(tmp_path, predictor, f
     problems = [step.problem for step in library.add([videos]) if step.problem]
     assert len(problems) == 1 and "text.mp4" in problems[0]
     assert len(library.videos()) == 3
+
+
+def test_a_video_whose_name_is_too_long_is_told_and_the_others_are_added(tmp_path, predictor, folder):
+    videos = shutil.copytree(folder, tmp_path / "videos")
+    long = (videos / "cat.mp4").rename(videos / f"{'a' * 250}.mp4")  # .safetensors does not fit after it
+    library = Library(tmp_path / "library", predictor)
+    problems = [(step.video, step.problem) for step in library.add([videos]) if step.problem]
+    assert [video for video, _ in problems] == [str(long)]
+    assert "name too long" in problems[0][1].lower() and "rename" in problems[0][1]
+    assert library.videos() == [str(videos / "deep" / "coffee.mp4"), str(videos / "rocket.mp4")]
 
 
 def test_a_folder_may_change_while_it_is_read(tmp_path, predictor, folder):
