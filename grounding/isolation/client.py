@@ -67,7 +67,8 @@ def read_key_frames(
 
 def read_frame_at(path: str | Path, seconds: float, short_side: int = SHORT_SIDE) -> Frame:
     """The frame on screen at a time, found by seeking, with its own time. Raises VideoError."""
-    return next(_receive_frames("frame_at", Path(path), {"seconds": seconds, "short_side": short_side}))
+    [frame] = _receive_frames("frame_at", Path(path), {"seconds": seconds, "short_side": short_side})  # to its end
+    return frame
 
 
 def _receive_frames(job: str, path: Path, arguments: dict[str, Any], check: Check | None = None) -> Iterator[Frame]:

@@ -111,6 +111,7 @@ def send_frame_at(channel: ParentChannel, path: str, seconds: float, short_side:
 
     probe, shown = probe_once(channel, path), None
     for timestamp, frame in read_frames_from(probe, seconds):
+        channel.heartbeat()
         if shown is not None and timestamp > seconds:
             break
         shown = timestamp, frame

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
+from grounding.isolation import client
 from grounding.isolation.client import IsolatedReader, cut_clip, make_preview, probe_video, read_key_frames
+from grounding.isolation.worker_pool import WorkerPool
+from grounding.video.limits import DecodeLimits
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, RED, bad_file, colours, plain, turned, write_video
 from tests.trust.matrix import broken
@@ -52,6 +55,16 @@ def test_so_are_those_of_turned_large_and_damaged_files(tmp_path):
 def test_it_may_be_read_twice(tmp_path):
     reader = IsolatedReader(colours(tmp_path / "a.mp4"), rate=1.0)
     assert [frame.timestamp for frame in reader] == [frame.timestamp for frame in reader] == [0, 1, 2, 3, 4, 5]
+
+
+def test_pictures_one_after_another_come_from_one_worker(tmp_path, monkeypatch):
+    path, pool, started = colours(tmp_path / "a.mp4"), WorkerPool(DecodeLimits()), []
+    start = pool._start
+    monkeypatch.setattr(pool, "_start", lambda: started.append(1) or start())
+    monkeypatch.setattr(client, "get_pool", lambda: pool)
+    assert [client.read_frame_at(path, seconds).timestamp for seconds in (0.0, 2.0, 4.0)] == [0.0, 2.0, 4.0]
+    assert len(started) == 1
+    pool.kill()
 
 
 def test_frames_may_be_written_to(tmp_path):

@@ -39,6 +39,14 @@ def test_jobs_say_how_far_they_are_and_what_they_made(tmp_path):
     assert told[-1].fields == {"progress": [1.0]} and end.fields["path"].endswith("cut.mp4")
 
 
+def test_a_picture_far_from_its_key_frame_gives_signs_of_life(tmp_path, monkeypatch):
+    path = colours(tmp_path / "a.mp4")
+    monkeypatch.setattr(worker, "HEARTBEAT", 0.0)
+    *alive, picture, end = said("frame_at", path=str(path), seconds=4.0, short_side=336)
+    assert sum("alive" in message.fields for message in alive) > 4
+    assert picture.fields["timestamp"] == 4.0 and end.fields["end"] == "done"
+
+
 def test_a_clip_is_probed_once_and_read_once(tmp_path, monkeypatch):
     """What an upload and a Find ask of it; only a file that was written to is looked at again."""
     opened = []
