@@ -127,16 +127,17 @@ class Predictor:
     @property
     def frame_encoder(self) -> FrameEncoder:
         """Loaded at first use; raises EncoderError."""
-        if self._frame_encoder is None:
-            encoder = self._load_frame_encoder()
-            # The weights are at hand now, so CLIP's text tower takes the place of the stand-in. Weights that a user
-            # gives may be other ones than the checkpoint's: that is found out before a long video is encoded.
-            if self.config.query_encoder.startswith("open_clip:"):
-                self.matcher.query_encoder = None
-                with suppress(torch.OutOfMemoryError):  # the matcher knows what to do when a query comes
-                    _ = self.weights is None or self.query_encoder
-            self._frame_encoder = encoder
-        return self._frame_encoder
+        with self.matcher.loading:
+            if self._frame_encoder is None:
+                encoder = self._load_frame_encoder()
+                # The weights are at hand now, so CLIP's text tower takes the place of the stand-in. Weights that a user
+                # gives may be other ones than the checkpoint's: that is found out before a long video is encoded.
+                if self.config.query_encoder.startswith("open_clip:"):
+                    self.matcher.query_encoder = None
+                    with suppress(torch.OutOfMemoryError):  # the matcher knows what to do when a query comes
+                        _ = self.weights is None or self.query_encoder
+                self._frame_encoder = encoder
+            return self._frame_encoder
 
     @frame_encoder.setter
     def frame_encoder(self, encoder: FrameEncoder) -> None:

@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import RLock
+from typing import TypeVar
 from weakref import ref
 
 import numpy as np
@@ -14,6 +16,8 @@ from grounding.encoders.queries import QueryTokens
 from grounding.encoders.registry import QueryEncoder
 from grounding.features.encoded_video import BLOCK, EncodedVideo
 from grounding.model import FrameTower, Grounder
+
+Result = TypeVar("Result")
 
 NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)
 
@@ -50,6 +54,7 @@ class Matcher:
     Attributes:
         device: where it is now.
         note: what had to be done for lack of memory; "" where nothing had to.
+        loading: held while an encoder loads, so that threads that share this one load it once.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Matcher:
     ) -> None:
         self._background = background
         self.grounder, self.device, self.note = grounder.to(device).eval(), device, ""
+        self.loading = RLock()
         self._load, self._unit = load_query_encoder, unit
         self._query_encoder: QueryEncoder | None = None
         self._last = LastFrames()
@@ -70,9 +76,10 @@ class Matcher:
     @property
     def query_encoder(self) -> QueryEncoder:
         """Loaded at first use; raises EncoderError. None that is set is one to be loaded."""
-        if self._query_encoder is None:
-            self._query_encoder = self._load(self.device)
-        return self._query_encoder
+        with self.loading:
+            if self._query_encoder is None:
+                self._query_encoder = self._load(self.device)
+            return self._query_encoder
 
     @query_encoder.setter
     def query_encoder(self, encoder: QueryEncoder | None) -> None:
@@ -92,20 +99,31 @@ class Matcher:
 
     def match(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
         """Scores every query at every frame. Raises EncoderError."""
+        return self._or_on_cpu(lambda: self._match_on_device(video, queries))
+
+    def embed_queries(self, queries: Sequence[str]) -> Tensor:
+        """(Q, D) of unit length, on the CPU. Raises EncoderError."""
+        return self._or_on_cpu(lambda: self._embed_on_device(queries)[-1].cpu())
+
+    def _or_on_cpu(self, work: Callable[[], Result]) -> Result:
         try:
-            return self._match_on_device(video, queries)
+            return work()
         except torch.OutOfMemoryError:
             if self.device.type == "cpu":
                 raise
         self._move_to_cpu()  # not where the error is caught: until it is forgotten it holds on to the memory
-        return self._match_on_device(video, queries)
+        return work()
+
+    @torch.inference_mode()
+    def _embed_on_device(self, queries: Sequence[str]) -> tuple[QueryEncoder, QueryTokens, Tensor]:
+        encoder = self.query_encoder  # first: loading it may change the grounder
+        read = self._read(encoder, tuple(queries))
+        return encoder, read, self.grounder.query_tower(read.tokens.to(self.device), read.mask.to(self.device))
 
     @torch.inference_mode()
     def _match_on_device(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
-        encoder = self.query_encoder
-        read = self._read(encoder, tuple(queries))
+        encoder, read, embedded = self._embed_on_device(queries)  # embedded: (Q, D)
         frames = self.embed_video(video)  # (T, D)
-        embedded = self.grounder.query_tower(read.tokens.to(self.device), read.mask.to(self.device))  # (Q, D)
         scores = self.grounder.logits(embedded, frames).sigmoid()  # (Q, T)
         elsewhere = None
         if self._background is not None:

@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -36,6 +39,22 @@ def test_what_is_there_stands_out_and_nonsense_does_not(predictor, encoded):
     answers = predictor.ground_many(encoded, ["a cat", "a cup of coffee", "zxqv blorp", "grix nop the vlo"])
     assert [answer.stands_out for answer in answers] == [True, True, False, False]
     assert answers[2].doubt.startswith("Nothing here stands out for this sentence; the curve stays between 0.")
+
+
+def test_threads_that_share_a_predictor_load_its_frame_encoder_once(predictor, monkeypatch):
+    fresh = Predictor(predictor.config, predictor.grounder, "cpu")
+    loaded, two_at_once = [], threading.Barrier(2)
+
+    def load():
+        loaded.append(object())
+        with suppress(threading.BrokenBarrierError):
+            two_at_once.wait(0.3)
+        return loaded[-1]
+
+    monkeypatch.setattr(fresh, "_load_frame_encoder", load)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: fresh.frame_encoder, range(2))
+    assert one is other and len(loaded) == 1
 
 
 def test_an_encoded_video_has_the_frames_times(encoded):

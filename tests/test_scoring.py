@@ -1,5 +1,8 @@
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -110,6 +113,36 @@ def test_queries_are_scored_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypat
     assert torch.equal(match.scores, expected.scores) and match.scores.shape == (2, 3)
     assert match.queries_by == "one-token" and "matched on the CPU" in matcher.note
     assert loaded == [CPU, CPU]
+
+
+def test_queries_alone_are_embedded_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypatch):
+    matcher = Matcher(Grounder(GrounderConfig(frame_width=6, query_width=5, width=8)), CPU, OneToken)
+    expected, embed = matcher.embed_queries(["a", "b"]), matcher._embed_on_device
+
+    def fail_on_gpu(*given):
+        if matcher.device.type != "cpu":
+            raise torch.OutOfMemoryError
+        return embed(*given)
+
+    monkeypatch.setattr(matcher, "_embed_on_device", fail_on_gpu)
+    matcher.device = torch.device("cuda")
+    assert torch.equal(matcher.embed_queries(["a", "b"]), expected) and expected.shape == (2, 8)
+    assert "matched on the CPU" in matcher.note
+
+
+def test_threads_that_share_a_matcher_load_its_query_encoder_once():
+    loaded, two_at_once = [], threading.Barrier(2)
+
+    def load(device):
+        loaded.append(device)
+        with suppress(threading.BrokenBarrierError):
+            two_at_once.wait(0.3)
+        return OneToken(device)
+
+    matcher = Matcher(Grounder(GrounderConfig(frame_width=6, query_width=5, width=8)), CPU, load)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: matcher.query_encoder, range(2))
+    assert one is other and loaded == [CPU]
 
 
 def test_cosines_do_not_depend_on_lengths():

@@ -80,14 +80,15 @@ class OpenClipFrameEncoder:
         self.name, self.device = name, device
         self._shared = share_open_clip_model(name, device, weights)  # with the query encoder of the same weights
         self.width = self._shared.width
-        model, self.transform = self._shared.load_both_towers()
-        blank = self.transform(Image.new("RGB", (8, 8))).unsqueeze(0)  # (1, 3, S, S)
-        self.compiled = compile_for(device, lambda _: trace(ImageTower(model), [blank]), tower_dtype(device), ROWS)
+        with self._shared.lock:  # nobody drops the image tower while it is traced
+            model, self.transform = self._shared.load_both_towers()
+            blank = self.transform(Image.new("RGB", (8, 8))).unsqueeze(0)  # (1, 3, S, S)
+            self.compiled = compile_for(device, lambda _: trace(ImageTower(model), [blank]), tower_dtype(device), ROWS)
+            if self.compiled:
+                self._shared.drop_image_tower()
+            else:
+                self.model = model
         self.note = NOTE if device.type == "cpu" and not self.compiled else ""
-        if self.compiled:
-            self._shared.drop_image_tower()
-        else:
-            self.model = model
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """See FrameEncoder. Raises ValueError for a frame that is not (H, W, 3) uint8."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,7 @@ class OpenClipModel:
 
     Attributes:
         width: of the joint space.
+        lock: held while towers are loaded or dropped, and by whoever needs both to stay meanwhile.
 
     Raises:
         EncoderError: no such model, tag or file.
@@ -43,14 +44,14 @@ class OpenClipModel:
         if weights is not None and not Path(weights).is_file():
             raise EncoderError(f"There is no weights file {str(weights)!r}. Check the path given as weights.")
         self.width: int = open_clip.get_model_config(self.model_name)["embed_dim"]
-        self._lock = Lock()
+        self.lock = RLock()
         self._model: nn.Module | None = None
         self._transform: Callable | None = None
 
     def load_both_towers(self) -> tuple[nn.Module, Callable]:
         """The model, and the evaluation transform of its images. Raises EncoderError: the file does not fit the model,
         or the hub is out of reach."""
-        with self._lock:
+        with self.lock:
             if self._model is None or not hasattr(self._model, "visual"):
                 self._model, self._transform = self._build()
                 self._move(self._model)
@@ -58,7 +59,7 @@ class OpenClipModel:
 
     def load_text_tower(self) -> nn.Module:
         """The model, with or without its image tower. Raises EncoderError as `load_both_towers` does."""
-        with self._lock:
+        with self.lock:
             if self._model is None:
                 self._model, _ = self._build()
                 del self._model.visual
@@ -67,7 +68,7 @@ class OpenClipModel:
 
     def drop_image_tower(self) -> None:
         """Frees its memory, where frames go through a compiled copy."""
-        with self._lock:
+        with self.lock:
             if hasattr(self._model, "visual"):
                 del self._model.visual
 

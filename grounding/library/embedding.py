@@ -14,12 +14,9 @@ def embed_frames(predictor: Predictor, video: EncodedVideo) -> np.ndarray:
     return predictor.matcher.embed_video(video).cpu().numpy()  # (T, D)
 
 
-@torch.inference_mode()
 def embed_query(predictor: Predictor, query: str) -> np.ndarray:
     """(D,) float32 of unit length."""
-    encoder, device = predictor.query_encoder, predictor.device  # which may change the query tower's center
-    read = encoder.encode([query])
-    return predictor.grounder.query_tower(read.tokens.to(device), read.mask.to(device))[0].cpu().numpy()  # (D,)
+    return predictor.matcher.embed_queries([query])[0].numpy()  # (D,)
 
 
 @torch.inference_mode()
