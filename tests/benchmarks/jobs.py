@@ -49,14 +49,20 @@ def timed(times: Times, name: str) -> Iterator[None]:
 
 
 def ready(checkpoint: str = "embedded", weights: str | None = None):
-    """Our predictor, its models loaded and used once, and a child that waits for a file, as while the app runs."""
+    """Our predictor, its models loaded and used once, and a child that waits for a file, as while the app runs.
+
+    It has no stand-in, against which weights that are not the checkpoint's would be refused.
+    """
     import numpy as np
 
     from grounding import Predictor
+    from grounding.checkpoint import find_checkpoint, load_grounder, read_config
     from grounding.isolation.worker_pool import get_pool
 
     get_pool().warm_up()
-    predictor = Predictor.from_checkpoint(checkpoint, weights=weights)
+    folder = find_checkpoint(checkpoint)
+    config = read_config(folder)
+    predictor = Predictor(config, load_grounder(folder, config), weights=weights)
     predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
     predictor.query_encoder.encode(["a dog"])
     return predictor
