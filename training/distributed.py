@@ -58,6 +58,12 @@ class Team:
         """A block that the others enter when the process of rank 0 has left it."""
         return nullcontext() if self.count == 1 else self.accelerator.main_process_first()
 
+    def broadcast(self, value: bool | None) -> bool | None:
+        """What the process of rank 0 gives, on every process."""
+        from accelerate.utils import broadcast_object_list
+
+        return value if self.count == 1 else broadcast_object_list([value])[0]
+
     def sizes(self, rows: Tensor) -> list[int]:
         """How many rows each process has."""
         count = torch.tensor([len(rows)], device=rows.device)

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grounding.encoders.registry import QueryEncoder, load_query_encoder
+from grounding.encoders.registry import QueryEncoder, is_at_hand, load_query_encoder
 from grounding.encoders.stand_in import StandIn
-from grounding.errors import EncoderError
 from training.batches import QueryBank, Source
 from training.config import TrainConfig
+from training.distributed import ALONE, Team
 from training.features import PublishedFeatures
 from training.files import DataError
 from training.sources import encode_queries
@@ -29,19 +29,19 @@ TEXT_RIDGE = 10.0  # chosen on Charades videos held out of the training folds, w
 FRAME_RIDGE = 10.0
 
 
-def find_text_tower(config: TrainConfig, weights: Path | None = None) -> QueryEncoder | None:
-    """CLIP's own text tower, None where its weights are neither given nor in the cache or on a hub in reach.
+def find_text_tower(config: TrainConfig, weights: Path | None = None, team: Team = ALONE) -> QueryEncoder | None:
+    """CLIP's own text tower, None where its weights are neither given nor in the cache or on a hub in reach. The
+    process of rank 0 decides for all.
 
-    Raises EncoderError where `weights` are given and cannot be used.
+    Raises EncoderError where there are weights that cannot be used, such as damaged ones.
     """
     if not config.model.joint:
         return None
-    try:
-        return load_query_encoder(config.frame_encoder, weights=weights)
-    except EncoderError:
-        if weights:
-            raise
+    at_hand = weights is not None or (is_at_hand(config.frame_encoder, download=True) if team.main else None)
+    if not team.broadcast(at_hand):
         return None
+    with team.main_first():  # which downloads them
+        return load_query_encoder(config.frame_encoder, weights=weights)
 
 
 def fit_stand_in(

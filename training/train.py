@@ -90,6 +90,7 @@ class Run:
         self.optimizer = team.accelerator.prepare_optimizer(optimizer)
         self.selection = Selection(make_validator(config, text_tower or stand_in) if team.main else None)
         self.selection.consider(self.finish(), 0)  # where training starts may be best, and is all of 0 epochs
+        self.reader = (text_tower.name if text_tower else "the stand-in") if stand_in else ""  # of the queries
         self.log: list[dict[str, float]] = []
         self.pairs, self.seconds = 0.0, 0.0  # trained on since this process began
 
@@ -166,14 +167,22 @@ class Run:
         """Writes the whole state, so that a kill leaves the old one or the new. Raises DataError if it cannot."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
         with write_whole(path) as part:
-            torch.save(state | {"log": self.log, "config": repr(self.config)}, part)
+            torch.save(state | {"log": self.log, "config": repr(self.config), **self._read_by()}, part)
+
+    def _read_by(self) -> dict:
+        return {"reader": self.reader, "stand_in": self.stand_in.weight} if self.stand_in else {"reader": ""}
 
     def load(self, path: Path) -> None:
-        """Goes on from a saved state. Raises DataError if it is damaged or of another config."""
+        """Goes on from a saved state. Raises DataError if it is damaged, of another config, or of queries that were
+        read otherwise."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["config"] != repr(self.config):
                 raise ValueError("the config has changed since")
+            if (reader := state.get("reader", "")) != self.reader:
+                raise ValueError(f"its queries were read by {reader or 'nobody known'}, and now by {self.reader}")
+            if self.stand_in and not torch.allclose(state["stand_in"], self.stand_in.weight, rtol=1e-3, atol=1e-4):
+                raise ValueError("the stand-in has changed since")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
             self.log = state["log"]
@@ -208,8 +217,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None, text_tower: 
             bar.update()
     if team.main:
         write_log(run.log, out / "log.jsonl")
-        reader = (text_tower.name if text_tower else "the stand-in") if stand_in else ""
-        export(run.selection.weights, describe_checkpoint(config, reader), out, stand_in)
+        export(run.selection.weights, describe_checkpoint(config, run.reader), out, stand_in)
     return run
 
 
@@ -224,7 +232,7 @@ def main() -> int:
     try:
         config = read_train_config(args.config)
         team = start_together(args.device, args.mixed_precision, args.out)
-        run = train(config, args.out, team, find_text_tower(config, args.weights))
+        run = train(config, args.out, team, find_text_tower(config, args.weights, team))
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

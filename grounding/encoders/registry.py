@@ -89,14 +89,16 @@ def load_query_encoder(
     if stand_in is None:
         return OpenClipQueryEncoder(name, resolve_device(device), weights)
     reader = StandInQueryEncoder(stand_in, resolve_device(device))
-    if weights is None and not _is_at_hand(name, download):
+    if weights is None and not is_at_hand(name, download):
         return reader
     text_tower = OpenClipQueryEncoder(name, resolve_device(device), weights)
     check_agreement(text_tower, reader)
     return text_tower
 
 
-def _is_at_hand(name: str, download: bool) -> bool:
+def is_at_hand(name: str, download: bool = False) -> bool:
+    """Whether the weights of "open_clip:<model>:<pretrained>" are in the cache, or, with `download`, on a hub in
+    reach."""
     if is_cache_empty() and not download:
         return False
     try:

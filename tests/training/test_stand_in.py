@@ -16,6 +16,7 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.model import Grounder, GrounderConfig
 from training.batches import CompositionConfig, QueryBank, Source
 from training.config import DataConfig, TrainConfig
+from training.distributed import Team
 from training.epoch_selection import describe_checkpoint
 from training.export import export
 from training.features import PublishedFeatures, write_features
@@ -30,7 +31,7 @@ from training.stand_in import (
     read_anchors,
     read_by,
 )
-from training.train import train
+from training.train import STATE, train
 
 TEXTS, SENTENCE, WIDTH, OWN = 60, 5, 4, 6
 
@@ -204,3 +205,30 @@ class TestTextTower:
     def test_weights_that_cannot_be_used_are_an_error(self, config, tmp_path):
         with pytest.raises(GroundingError, match=r"none\.pt"):
             find_text_tower(config, tmp_path / "none.pt")
+
+    def test_damaged_weights_in_the_cache_are_an_error(self, config, tmp_path, monkeypatch):
+        (tmp_path / "damaged.safetensors").write_bytes(b"half")
+        for module in ("hub", "open_clip_models"):
+            monkeypatch.setattr(
+                f"grounding.encoders.{module}.find_in_cache", lambda *_: str(tmp_path / "damaged.safetensors")
+            )
+        published = dataclasses.replace(config, frame_encoder="open_clip:ViT-B-32-quickgelu:openai")
+        with pytest.raises(GroundingError, match=r"damaged\.safetensors"):
+            find_text_tower(published)
+
+    def test_the_first_process_decides_for_all(self, config, monkeypatch):
+        monkeypatch.setattr("accelerate.utils.broadcast_object_list", lambda values: [False])
+        monkeypatch.setattr(stand_in, "is_at_hand", lambda *_, **__: pytest.fail("it decided for itself"))
+        assert find_text_tower(config, team=Team(rank=1, count=2)) is None
+
+    def test_a_run_is_not_resumed_by_another_reader(self, config, tiny_weights, tmp_path):
+        train(config, tmp_path / "out")
+        with pytest.raises(GroundingError, match="read by the stand-in, and now by open_clip:tiny-clip:own"):
+            train(config, tmp_path / "out", text_tower=find_text_tower(config, tiny_weights))
+
+    def test_a_run_is_not_resumed_with_another_stand_in(self, config, tmp_path):
+        run = train(config, tmp_path / "out")
+        run.load(tmp_path / "out" / STATE)
+        run.stand_in = dataclasses.replace(run.stand_in, weight=run.stand_in.weight + 0.1)
+        with pytest.raises(GroundingError, match="the stand-in has changed since"):
+            run.load(tmp_path / "out" / STATE)
