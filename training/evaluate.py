@@ -69,7 +69,7 @@ def answer_moments(predictor: Predictor, moments: Sequence[Moment], store: Featu
 
 def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStore, out: Path) -> dict:
     """Writes the predictions to `out` and returns the table of `training.metrics.compute_recalls`, with the
-    percentage of lists in which segments overlap.
+    percentage of lists in which segments overlap, and who read the queries, see Answer.
 
     Raises:
         DataError: a moment has no start and end, or `out` cannot be written.
@@ -81,12 +81,13 @@ def evaluate(predictor: Predictor, moments: Sequence[Moment], store: FeatureStor
                 "every line has them."
             )
     check_folder(out.parent)
-    found = []
+    found, readers = [], set()
     for answer in tqdm(answer_moments(predictor, moments, store), total=len(moments), unit="query"):
         found.append([[segment.start, segment.end] for segment in answer.segments])
+        readers.add(answer.queries_by)
     write_predictions(out, found)
     table = compute_recalls(found, [moment.spans for moment in moments])
-    return table | {"overlapping lists": count_overlapping(found)}
+    return table | {"overlapping lists": count_overlapping(found), "queries_by": ", ".join(sorted(readers))}
 
 
 def write_predictions(path: Path, found: Sequence[Sequence[Sequence[float]]]) -> None:
