@@ -37,6 +37,7 @@ from grounding.files import hash_file
 from grounding.isolation.worker_pool import Check, get_pool
 from grounding.model import Grounder
 from grounding.scoring import Matcher, measure_cosines, stretch
+from grounding.validation import check_top_k
 from grounding.video.container import check_path
 
 
@@ -215,15 +216,14 @@ class Predictor:
             top_k: how many segments at most.
 
         Raises:
-            QueryError: a query is blank or too long, or `top_k` is below 1.
+            QueryError: a query is blank or too long, or `top_k` is no whole number from 1 on.
             CheckpointError: the features come from another encoder, or have another width, than the checkpoint's.
         """
         check_features(self.config, video)
         if isinstance(queries, str):
             raise QueryError(f"ground_many takes a list of queries: give [{queries[:40]!r}], or use ground.")
         queries = [check_query(query) for query in queries]
-        if top_k < 1:
-            raise QueryError(f"top_k is {top_k}: ask for at least one segment.")
+        top_k = check_top_k(top_k)
         match = self.matcher.match(video, queries)
         return [build_answer(self.config, video, query, match, row, top_k) for row, query in enumerate(queries)]
 

@@ -196,9 +196,10 @@ def test_what_is_no_path_is_named(predictor, scenes, method):
                 getattr(predictor, method)(wrong)
 
 
-def test_top_k_below_one(predictor, encoded):
-    with pytest.raises(QueryError, match="at least one"):
-        predictor.ground(encoded, "a cat", top_k=0)
+@pytest.mark.parametrize("top_k", [0, None, "3", 2.5])
+def test_top_k_that_is_no_count_is_told(predictor, encoded, top_k):
+    with pytest.raises(QueryError, match="give a whole number, 1 or more"):
+        predictor.ground(encoded, "a cat", top_k=top_k)
 
 
 @pytest.mark.parametrize("kind", BAD_KINDS)

@@ -19,7 +19,7 @@ from grounding.app.markup import (
     render_turn,
 )
 from grounding.app.memory_cache import MemoryCache
-from grounding.app.models import check_checkpoint, check_top_k, describe_model, load_baseline, load_predictor
+from grounding.app.models import check_checkpoint, describe_model, load_baseline, load_predictor
 from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_growing
 from grounding.app.state import ClipState, QueryResult
@@ -28,6 +28,7 @@ from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
+from grounding.validation import check_top_k
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 

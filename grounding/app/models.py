@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from threading import Thread
-from typing import Any
 
 from grounding.app.zero_gpu import LentEncoder, import_spaces, lend_encoders
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, list_checkpoints, read_config
 from grounding.encoders.open_clip_models import find_open_clip
 from grounding.encoders.registry import resolve_device
-from grounding.errors import CheckpointError, EncoderError, GroundingError, QueryError
+from grounding.errors import CheckpointError, EncoderError, GroundingError
 from grounding.features.disk_cache import FeatureCache
 from grounding.predictor import Predictor
 from grounding.text import shorten
@@ -45,7 +44,8 @@ def storage() -> Storage:
 
 @cache
 def load_predictor(checkpoint: str) -> Predictor:
-    """Each checkpoint is loaded once for all visitors; it holds nothing of theirs."""
+    """Each checkpoint is loaded once for all visitors; of theirs it holds the last query and what was embedded for it,
+    see Matcher."""
     return Predictor.from_checkpoint(checkpoint, device="cpu" if import_spaces() else "auto", cache=storage().cache)
 
 
@@ -183,10 +183,3 @@ def check_checkpoint(checkpoint: str | None) -> str:
         asked = shorten(repr(checkpoint), 60)
         raise GroundingError(f"There is no checkpoint {asked}: choose one of {', '.join(list_checkpoints())}.")
     return checkpoint
-
-
-def check_top_k(top_k: Any) -> int:
-    """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
-    if not (isinstance(top_k, int) or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
-        raise QueryError(f"top_k is {shorten(repr(top_k), 20)}: give a whole number, 1 or more.")
-    return int(top_k)

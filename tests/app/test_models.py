@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 from threading import Event
 from types import SimpleNamespace
@@ -118,14 +117,6 @@ def test_a_broken_baseline_is_none(monkeypatch):
     monkeypatch.setattr(models, "list_checkpoints", lambda: ["other"])
     monkeypatch.setattr(models, "load_predictor", broken)
     assert models.load_baseline(SimpleNamespace(baseline="other")) is None
-
-
-@pytest.mark.parametrize("top_k", [None, 2.5, math.nan, math.inf, "5", [5], "x" * 10_000])
-def test_top_k_has_to_be_a_whole_number(top_k):
-    with pytest.raises(GroundingError, match="whole number") as caught:
-        models.check_top_k(top_k)
-    assert len(str(caught.value)) < 100
-    assert models.check_top_k(3.0) == 3 and models.check_top_k(10**400) == 10**400
 
 
 def configs(*names):
