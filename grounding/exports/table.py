@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from grounding.exports.cut_list import CutList
@@ -34,7 +35,11 @@ def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def safe_cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it, which it shows as text."""
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it, which it shows as text.
+
+    Its full-width signs count as the plain ones, which some spreadsheets take them for.
+    """
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
+        plain = unicodedata.normalize("NFKC", value).lstrip(" ")
+        return f"'{value}" if plain.startswith(FORMULA) else value
     return round(value, 4) if isinstance(value, float) else value

@@ -37,7 +37,7 @@ def has_drop_frame(rate: Fraction) -> bool:
 
 
 def timecode_from_frame(frame: int, rate: Fraction, drop: bool = False) -> str:
-    """The name of a frame, such as 01:02:05:10, and 01:02:05;10 in drop-frame.
+    """The name of a frame, such as 01:02:05:10, and 01:02:05;10 in drop-frame; after a day the names begin anew.
 
     Args:
         frame: its number, 0 is 00:00:00:00.
@@ -53,7 +53,7 @@ def timecode_from_frame(frame: int, rate: Fraction, drop: bool = False) -> str:
     seconds, frames = divmod(frame, second)
     digits = len(str(second - 1))
     minutes, seconds = divmod(seconds, 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{';' if drop else ':'}{frames:0{max(digits, 2)}d}"
+    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}:{seconds:02d}{';' if drop else ':'}{frames:0{max(digits, 2)}d}"
 
 
 def frame_from_timecode(timecode: str, rate: Fraction) -> int:

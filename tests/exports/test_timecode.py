@@ -39,6 +39,13 @@ def test_a_frame_and_its_name(frame, rate, drop, timecode):
     assert frame_from_timecode(timecode, rate) == frame
 
 
+@pytest.mark.parametrize(("rate", "drop", "last"), [(NTSC, True, "23:59:59;29"), (Fraction(25), False, "23:59:59:24")])
+def test_after_a_day_the_names_begin_anew(rate, drop, last):
+    frame = frame_from_timecode(last, rate)
+    assert timecode_from_frame(frame, rate, drop) == last
+    assert timecode_from_frame(frame + 1, rate, drop) == f"00:00:00{last[8]}00"
+
+
 @pytest.mark.parametrize("rate", [FILM, Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(50), DOUBLE_NTSC])
 def test_every_name_is_the_one_that_opentimelineio_gives(rate):
     drop = has_drop_frame(rate)
