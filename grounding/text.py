@@ -34,10 +34,10 @@ def escape_unprintable(text: str) -> str:
     Control characters, those that turn the direction of writing around, and half characters become their escapes,
     such as \\x1b; whatever is blank becomes a space.
     """
-    return "".join(_shown(one) for one in text)
+    return "".join(_escape_one(one) for one in text)
 
 
-def _shown(one: str) -> str:
+def _escape_one(one: str) -> str:
     if one.isspace():
         return " "
     obeyed = unicodedata.category(one) in OBEYED or unicodedata.bidirectional(one) in TURNS

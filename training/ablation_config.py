@@ -115,12 +115,12 @@ def format_table(scores: Scores, counts: Mapping[int, int]) -> str:
         counts: queries of each fold.
     """
     first = next(iter(scores))
-    told = [name for name in (*METRICS, OPEN_WORLD) if all(name in row for row in scores[first].values())]
-    head = ["variant", *(name.replace(",", " ") for name in told), f"gain at {JUDGED.replace(',', ' ')}"]
+    metrics = [name for name in (*METRICS, OPEN_WORLD) if all(name in row for row in scores[first].values())]
+    head = ["variant", *(name.replace(",", " ") for name in metrics), f"gain at {JUDGED.replace(',', ' ')}"]
     rows = [head, ["---"] * len(head)]
     for name, cells in scores.items():
         seeds = average_by_seed(cells, counts)
-        over_seeds = [format_spread([value[metric] for value in seeds if metric in value]) for metric in told]
+        over_seeds = [format_spread([value[metric] for value in seeds if metric in value]) for metric in metrics]
         gain = "" if name == first else format_gain(cells, scores[first])
         rows.append([name, *over_seeds, gain])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

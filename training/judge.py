@@ -197,8 +197,8 @@ def choose_and_write(checkpoint: str, moments: Path, features: Path, timestamps:
     nonsense = invent_nonsense(200)
     power, threshold = choose_rule(judge.ask(halves[0], nonsense[::2]))
     measured = measure_rule(judge.ask(halves[1], nonsense[1::2], seed=1), power, threshold)
-    told = {"told off, percent": measured, "on": f"{len(halves[1])} videos of {moments.name}"}
-    return write_rule(folder, predictor, StandOutRule(power, threshold, "", told), judge.background)
+    record = {"told off, percent": measured, "on": f"{len(halves[1])} videos of {moments.name}"}
+    return write_rule(folder, predictor, StandOutRule(power, threshold, "", record), judge.background)
 
 
 def main() -> int:

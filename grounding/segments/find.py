@@ -15,7 +15,7 @@ Span = tuple[float, float]  # start and end, seconds
 ORDER = "Best first: how far a segment rises above what lies around it counts, more than how high it is."
 
 # Of the segments after the best: they are read off odds of a lower power, run over scene changes less gladly, and last
-# this many seconds or this share of the video at least. Chosen on composed val and Charades-STA, see tests/README.md.
+# this many seconds or this share of the video at least. Chosen on composed val and Charades-STA.
 OTHERS_SHARPNESS = 0.5
 OTHERS_COHERENCE = 0.5
 OTHERS_SECONDS = 5.0
