@@ -79,7 +79,7 @@ class Predictor:
         keys = KeyMaker(
             config.frame_encoder, config.rate, config.model.frame_width, wanted, weights, lambda: self.frame_encoder
         )
-        self.store = VideoStore(cache, keys, lambda: torch.device(getattr(self._frame_encoder, "device", "cpu")).type)
+        self.store = VideoStore(cache, keys, lambda: self._frame_encoder)
 
     @classmethod
     def from_checkpoint(

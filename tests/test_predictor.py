@@ -280,6 +280,15 @@ def test_a_video_that_is_kept_is_not_encoded_again(tmp_path, weights, clip):
     assert (one.duration, one.encoder) == (two.duration, two.encoder)
 
 
+def test_what_torch_computes_where_openvino_fails_is_not_kept_as_openvino_s(tmp_path, weights, clip, monkeypatch):
+    monkeypatch.setattr("grounding.features.cache_key.describe_runtime", lambda device: "openvino 1.0")
+    first, again, working = (caching(tmp_path / "kept", weights) for _ in range(3))
+    first.frame_encoder.compiled = again.frame_encoder.compiled = None
+    for predictor, encodes in ((first, True), (again, False), (working, True)):
+        predictor.encode_video(clip)
+        assert (predictor.frame_encoder.frames > 0) == encodes
+
+
 def test_without_a_cache_nothing_is_kept(tmp_path, weights, clip):
     plain = caching(tmp_path / "kept", weights)
     plain.store.cache = None

@@ -72,13 +72,17 @@ class KeyMaker:
     weights: str | Path | None
     load: Callable[[], object]
 
-    def make(self, content: str, fetch: bool = True) -> Key:
-        """The key of a file, by its hash. Weights that are not at hand are fetched, or else are "" in it.
+    def make(self, content: str, fetch: bool = True, compiled: bool = True) -> Key:
+        """The key of a file, by its hash. Raises EncoderError where the weights cannot be fetched.
 
-        Raises EncoderError where they cannot be fetched.
+        Args:
+            content: the hash.
+            fetch: whether weights that are not at hand are fetched; else they are "" in the key.
+            compiled: whether OpenVINO computes where it is there; it may fail, which is known once the encoder loads.
         """
         known = fetch or "_weights_hash" in vars(self) or hash_weights(self.encoder, self.weights)
-        made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)} {describe_runtime(self.device)}"
+        runtime = describe_runtime(self.device) if compiled else "torch"
+        made_by = f"{hash_code()} {self.device.type} {tower_dtype(self.device)} {runtime}"
         return Key(content, self.encoder, self._weights_hash if known else "", float(self.rate), self.width, made_by)
 
     @cached_property

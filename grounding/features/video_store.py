@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from grounding.features.cache_key import Key, KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
@@ -14,15 +16,15 @@ class VideoStore:
     Args:
         cache: the folder; None for none.
         keys: makes the keys of the encoder's features.
-        locate_encoder: the type of the device that the encoder is on now, such as "cuda".
+        find_encoder: the frame encoder, None where it is not loaded yet.
     """
 
-    def __init__(self, cache: FeatureCache | None, keys: KeyMaker, locate_encoder: Callable[[], str]) -> None:
-        self.cache, self.keys, self._locate_encoder = cache, keys, locate_encoder
+    def __init__(self, cache: FeatureCache | None, keys: KeyMaker, find_encoder: Callable[[], object]) -> None:
+        self.cache, self.keys, self._find_encoder = cache, keys, find_encoder
 
     def make_key(self, content: str) -> Key:
         """The key of a file, by its hash: the same whatever memory runs out. Raises EncoderError."""
-        return self.keys.make(content)
+        return self.keys.make(content, compiled=bool(getattr(self._find_encoder(), "compiled", True)))
 
     def get(self, key: Key | None) -> EncodedVideo | None:
         """What the cache has, None without one."""
@@ -30,6 +32,7 @@ class VideoStore:
 
     def put(self, key: Key | None, path: str | Path, video: EncodedVideo) -> None:
         """Keeps an encoded file, unless it was written to or has left meanwhile, or the key's device had no memory left
-        and another one encoded it."""
-        if self.cache and self._locate_encoder() == self.keys.device.type:
-            self.cache.put_file(key, path, video)
+        and another one encoded it. What computes is known by now, which it may not have been when the key was made."""
+        device = torch.device(getattr(self._find_encoder(), "device", "cpu"))
+        if self.cache and device.type == self.keys.device.type:
+            self.cache.put_file(self.make_key(key.content), path, video)

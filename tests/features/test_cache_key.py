@@ -78,6 +78,13 @@ def test_another_decoder_is_another_hash(code, monkeypatch):
     assert is_changed_by(lambda: monkeypatch.setattr(keys, "version", lambda name: "0.1"))
 
 
+def test_torch_counts_where_openvino_is_there_and_fails(monkeypatch):
+    monkeypatch.setattr(keys, "describe_runtime", lambda device: "openvino 1.0")
+    maker = KeyMaker("embedded", 2, 4, torch.device("cpu"), None, lambda: None)
+    assert maker.make("a").made_by.endswith(" openvino 1.0")
+    assert maker.make("a", compiled=False).made_by.endswith(" torch")
+
+
 def test_weights_that_are_not_known_before_they_are_loaded_are_loaded_once(monkeypatch):
     known = []
     monkeypatch.setattr(keys, "hash_weights", lambda *_: known[-1] if known else None)
