@@ -111,11 +111,6 @@ def build_answer(
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
     segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
-    stands_out = None
-    if config.stands_out and match.background is not None:
-        edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
-        weights = weigh_frames(edges, segments[0].start, segments[0].end)  # (T,)
-        stands_out = config.stands_out.is_met(curve, weights, match.background[row].numpy())
     times = torch.from_numpy(video.timestamps)  # (T,)
     hard = [
         frame
@@ -133,8 +128,19 @@ def build_answer(
         skipped=video.skipped,
         queries_by=match.queries_by,
         query_cut=row in match.queries.cut,
-        stands_out=stands_out,
+        stands_out=decide_stands_out(config, video, curve, segments[0], match, row),
     )
+
+
+def decide_stands_out(
+    config: CheckpointConfig, video: EncodedVideo, curve: np.ndarray, best: Segment, match: Match, row: int
+) -> bool | None:
+    """Whether the best segment stands out by the checkpoint's rule, None without one; `curve` (T,) are its scores."""
+    if not config.stands_out or match.background is None:
+        return None
+    edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
+    weights = weigh_frames(edges, best.start, best.end)  # (T,)
+    return config.stands_out.is_met(curve, weights, match.background[row].numpy())
 
 
 def measure_segment_similarities(frames: torch.Tensor, answer: Answer) -> list[np.ndarray]:

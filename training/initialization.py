@@ -128,9 +128,12 @@ def fit_bridge(
     penalty = config.ridge * torch.eye(frames.shape[1])  # (Dv, Dv)
     learned = torch.linalg.solve(weighted.T @ frames + penalty, weighted.T @ (wanted - share * guessed)).T  # (Dq, Dv)
     frame_bridge = share * before + learned  # (Dq, Dv)
-    lengths = [(rows @ bridge.T).norm(dim=1).mean().clamp(min=1e-6) for rows, bridge in
-               ((frames, frame_bridge), (every, whiten))]  # fmt: skip
-    return frame_bridge / lengths[0], whiten / lengths[1], centers
+    return _scale_to_unit(frame_bridge, frames), _scale_to_unit(whiten, every), centers
+
+
+def _scale_to_unit(bridge: Tensor, rows: Tensor) -> Tensor:
+    """The map (O, I), scaled so that `rows` (N, I) have unit length on average where it takes them."""
+    return bridge / (rows @ bridge.T).norm(dim=1).mean().clamp(min=1e-6)
 
 
 def _fit_whitening(sentences: Tensor, exponent: float) -> Tensor:

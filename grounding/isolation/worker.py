@@ -207,10 +207,8 @@ def listen(requests: SimpleQueue) -> None:
 
 
 def peak_megabytes() -> float:
-    """Memory that this process held at most; 0 where the system does not say.
-
-    Not ru_maxrss on Linux: there it begins with what the parent holds.
-    """
+    """Memory that this process held at most; 0 where the system does not say. Not ru_maxrss on Linux: there it begins
+    with what the parent holds."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     with suppress(OSError):

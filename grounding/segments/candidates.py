@@ -59,35 +59,59 @@ def rank_windows(
         strength: (T + 1,) changes at the edges.
         taken: (T,) bool, frames that are as if they were cut out of the video; none are by default.
     """
-    # Boundaries are crossings, changes, the ends and what was cut out; a window lies between any two of them.
     taken = np.zeros(len(curve), dtype=bool) if taken is None else taken  # (T,)
-    crossed = find_crossings(curve, config.thresholds, ~taken)
-    inner = np.union1d(crossed, np.flatnonzero(strength))
-    bounds = np.union1d(inner, np.flatnonzero(np.diff(taken, prepend=True, append=True))).astype(int)
-    bounds = np.union1d(bounds, [0, len(curve)])  # (K,)
-    first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
-    cut = np.concatenate([[0], np.cumsum(taken)])  # (T + 1,), frames that are cut out so far
-    first, last = first[cut[first] == cut[last]], last[cut[first] == cut[last]]
+    first, last = pair_boundaries(curve, strength, config.thresholds, taken)  # (W,) each
 
     # Time without what was cut out, and the area under the curve, so far: a window's mean is one subtraction.
     seconds = np.diff(edges) * ~taken  # (T,)
     clock = np.concatenate([[0.0], np.cumsum(seconds)])  # (T + 1,)
     total = np.concatenate([[0.0], np.cumsum(curve * seconds)])  # (T + 1,)
-    start, end = clock[first], clock[last]  # (W,) each
-    length, area = end - start, total[last] - total[first]  # (W,) each
-
-    # A window is held against what lies around it, not against the whole video, where other moments may lie.
-    low = np.maximum(start - config.surroundings * length, 0.0)  # (W,)
-    high = np.minimum(end + config.surroundings * length, clock[-1])  # (W,)
-    rest = high - low - length  # (W,)
-    around = np.interp(high, clock, total) - np.interp(low, clock, total) - area  # (W,)
-    contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
-    contrast[np.abs(contrast) < FLAT] = 0.0
+    contrast = measure_contrast(clock, total, first, last, config.surroundings)  # (W,)
 
     # Of equal contrasts the longer window tells more. In a long video the share is that of the horizon, lest long
     # windows win everywhere.
+    length = clock[last] - clock[first]  # (W,)
     share = np.minimum(length / min(clock[-1], HORIZON), np.maximum(0.5, length / clock[-1]))  # (W,)
 
     # A moment begins and ends where the picture changes more often than elsewhere.
     bonus = 1 + config.change_bonus * (strength[first] + strength[last]) / 2  # (W,)
     return Candidates(first, last, contrast * (share * (1 - share)).clip(min=0) ** config.balance * bonus)
+
+
+def measure_contrast(
+    clock: np.ndarray, total: np.ndarray, first: np.ndarray, last: np.ndarray, surroundings: float
+) -> np.ndarray:
+    """The mean inside each window less that around it, (W,).
+
+    A window is held against what lies around it, not against the whole video, where other moments may lie.
+
+    Args:
+        clock, total: (T + 1,) seconds, and area under the curve, up to each edge.
+        first, last: (W,) edges of the windows.
+        surroundings: see SegmentConfig.
+    """
+    start, end = clock[first], clock[last]  # (W,) each
+    length, area = end - start, total[last] - total[first]  # (W,) each
+    low = np.maximum(start - surroundings * length, 0.0)  # (W,)
+    high = np.minimum(end + surroundings * length, clock[-1])  # (W,)
+    rest = high - low - length  # (W,)
+    around = np.interp(high, clock, total) - np.interp(low, clock, total) - area  # (W,)
+    contrast = np.where(rest > 1e-9, area / length - around / np.maximum(rest, 1e-9), 0.0)  # (W,)
+    contrast[np.abs(contrast) < FLAT] = 0.0
+    return contrast
+
+
+def pair_boundaries(
+    curve: np.ndarray, strength: np.ndarray, thresholds: tuple[float, ...], taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last edge index of every window, (W,) each; shapes as in `rank_windows`.
+
+    Boundaries are crossings, changes, the ends and what was cut out; a window lies between any two of them.
+    """
+    crossed = find_crossings(curve, thresholds, ~taken)
+    inner = np.union1d(crossed, np.flatnonzero(strength))
+    bounds = np.union1d(inner, np.flatnonzero(np.diff(taken, prepend=True, append=True))).astype(int)
+    bounds = np.union1d(bounds, [0, len(curve)])  # (K,)
+    first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
+    cut = np.concatenate([[0], np.cumsum(taken)])  # (T + 1,), frames that are cut out so far
+    return first[cut[first] == cut[last]], last[cut[first] == cut[last]]

@@ -84,14 +84,8 @@ def find_segments(
     config = config or SegmentConfig()
     edges = edges_from_timestamps(timestamps, duration)  # (T + 1,)
     changes = changes or find_scene_changes(timestamps, features, config)
-    if config.contrast:
-        spans = find_places(edges, timestamps, scores, changes, top_k, config)
-    else:
-        curve = smooth(timestamps, sharpen(scores, config.sharpness), config.smoothing)  # (T,)
-        found = rank_candidates(edges, curve, changes, config)
-        order = np.argsort(-found.rank, kind="stable")
-        ranked = ((int(found.first[w]), int(found.last[w])) for w in order[found.rank[order] > 0])
-        spans = suppress_overlaps(ranked, edges, top_k, config.overlap)
+    find = find_places if config.contrast else find_runs_above
+    spans = find(edges, timestamps, scores, changes, top_k, config)
 
     # What is told of a segment is the mean of the scores as they are, by the time that each frame is shown.
     seconds = np.diff(edges)  # (T,)
@@ -103,6 +97,22 @@ def find_segments(
         )
         for first, last in spans or [(0, len(scores))]
     ]
+
+
+def find_runs_above(
+    edges: np.ndarray,
+    timestamps: np.ndarray,
+    scores: np.ndarray,
+    changes: SceneChanges,
+    top_k: int,
+    config: SegmentConfig,
+) -> list[tuple[int, int]]:
+    """First and last edge of up to `top_k` stretches above a threshold, by their mean score; see `find_segments`."""
+    curve = smooth(timestamps, sharpen(scores, config.sharpness), config.smoothing)  # (T,)
+    found = rank_candidates(edges, curve, changes, config)
+    order = np.argsort(-found.rank, kind="stable")
+    ranked = ((int(found.first[w]), int(found.last[w])) for w in order[found.rank[order] > 0])
+    return suppress_overlaps(ranked, edges, top_k, config.overlap)
 
 
 def find_places(

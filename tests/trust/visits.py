@@ -15,23 +15,25 @@ from tests.trust.texts import NAMES, QUERIES
 FILE = {"_type": "gradio.FileData"}
 
 
+OUTSIDE = (  # paths of files that are none of the visitor's
+    "/etc/passwd",
+    "../../etc/passwd",
+    __file__,
+    "app.py",
+    "/proc/self/environ",
+    "file:///etc/passwd",
+    "",
+    "http://127.0.0.1:9/a.mp4",
+    "http://169.254.169.254/latest/meta-data",
+    7,
+    None,
+    ["a"],
+)
+
+
 def calls(video: dict) -> list[list[object]]:
     """Arguments of /ground that do not fit it, of which some try to read files of the server."""
-    outside = [
-        "/etc/passwd",
-        "../../etc/passwd",
-        __file__,
-        "app.py",
-        "/proc/self/environ",
-        "file:///etc/passwd",
-        "",
-        "http://127.0.0.1:9/a.mp4",
-        "http://169.254.169.254/latest/meta-data",
-        7,
-        None,
-        ["a"],
-    ]
-    files = [{"path": path, "meta": FILE} for path in outside]
+    files = [{"path": path, "meta": FILE} for path in OUTSIDE]
     videos = [
         "clip.mp4",
         None,
