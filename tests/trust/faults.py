@@ -44,7 +44,7 @@ FAULTS = (
     ),
     (
         "a training run is killed, or its state is damaged",
-        ("tests/training/test_train.py::TestResume",),
+        ("tests/training/test_resume.py::TestResume",),
         "goes on from its last epoch, to the same weights",
     ),
     (
