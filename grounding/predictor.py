@@ -222,8 +222,7 @@ class Predictor:
         check_features(self.config, video)
         if isinstance(queries, str):
             raise QueryError(f"ground_many takes a list of queries: give [{queries[:40]!r}], or use ground.")
-        queries = [check_query(query) for query in queries]
-        top_k = check_top_k(top_k)
+        queries, top_k = [check_query(query) for query in queries], check_top_k(top_k)
         match = self.matcher.match(video, queries)
         return [build_answer(self.config, video, query, match, row, top_k) for row, query in enumerate(queries)]
 
