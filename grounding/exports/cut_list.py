@@ -54,6 +54,7 @@ class Cut:
         drop: whether the clip's timecode is drop-frame.
         placed: number of the timeline's frame where the cut begins, from 0.
         length: frames of the timeline.
+        bare: whether the file is told by its name alone, for those whom its folder does not concern.
     """
 
     moment: Moment
@@ -65,6 +66,12 @@ class Cut:
     drop: bool
     placed: int = 0
     length: int = 0
+    bare: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return Path(self.moment.video).name if self.bare else self.moment.video
 
     @property
     def name(self) -> str:
@@ -79,7 +86,7 @@ class Cut:
     @property
     def uri(self) -> str:
         """Address of the file; of one that is known by its name alone, the name: it lies beside the export."""
-        video = Path(self.moment.video)
+        video = Path(self.path)
         return quote(video.name) if video.parent == Path() else video.absolute().as_uri()
 
     @property
@@ -119,7 +126,7 @@ class CutList:
         return timecode_from_frame(self.origin + frame, self.rate, self.drop)
 
 
-def build_cut_list(moments: Sequence[Moment], read_info: Callable[[str], MediaInfo]) -> CutList:
+def build_cut_list(moments: Sequence[Moment], read_info: Callable[[str], MediaInfo], bare: bool = False) -> CutList:
     """Places moments one after another, in their order.
 
     A clip's own timecode is followed where it has one, and begins at 0 where not: drop-frame at 29.97 and 59.94. A clip
@@ -128,6 +135,7 @@ def build_cut_list(moments: Sequence[Moment], read_info: Callable[[str], MediaIn
     Args:
         moments: at least one.
         read_info: reads a file; asked once for each. Its errors are raised.
+        bare: see Cut.
 
     Raises:
         GroundingError: there are no moments.
@@ -140,7 +148,7 @@ def build_cut_list(moments: Sequence[Moment], read_info: Callable[[str], MediaIn
     placed, done = 0, []
     for cut in cuts:
         length = max(round((cut.last - cut.first) * rate / cut.rate), 1)
-        done.append(replace(cut, placed=placed, length=length))
+        done.append(replace(cut, placed=placed, length=length, bare=bare))
         placed += length
     return CutList(tuple(done), rate, drop)
 

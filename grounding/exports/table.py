@@ -18,7 +18,7 @@ def csv_from_cuts(cuts: CutList) -> str:
     The end's timecode is that of the first frame after the moment, as editing programs have it.
     """
     rows = [
-        (cut.moment.video, cut.moment.query, rank, cut.moment.start, cut.moment.end, cut.moment.score)
+        (cut.path, cut.moment.query, rank, cut.moment.start, cut.moment.end, cut.moment.score)
         + (*cut.timecodes, float(cut.rate))
         for rank, cut in enumerate(cuts.cuts, start=1)
     ]

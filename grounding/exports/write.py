@@ -29,6 +29,7 @@ def write_moments(
     moments: Sequence[Moment],
     read_info: Callable[[str], MediaInfo] = read_media_info,
     overwrite: bool = False,
+    bare: bool = False,
 ) -> Path:
     """Writes moments in the kind that the suffix of `path` names, and returns it.
 
@@ -40,6 +41,7 @@ def write_moments(
         moments: at least one.
         read_info: reads frame rate, size and timecode of a file.
         overwrite: whether a file that is there already may be replaced.
+        bare: whether videos are told by their file names alone, for those whom their folders do not concern.
 
     Raises:
         GroundingError: no such kind, no moments, or more than the kind holds.
@@ -47,7 +49,7 @@ def write_moments(
         WriteError: `path` is there already, or cannot be written.
     """
     path = check_export(path, overwrite)
-    text = KINDS[path.suffix.lower()](build_cut_list(moments, read_info), path.stem)
+    text = KINDS[path.suffix.lower()](build_cut_list(moments, read_info, bare), path.stem)
     try:
         with write_whole(path) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")

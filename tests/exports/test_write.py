@@ -53,6 +53,20 @@ def first_frames(path: Path, rate: Fraction) -> list[tuple[str, int, int]]:
     ]
 
 
+@pytest.mark.parametrize("kind", [".edl", ".fcpxml", ".otio", ".srt", ".vtt", ".csv"])
+def test_a_visitor_is_told_file_names_and_no_folders(tmp_path, kind):
+    moments = [Moment(f"/operator/{folder}/a b.mp4", "a cat", 1.0, 2.0, 0.5) for folder in ("one", "two")]
+    text = write_moments(tmp_path / f"cuts{kind}", moments, lambda path: NOTHING, bare=True).read_text("utf-8")
+    assert "operator" not in text
+    assert "a b.mp4" in text or "a%20b.mp4" in text
+    if kind == ".fcpxml":
+        assets = ElementTree.fromstring(text).iter("asset")
+        assert [asset.get("src") or asset.find("media-rep").get("src") for asset in assets] == ["a%20b.mp4"] * 2
+    if kind == ".otio":
+        clips = otio.adapters.read_from_string(text, "otio_json").find_clips()
+        assert [clip.media_reference.target_url for clip in clips] == ["a%20b.mp4"] * 2
+
+
 def fcpxml_cuts(path: Path, rate: Fraction) -> list[tuple[str, int, int]]:
     """Times of FCPXML must be whole frames."""
     frames = [
