@@ -1,6 +1,6 @@
 """What a query gets: where in the video it happens, and how well each frame fits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,15 +77,19 @@ class Answer:
 
 def describe_reading(answers: Sequence[Answer]) -> str:
     """A line on who read the queries, and which of them in part; "" where there is nothing to say."""
+    return describe_readers({answer.queries_by for answer in answers}, [one.query for one in answers if one.query_cut])
+
+
+def describe_readers(readers: Collection[str], cut: Iterable[str]) -> str:
+    """As `describe_reading`, of query encoders by name and the queries that they read in part."""
     lines = []
-    if any(answer.queries_by == "stand-in" for answer in answers):
+    if "stand-in" in readers:
         lines.append("Queries read by the checkpoint's stand-in: the weights of CLIP's text tower are not at hand.")
-    if names := sorted({answer.queries_by for answer in answers if answer.queries_by.startswith("open_clip:")}):
+    if names := sorted(name for name in readers if name.startswith("open_clip:")):
         lines.append(f"Queries read by CLIP's text tower, {names[0]}.")
     lines += [
-        f"The query {shorten(answer.query, 40)!r} is longer than its encoder reads: only its beginning counted."
-        for answer in answers
-        if answer.query_cut
+        f"The query {shorten(query, 40)!r} is longer than its encoder reads: only its beginning counted."
+        for query in cut
     ]
     return " ".join(lines)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from grounding.answer import describe_readers
 from grounding.encoders.queries import check_query
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
@@ -59,8 +60,14 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         say(line)
     if args.export:
         write_moments(args.export, found, overwrite=args.overwrite)
-    if library.predictor.note:
-        print(library.predictor.note, file=sys.stderr)
+    for line in filter(None, (describe_queries(library.predictor, queries), library.predictor.note)):
+        print(line, file=sys.stderr)
+
+
+def describe_queries(predictor: Predictor, queries: list[str]) -> str:
+    """A line on who reads the queries, and which of them in part; "" where there is nothing to say."""
+    cut = predictor.query_encoder.encode(queries).cut
+    return describe_readers({predictor.query_encoder.name}, [queries[index] for index in sorted(cut)])
 
 
 def add_videos(library: Library, paths: list[str]) -> None:

@@ -97,6 +97,16 @@ def test_bad_arguments_are_one_line_and_exit_2(arguments, said, capsys, tmp_path
     assert said in err[0]
 
 
+def test_who_read_the_queries_and_what_of_them_is_said_on_stderr(videos, store, capsys, predictor, monkeypatch):
+    long = "a cat " * 160
+    code, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--query", long, "--store", store)
+    assert code == 0
+    assert len(err) == 1 and "'a cat a cat" in err[0] and "only its beginning counted" in err[0]
+    monkeypatch.setattr(predictor.query_encoder, "name", "stand-in")
+    _, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
+    assert len(err) == 1 and err[0].startswith("Queries read by the checkpoint's stand-in")
+
+
 def test_the_bar_shows_the_video_and_how_far_it_is(capsys):
     with command_line.tqdm(unit="video") as bar:
         command_line.show_progress(bar, AddProgress("/v/a\x1b.mp4", 3, 8, 0.5))
