@@ -73,10 +73,8 @@ class Library:
     Args:
         folder: where the library is, or is made.
         predictor: encodes and grounds.
-        index: where LanceDB keeps the windows, if not in the folder.
-
-    Raises:
-        GroundingError: LanceDB is not installed, or the library cannot be read.
+        index: where LanceDB keeps the windows, if not in the folder. It is opened at its first use, which raises
+            GroundingError where LanceDB is not installed or the windows cannot be read.
     """
 
     def __init__(self, folder: str | Path, predictor: Predictor, index: str | None = None) -> None:

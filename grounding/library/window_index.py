@@ -39,15 +39,16 @@ class Hit:
 class WindowIndex:
     """Windows of videos, each with a stamp that tells of which features they are.
 
-    What is added or removed in one call is seen whole or not at all, whenever a process ends.
+    What is removed, and what is added, is seen whole or not at all, whenever a process ends. Windows in the place of
+    older ones take both steps: after the first the video has none and no stamp, so that it is added again.
+
+    It is opened at its first use, which raises GroundingError where LanceDB is not installed or the table cannot be
+    opened.
 
     Args:
         address: a folder, or what else LanceDB can open, such as s3://bucket/path.
         name: of the table.
         width: of a vector.
-
-    Raises:
-        GroundingError: LanceDB is not installed, or the table cannot be opened.
     """
 
     def __init__(self, address: str | Path, name: str, width: int) -> None:
