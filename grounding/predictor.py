@@ -7,6 +7,7 @@ answer = predictor.ground(video, "a dog catches a frisbee")
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -145,9 +146,7 @@ class Predictor:
         self._frame_encoder = encoder
 
     def _load_frame_encoder(self) -> FrameEncoder:
-        def load(device: str) -> FrameEncoder:
-            return load_frame_encoder(self.config.frame_encoder, device, self.weights)
-
+        load = partial(load_frame_encoder, self.config.frame_encoder, weights=self.weights)
         return load("cpu") if self.device.type == "cpu" else FallbackFrameEncoder(load, str(self.device))
 
     def encode_video(

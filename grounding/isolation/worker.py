@@ -81,9 +81,8 @@ def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int)
     """Sends what a FrameReader finds: its info, then frame by frame, and what is known at the end."""
     from grounding.video.reader import FrameReader
 
-    reader = FrameReader(path, rate, short_side, channel.heartbeat, probe_once(channel, path))
+    reader, last = FrameReader(path, rate, short_side, channel.heartbeat, probe_once(channel, path)), None
     channel.send(info=asdict(reader.info))
-    last = None
     for timestamp, image in reader:
         # A picture that stands still is sent once.
         fresh = {} if image is last else {"shape": image.shape}
