@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
@@ -17,18 +18,17 @@ from grounding.app.layout import Layout
 from grounding.app.markup import render_answer, render_error, render_progress, render_stopped, render_turn
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
+from grounding.app.moment_gallery import read_picture, show_gallery
 from grounding.app.page_update import PageUpdate, show_state
 from grounding.app.state import ClipState
-from grounding.app.thumbnails import BOX, Thumbnails, shrink_into
+from grounding.app.thumbnails import Thumbnails
 from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.errors import GroundingError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments
-from grounding.isolation.client import read_frame_at
 from grounding.library.command_line import add_videos
 from grounding.library.find_videos import absolute_path, find_videos
 from grounding.library.library import Library
-from grounding.text import escape_unprintable, format_clock
 
 CLIP_TAB = "clip"
 MOMENTS = 12  # shown for a query
@@ -180,19 +180,29 @@ class LibraryHandlers:
         moment = moments[event.index]
         return moment.video, moment.query, moment, gr.Tabs(selected=CLIP_TAB)
 
-    def show_moment(self, moment: Moment, memory: MemoryCache[Clip] | None) -> PageUpdate:
-        """Its curve, with that moment chosen, which plays."""
-        memory = MemoryCache() if memory is None else memory
+    def show_moment(
+        self, moment: Moment, memory: MemoryCache[Clip] | None, request: gr.Request | None = None
+    ) -> Iterator[PageUpdate]:
+        """Its curve, with that moment chosen, which plays. What the visitor asked before ends."""
+        session, memory = session_from_request(request), MemoryCache() if memory is None else memory
+        job_queue().cancel(session, silent=True)
         try:
-            clip = self._encoded(moment.video, memory)
-            result = find.answer_query(self.library.predictor, clip, moment.query, SEGMENTS)
+            with job_queue().start(session, moment.video, at_model=True) as job:
+                for others in job.wait_for_turn():
+                    yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
+                clip = self._encoded(moment.video, memory)
+                result = find.answer_query(self.library.predictor, clip, moment.query, SEGMENTS)
         except GroundingError as error:
-            return PageUpdate(message=render_error(error), clip=moment.video)
+            yield PageUpdate(progress="", message=render_error(error), clip=moment.video)
+            return
+        except JobCancelledError:
+            yield PageUpdate(progress="")
+            return
         state = ClipState(moment.video, clip.thumbnails or Thumbnails()).add(result)
         starts = [abs(segment.start - moment.start) for segment in result.answer.segments]
         state = state.select_segment(int(np.argmin(starts)))
         said = render_answer(state)
-        return show_state(state, True, progress="", message=said, clip=moment.video, memory=memory)
+        yield show_state(state, True, progress="", message=said, clip=moment.video, memory=memory)
 
     def _encoded(self, video: str, memory: MemoryCache[Clip]) -> Clip:
         """From the library; kept with the visitor's clips where it may be as large, so that more can be asked of it."""
@@ -206,43 +216,25 @@ class LibraryHandlers:
 
     def prepare_playback(self, video: str | None, request: gr.Request | None = None) -> PageUpdate:
         """A copy that browsers can play, where they cannot play the video itself."""
-        return handlers.check_upload(video, request=request) if video and fits(video) else PageUpdate()
+        with suppress(VideoError):  # which was said when the moment was to be shown
+            if video and fits(video):
+                return handlers.check_upload(video, request=request)
+        return PageUpdate()
 
     def export(self, moments: list[Moment], kind: str, request: gr.Request | None = None) -> tuple:
         """The moments as a file for an editing program."""
         try:
             folder = visitor_files().make_folder(session_from_request(request))
-            path = write_moments(folder / f"moments.{kind}", moments)
+            path = write_moments(folder / f"moments.{kind}", moments, bare=True)
         except GroundingError as error:
             return render_error(error), gr.skip()
         return gr.skip(), gr.Files([str(path)], visible=True)
 
 
-def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None) -> gr.Gallery:
-    """Moments with what is said under each; grey where there is no picture yet."""
-    pictures = pictures or [blank()] * len(moments)
-    return gr.Gallery([(picture, caption(moment)) for picture, moment in zip(pictures, moments, strict=True)])
-
-
-def caption(moment: Moment) -> str:
-    """One line under a picture."""
-    span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
-    return f"{moment.score:.2f} · {span} · {escape_unprintable(Path(moment.video).name)}"
-
-
-def read_picture(moment: Moment) -> np.ndarray:
-    """The frame in the middle of a moment, small; grey where it cannot be read."""
-    try:
-        return shrink_into(read_frame_at(moment.video, (moment.start + moment.end) / 2).image, BOX)
-    except VideoError:
-        return blank()
-
-
-def blank() -> np.ndarray:
-    """A grey picture."""
-    return np.full((BOX[1], BOX[0], 3), 127, np.uint8)
-
-
 def fits(video: str) -> bool:
-    """Whether a video is no larger than what visitors may upload."""
-    return Path(video).stat().st_size <= clip_limits().megabytes * 1e6
+    """Whether a video is no larger than what visitors may upload. Raises VideoError where it has left."""
+    try:
+        return Path(video).stat().st_size <= clip_limits().megabytes * 1e6
+    except OSError as error:
+        name = Path(video).name
+        raise VideoError(f"{name!r} is not in its folder any more: choose a moment of another video.") from error

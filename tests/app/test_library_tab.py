@@ -5,9 +5,11 @@ import pytest
 
 pytest.importorskip("lancedb")
 
-from grounding.app import library_tab
+from grounding.app import library_tab, moment_gallery
+from grounding.app.job_queue import job_queue
 from grounding.app.library_tab import LibraryHandlers, SharedFolder
 from grounding.app.memory_cache import MemoryCache
+from grounding.app.page_update import PageUpdate
 from grounding.exports.cut_list import Moment
 from grounding.library.library import Library
 from tests.library.clips import write_folder
@@ -37,9 +39,9 @@ def test_a_search_gives_moments_at_once_and_then_their_pictures(handlers, shared
     assert "moments in 3 videos" in said
     assert moments[0].video == str(shared.folder / "deep" / "coffee.mp4")
     assert {moment.video for moment in moments} <= shared.videos
-    assert (gallery.value and pictured.value) is not None
-    assert library_tab.read_picture(moments[0]).std() > 10
-    assert library_tab.caption(moments[0]).endswith("coffee.mp4")
+    assert len(gallery.value) == len(pictured.value) == len(moments) >= 3
+    assert moment_gallery.read_picture(moments[0]).std() > 10
+    assert moment_gallery.caption(moments[0]).endswith("coffee.mp4")
 
 
 def test_what_is_wrong_is_said(handlers):
@@ -49,20 +51,41 @@ def test_what_is_wrong_is_said(handlers):
 def test_a_chosen_moment_opens_with_its_curve_and_plays(handlers):
     moments = list(handlers.search("a cat"))[-2][2]
     memory = MemoryCache()
-    update = handlers.show_moment(moments[0], memory)
+    *_, update = handlers.show_moment(moments[0], memory)
     assert (update.state.clip, update.state.result.answer.query) == (moments[0].video, "a cat")
     assert update.state.chosen.start == pytest.approx(moments[0].start)
     assert update.span["plays"]
     assert update.memory.keys_of(moments[0].video)  # more can be asked of it, and nothing is encoded again
 
 
+def test_a_moment_waits_for_its_turn_at_the_model(handlers):
+    moment = list(handlers.search("a cat"))[-2][2][0]
+    with job_queue().start("another visitor", None, at_model=True):
+        steps = handlers.show_moment(moment, MemoryCache())
+        assert "one other" in next(steps).progress
+    *_, update = steps
+    assert update.state.clip == moment.video
+
+
+def test_a_moment_whose_video_has_left_is_said(handlers, tmp_path, monkeypatch):
+    moment = list(handlers.search("a cat"))[-2][2][0]
+    encoded, gone = handlers.library.load(moment.video), Moment(str(tmp_path / "gone.mp4"), "x", 0, 1, 0)
+    monkeypatch.setattr(Library, "load", lambda self, video: encoded)
+    *_, update = handlers.show_moment(gone, MemoryCache())
+    assert "gone.mp4" in update.message and "not in its folder any more" in update.message
+    assert handlers.prepare_playback(gone.video) == PageUpdate()
+
+
 def test_moments_go_to_an_editor(handlers):
     moments = list(handlers.search("a cat"))[-2][2]
     _, files = handlers.export(moments, "edl")
     assert "FROM CLIP NAME: cat.mp4" in Path(files.value[0]["path"]).read_text()
+    _, files = handlers.export(moments, "csv")
+    table = Path(files.value[0]["path"]).read_text()
+    assert "cat.mp4" in table and str(Path(moments[0].video).parent) not in table
     said, _ = handlers.export([], "srt")
     assert "no moments" in said
 
 
 def test_a_picture_that_cannot_be_read_is_grey(tmp_path):
-    assert np.unique(library_tab.read_picture(Moment(str(tmp_path / "gone.mp4"), "x", 0, 1, 0))).tolist() == [127]
+    assert np.unique(moment_gallery.read_picture(Moment(str(tmp_path / "gone.mp4"), "x", 0, 1, 0))).tolist() == [127]
