@@ -20,6 +20,7 @@ CUT = 27.0  # of 255, mean difference of hue, saturation and value from which a 
 MAX_KEPT = 4096  # thumbnails; of a longer video every second, fourth, ... one is kept
 MAX_TILES = 240  # on the sheet that the browser gets
 COLUMNS = 20
+BLANK = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="  # one transparent pixel
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Thumbnails:
     def uri_at(self, timestamp: float) -> str:
         """The thumbnail nearest to a time, as a data URI; blank where there is none at all."""
         if not self.timestamps:
-            return "data:,"
+            return BLANK
         return uri_from_jpeg(self.jpegs[int(np.abs(np.array(self.timestamps) - timestamp).argmin())])
 
     def choose_tiles(self) -> list[int]:

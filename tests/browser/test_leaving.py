@@ -15,10 +15,10 @@ from tests.clips import colours
 def test_the_work_stops_and_the_clip_goes(tab, chromium, tmp_path, monkeypatch):
     encoded, encode = [], streaming.encode_new
 
-    def slowly(encoder, images):
+    def slowly(encoder, images, known=None):
         encoded.append(len(images))
         time.sleep(0.5)
-        return encode(encoder, images)
+        return encode(encoder, images, known)
 
     monkeypatch.setattr(streaming, "encode_new", slowly)
     upload(tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
