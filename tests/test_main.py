@@ -99,7 +99,7 @@ def test_a_bad_query_is_one_line_and_exit_2(scenes, capsys, query):
 def test_bad_arguments_are_one_line_and_exit_2(scenes, capsys):
     assert "query" in failing([str(scenes)], capsys)
     assert "--top-k" in failing([str(scenes), "a cat", "--top-k", "many"], capsys)
-    assert "at least one" in failing([str(scenes), "a cat", "--top-k", "0", "--json"], capsys)
+    assert "1 or more" in failing([str(scenes), "a cat", "--top-k", "0", "--json"], capsys)
 
 
 def test_an_unknown_checkpoint_names_those_there_are(scenes, capsys):

@@ -15,9 +15,10 @@ from grounding.encoders.queries import check_query
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path
-from grounding.library.library import AddProgress, Library, check_top_k
+from grounding.library.library import AddProgress, Library
 from grounding.predictor import Predictor
 from grounding.text import escape_unprintable, format_clock
+from grounding.validation import check_top_k
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from grounding.encoders.queries import check_query
-from grounding.errors import FeaturesError, QueryError, VideoError, WriteError
+from grounding.errors import FeaturesError, VideoError, WriteError
 from grounding.exports.cut_list import Moment
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
@@ -35,6 +35,7 @@ from grounding.library.recent_videos import RecentVideos
 from grounding.library.window_index import WindowIndex, lies_within
 from grounding.library.windows import make_windows
 from grounding.predictor import Predictor
+from grounding.validation import check_top_k
 from grounding.video.container import check_file
 
 PER_VIDEO = 20  # windows looked for, for each video whose features are read again for boundaries
@@ -169,7 +170,7 @@ class Library:
             GroundingError: the library cannot be read.
         """
         query = check_query(query)
-        check_top_k(top_k)
+        top_k = check_top_k(top_k)
         wanted = [absolute_path(path) for path in within]
         places = lies_within(*([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False)))
         best: dict[str, float] = {}  # a video's best window, compared with the query
@@ -229,9 +230,3 @@ def suppress_damage(video: str) -> Iterator[None]:
         yield
     except FeaturesError as error:
         log.warning("%s is left out of the search: %s", video, error)
-
-
-def check_top_k(top_k: int) -> None:
-    """Raises QueryError for less than one moment."""
-    if top_k < 1:
-        raise QueryError(f"top_k is {top_k}: ask for at least one moment.")
