@@ -130,7 +130,9 @@ def test_progress_ends_at_one_for_a_video_that_is_kept(tmp_path, weights, clip):
 def test_weights_that_are_not_known_before_they_are_fetched_are_fetched_first(tmp_path, monkeypatch, clip):
     known = []
     monkeypatch.setattr("grounding.features.cache_key.hash_weights", lambda *_: known[-1] if known else None)
-    monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_: known.append("fetched") or Counting())
+    monkeypatch.setattr(
+        "grounding.predictor.load_frame_encoder", lambda *_, **__: known.append("fetched") or Counting()
+    )
     fetching = caching(tmp_path / "kept", None)
     fetching.frame_encoder = None
     assert fetching.store.make_key("a").weights == "fetched"

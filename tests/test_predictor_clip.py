@@ -45,7 +45,7 @@ def stored():
 
 def test_stored_features_are_grounded_by_the_stand_in_where_no_weights_are(checkpoint, stored, monkeypatch):
     monkeypatch.setattr(
-        "grounding.predictor.load_frame_encoder", lambda *_: pytest.fail("the frame encoder was loaded")
+        "grounding.predictor.load_frame_encoder", lambda *_, **__: pytest.fail("the frame encoder was loaded")
     )
     answer = Predictor.from_checkpoint(checkpoint, "cpu").ground(stored, QUERY)
     assert answer.scores.shape == (6,)
@@ -72,7 +72,7 @@ def test_scores_come_from_clip_s_own_text_embedding(checkpoint, stored, tiny_wei
 def test_the_text_tower_takes_over_once_a_video_brought_weights(checkpoint, stored, tiny, monkeypatch, tiny_weights):
     predictor = Predictor.from_checkpoint(checkpoint, "cpu")
     assert predictor.ground(stored, QUERY).queries_by == "stand-in"
-    monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_: tiny)
+    monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_, **__: tiny)
     text_tower = load_query_encoder(OWN, "cpu", tiny_weights)
     monkeypatch.setattr("grounding.encoders.registry.is_cache_empty", lambda: False)
     monkeypatch.setattr("grounding.encoders.registry.find_cached_open_clip", lambda name: str(tiny_weights))

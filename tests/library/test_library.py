@@ -1,8 +1,11 @@
 import os
 import shutil
 import threading
+from dataclasses import replace
 
 import pytest
+
+from grounding import Predictor
 
 pytest.importorskip("lancedb")
 
@@ -24,8 +27,7 @@ def folder(tmp_path_factory):
 def filled(tmp_path_factory, predictor, folder):
     """A library with the three clips."""
     library = Library(tmp_path_factory.mktemp("library"), predictor)
-    for _ in library.add([folder]):
-        pass
+    list(library.add([folder]))
     return library
 
 
@@ -214,8 +216,7 @@ def test_two_processes_may_fill_one_library(tmp_path, predictor, folder):
     done = []
 
     def work():
-        library = Library(tmp_path, predictor)
-        done.append(add_all(library, folder))
+        done.append(add_all(Library(tmp_path, predictor), folder))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -229,10 +230,6 @@ def test_two_processes_may_fill_one_library(tmp_path, predictor, folder):
 
 
 def test_other_checkpoints_have_windows_of_their_own(library, predictor, tmp_path):
-    from dataclasses import replace
-
-    from grounding import Predictor
-
     other = Predictor(replace(predictor.config, weights="f" * 64), predictor.grounder, "cpu")
     assert Library(library.folder, other).videos() == []
     assert len(library.videos()) == 3
