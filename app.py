@@ -14,12 +14,12 @@ import gradio as gr
 from grounding.app import memory_cache
 from grounding.app.checked_blocks import LAUNCH, keep_no_history
 from grounding.app.clip_limits import clip_limits
+from grounding.app.file_ownership import KEEP_SECONDS
 from grounding.app.library_tab import SharedFolder, share_folder
 from grounding.app.models import storage
 from grounding.app.page import VISITORS, build_page
 from grounding.app.temp_folder import temp_folder
 from grounding.app.theme import make_theme, read_head, read_style
-from grounding.app.visitor_files import KEEP_SECONDS
 from grounding.errors import GroundingError
 from grounding.features import disk_cache
 from grounding.library.command_line import add_store_option

@@ -1,4 +1,7 @@
-"""What can go wrong with a user's input. Every message says what is wrong, where, and what to do."""
+"""What can go wrong with a user's input. Every message says what is wrong, where, and what to do.
+
+The words stand where each is raised; `grounding.app.markup.render_error` puts them on the page as they are.
+"""
 
 
 class GroundingError(ValueError):

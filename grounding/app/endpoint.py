@@ -8,10 +8,10 @@ import gradio as gr
 
 from grounding.app.clip_limits import check_size
 from grounding.app.clips import Clip, encode_clip
+from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
-from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
 from grounding.validation import check_top_k

@@ -8,6 +8,7 @@ from enum import Enum, auto
 import gradio as gr
 
 from grounding.app.clips import Clip, encode_clip, find_thumbnails, make_missing_thumbnails
+from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.inspection import render_inspection
 from grounding.app.job_queue import Job, JobCancelledError, job_queue
 from grounding.app.markup import (
@@ -24,7 +25,6 @@ from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_growing
 from grounding.app.state import ClipState, QueryResult
 from grounding.app.thumbnails import Thumbnails, render_sheet
-from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor

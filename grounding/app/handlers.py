@@ -7,12 +7,12 @@ import gradio as gr
 
 from grounding.app.clip_limits import check_clip
 from grounding.app.exports import cut_segment, write_editor_files, write_results
+from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.markup import render_error
 from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_results
 from grounding.app.state import ClipState
-from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.errors import GroundingError
 from grounding.files import make_preview_name
 from grounding.isolation.client import make_preview

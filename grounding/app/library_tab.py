@@ -13,6 +13,7 @@ import numpy as np
 from grounding.app import find, handlers
 from grounding.app.clip_limits import clip_limits
 from grounding.app.clips import Clip
+from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.layout import Layout
 from grounding.app.markup import render_answer, render_error, render_progress, render_stopped, render_turn
@@ -22,7 +23,6 @@ from grounding.app.moment_gallery import read_picture, show_gallery
 from grounding.app.page_update import PageUpdate, show_state
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import Thumbnails
-from grounding.app.visitor_files import session_from_request, visitor_files
 from grounding.errors import GroundingError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments

@@ -7,11 +7,11 @@ import gradio as gr
 from grounding.app import find, handlers
 from grounding.app.checked_blocks import CheckedBlocks
 from grounding.app.endpoint import add_endpoint
+from grounding.app.file_ownership import KEEP_SECONDS, visitor_files
 from grounding.app.job_queue import job_queue
 from grounding.app.layout import EXAMPLES, Inputs, Layout, add_layout
 from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
 from grounding.app.page_update import PageUpdate
-from grounding.app.visitor_files import KEEP_SECONDS, visitor_files
 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"

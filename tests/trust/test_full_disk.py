@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_made(monkeypatch):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("grounding.app.visitor_files.Path.mkdir", full)
+    monkeypatch.setattr("grounding.app.file_ownership.Path.mkdir", full)
     with pytest.raises(GroundingError, match="make room"):
         handlers.visitor_files().make_folder("a")
 

@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 
-from grounding.app.visitor_files import VisitorFiles
+from grounding.app.file_ownership import VisitorFiles
 from tests.clips import colours
 
 
