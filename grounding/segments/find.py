@@ -17,8 +17,8 @@ ORDER = "Best first: how far a segment rises above what lies around it counts, m
 # Of the segments after the best: they are read off odds of a lower power, run over scene changes less gladly, and last
 # this many seconds or this share of the video at least. Chosen on composed val and Charades-STA.
 OTHERS_SHARPNESS = 0.5
-OTHERS_COHERENCE = 0.5
-OTHERS_SECONDS = 5.0
+OTHERS_COHERENCE = 0.2
+OTHERS_SECONDS = 8.0
 OTHERS_SHARE = 0.1
 
 
