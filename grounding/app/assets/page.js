@@ -118,9 +118,9 @@
     const player = video();
     cancelAnimationFrame(next);
     placePlayhead();
-    if (!player || player.paused) return;
-    keepWithin(player);
-    next = requestAnimationFrame(follow);
+    if (!player || (player.paused && !player.ended)) return;
+    keepWithin(player); // a segment may last to the end of the video, which pauses there by itself
+    if (!player.paused) next = requestAnimationFrame(follow);
   }
 
   // Another segment, outlined while the list's line is pointed at or has the focus
