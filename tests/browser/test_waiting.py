@@ -66,10 +66,10 @@ def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
     first = tab.locator("#plot .js-plotly-plot").evaluate("it => it.calcdata[0].length")
     gated.let_go()
     expect(tab.locator("#progress")).to_contain_text("Looked at 0:31 of 0:48")
-    tab.wait_for_function("n => document.querySelector('#plot .js-plotly-plot').calcdata[0].length > n", arg=first)
     expect(tab.locator("#segments")).to_be_hidden()
     gated.let_go()
     expect(tab.locator("#message [role=status]")).to_contain_text("something green")
+    tab.wait_for_function("n => document.querySelector('#plot .js-plotly-plot').calcdata[0].length > n", arg=first)
     expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
     expect(tab.locator("#cancel")).to_be_hidden()
 

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import pickle
 import warnings
 import weakref
 import zipfile
@@ -145,10 +144,11 @@ def test_a_torchscript_file_of_another_model_is_refused(tiny_model, tmp_path):
 
 def test_a_torchscript_file_with_more_than_tensors_is_refused(tiny_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile(tmp_path / "code.pt", "w") as archive:
-        archive.writestr("code/constants.pkl", pickle.dumps(()))
+    torch.save({"visual": Boom()}, tmp_path / "saved.pt")
+    with zipfile.ZipFile(tmp_path / "saved.pt") as saved, zipfile.ZipFile(tmp_path / "code.pt", "w") as archive:
+        archive.writestr("code/constants.pkl", b"\x80\x02).")  # an empty tuple
         archive.writestr("code/version", "3")
-        archive.writestr("code/data.pkl", pickle.dumps({"visual": Boom()}, protocol=2))
+        archive.writestr("code/data.pkl", saved.read("saved/data.pkl"))
     with pytest.raises(EncoderError, match="mkdir, which is neither a module nor a tensor"):
         load_frame_encoder(OWN, "cpu", tmp_path / "code.pt")
     assert not (tmp_path / "boom").exists()

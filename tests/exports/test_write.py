@@ -2,6 +2,7 @@
 
 import csv
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -212,7 +213,7 @@ def test_a_clip_that_has_left_is_said(tmp_path):
 
 
 def test_without_opentimelineio_one_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "opentimelineio", None)
+    monkeypatch.setitem(sys.modules, "opentimelineio", None)
     with pytest.raises(GroundingError, match="pip install opentimelineio"):
         write_moments(tmp_path / "a.otio", [Moment("a", "x", 0, 1, 0)], lambda video: NOTHING)
 

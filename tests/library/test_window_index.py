@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,6 @@ def test_a_full_disk_is_said_in_a_sentence(index, monkeypatch):
 
 
 def test_without_lancedb_one_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "lancedb", None)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(GroundingError, match="pip install -r grounding/library/requirements-library.txt"):
         WindowIndex(tmp_path, "windows", 8).read_stamps()
