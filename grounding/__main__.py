@@ -7,10 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from grounding.console import INTERRUPTED, prepare_console, print_answer, print_error, print_notice
 from grounding.errors import GroundingError, QueryError
 from grounding.segments.find import ORDER
-from grounding.text import describe_skipped, escape_unprintable, shorten
+from grounding.text import (
+    INTERRUPTED,
+    describe_skipped,
+    escape_unprintable,
+    prepare_console,
+    print_answer,
+    print_error,
+    print_notice,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from grounding.answer import Answer

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (  # each imports from its own floor and those before it
     {"__init__", "errors", "text", "validation"},
-    {"files", "console"},
+    {"files"},
     {"video", "encoders", "segments", "model"},
     {"isolation"},
     {"features", "exports"},
