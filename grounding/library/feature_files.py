@@ -1,6 +1,6 @@
 """Encoded videos in a folder, a safetensors file each, as `python -m training.extract` leaves them.
 
-A file's place is that of its video: /home/me/a.mp4 has its features in FOLDER/home/me/a.mp4.safetensors. So whatever
+A file's place is that of its video: /videos/a.mp4 has its features in FOLDER/videos/a.mp4.safetensors. So whatever
 writes there, this process, another one or many GPUs elsewhere, fills the same library.
 """
 
