@@ -28,6 +28,7 @@ class SegmentConfig:
         coherence: how much a window loses for scenes that meet inside it; 0 is nothing. Needs `windows`.
         contrast: whether all windows between boundaries are candidates, by contrast; else only the stretches above a
             threshold are, by their mean score, and `change_bonus` to `balance` and `coherence` are not read.
+        others_share: share of the video that the segments after the best last at least, up to 8 s.
         overlap: a segment that overlaps a better one by more than this IoU is dropped.
     """
 
@@ -42,6 +43,7 @@ class SegmentConfig:
     join: float = 0.9
     coherence: float = 0.0
     contrast: bool = True
+    others_share: float = 0.05
     overlap: float = 0.4
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class SegmentConfig:
                 "windows": (all(0 < window <= LONGEST for window in self.windows), f"above 0 and up to {LONGEST} s"),
                 "join": (0 <= self.join <= 2, "a cosine distance, from 0 to 2"),
                 "coherence": (0 <= self.coherence < np.inf, "0 or more"),
+                "others_share": (0 <= self.others_share <= 1, "a share from 0 to 1"),
                 "overlap": (0 <= self.overlap <= 1, "an IoU, from 0 to 1"),
             },
         )

@@ -14,12 +14,11 @@ Span = tuple[float, float]  # start and end, seconds
 
 ORDER = "Best first: how far a segment rises above what lies around it counts, more than how high it is."
 
-# Of the segments after the best: they are read off odds of a lower power, run over scene changes less gladly, and last
-# this many seconds or this share of the video at least. Chosen on composed val and Charades-STA.
+# Of the segments after the best: they are read off odds to this part of the power, run over scene changes less gladly,
+# and all may be as short as this, seconds. Chosen on composed val and Charades-STA.
 OTHERS_SHARPNESS = 0.5
 OTHERS_COHERENCE = 0.2
 OTHERS_SECONDS = 8.0
-OTHERS_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -128,26 +127,26 @@ def find_places(
     The best is found in the whole video. Each further one is found as if those before it were cut out: a second peak
     is held against what is left of the video and not against the first.
     """
+    # Odds to a high power tell the best frames from the good, but the others hardly from each other; and what is left
+    # holds slivers between places, which no one would call moments.
+    others = replace(
+        config,
+        sharpness=config.sharpness * OTHERS_SHARPNESS,
+        coherence=max(config.coherence, OTHERS_COHERENCE),
+    )
+    shortest = min(OTHERS_SECONDS, config.others_share * edges[-1])
+
     places: list[tuple[int, int]] = []
     free = np.ones(len(scores), dtype=bool)  # (T,)
-    shortest = 0.0
     while len(places) < top_k and free.any():
         # What was cut out does not spread into what is left: the slope of a peak is no moment.
-        curve = smooth(timestamps, sharpen(scores, config.sharpness), config.smoothing, free)  # (T,)
-        found = rank_candidates(edges, curve, changes, config, ~free)
-        rank = np.where(edges[found.last] - edges[found.first] >= shortest, found.rank, 0.0)  # (W,)
+        reading, least = (others, shortest) if places else (config, 0.0)
+        curve = smooth(timestamps, sharpen(scores, reading.sharpness), reading.smoothing, free)  # (T,)
+        found = rank_candidates(edges, curve, changes, reading, ~free)
+        rank = np.where(edges[found.last] - edges[found.first] >= least, found.rank, 0.0)  # (W,)
         if not rank.size or rank.max() <= 0:
             break
         best = int(rank.argmax())
         places.append((int(found.first[best]), int(found.last[best])))
         free[places[-1][0] : places[-1][1]] = False
-
-        # Odds to a high power tell the best frames from the good, but the others hardly from each other; and what is
-        # left holds slivers between places, which no one would call moments.
-        config = replace(
-            config,
-            sharpness=min(config.sharpness, OTHERS_SHARPNESS),
-            coherence=max(config.coherence, OTHERS_COHERENCE),
-        )
-        shortest = min(OTHERS_SECONDS, OTHERS_SHARE * edges[-1])
     return places

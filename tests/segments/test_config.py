@@ -28,6 +28,8 @@ from grounding.segments.config import SegmentConfig
         ("join", 2.1, "a cosine distance, from 0 to 2"),
         ("coherence", -0.1, "0 or more"),
         ("coherence", float("inf"), "0 or more"),
+        ("others_share", -0.1, "a share from 0 to 1"),
+        ("others_share", 1.1, "a share from 0 to 1"),
         ("overlap", -0.1, "an IoU, from 0 to 1"),
         ("overlap", 1.1, "an IoU, from 0 to 1"),
         ("sharpness", float("nan"), "from 0 to 100"),
