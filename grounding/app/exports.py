@@ -15,6 +15,7 @@ from grounding.exports.write import KINDS, write_moments
 from grounding.features.streaming import Progress
 from grounding.files import make_safe_name, write_whole
 from grounding.isolation.client import cut_clip, read_media_info
+from grounding.isolation.worker_pool import Check
 from grounding.segments.find import Segment
 from grounding.video.clips import name_cut
 
@@ -22,11 +23,14 @@ SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "scor
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
 
 
-def cut_segment(clip: str, segment: Segment, folder: Path, progress: Progress | None = None) -> Path:
-    """A new mp4 in `folder` with a segment of a clip. Raises VideoError, see `cut_clip`."""
+def cut_segment(
+    clip: str, segment: Segment, folder: Path, progress: Progress | None = None, check: Check | None = None
+) -> Path:
+    """A new mp4 in `folder` with a segment of a clip. Raises VideoError, see `cut_clip`, and what `check` raises."""
     report = progress or (lambda fraction, message: None)
     out = folder / name_cut(clip, segment.start, segment.end)
-    return cut_clip(clip, segment.start, segment.end, out, lambda fraction: report(fraction, "Cutting the segment"))
+    told = "Cutting the segment"
+    return cut_clip(clip, segment.start, segment.end, out, lambda fraction: report(fraction, told), check)
 
 
 def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: go.Figure) -> list[Path]:
@@ -54,16 +58,16 @@ def write_results(folder: Path, answers: Sequence[Answer], video: str, figure: g
     return [folder / file for file in texts]
 
 
-def write_editor_files(folder: Path, answer: Answer, clip: str) -> list[Path]:
+def write_editor_files(folder: Path, answer: Answer, clip: str, check: Check | None = None) -> list[Path]:
     """Writes an answer's segments into `folder` in each kind that an editor or a player reads. Returns the files.
 
     They name the clip by its file name alone, since a visitor has it elsewhere. The kind that needs a package which is
     not installed here is left out.
 
-    Raises VideoError and WriteError, see `write_moments`.
+    Raises VideoError and WriteError, see `write_moments`, and what `check` raises.
     """
     name = Path(clip).name
-    info = read_media_info(clip)
+    info = read_media_info(clip, check)
     moments = [Moment(name, answer.query, each.start, each.end, each.score) for each in answer.segments]
     kinds = [kind for kind in KINDS if kind != ".otio" or find_spec("opentimelineio")]
     out = [folder / f"{make_safe_name(clip)}_segments{kind}" for kind in kinds if kind != ".csv"]

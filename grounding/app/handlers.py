@@ -1,5 +1,6 @@
 """What happens when someone uses the page, beside asking."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from grounding.app.state import ClipState
 from grounding.errors import GroundingError
 from grounding.files import make_preview_name
 from grounding.isolation.client import make_preview
+from grounding.isolation.worker_pool import Check
 
 
 def select_query(state: ClipState | None, query: int | None) -> PageUpdate:
@@ -92,44 +94,53 @@ def export_segment(
     request: gr.Request | None = None,
 ) -> PageUpdate:
     """The chosen segment as a file."""
-    if state is None:
-        return PageUpdate()
-    try:
-        folder = visitor_files().make_folder(session_from_request(request))
-        path = cut_segment(state.clip, state.chosen, folder, lambda share, text: progress(share, desc=text))
-    except GroundingError as error:
-        return PageUpdate(message=render_error(error))
-    return show_files(state.add_files([str(path)]))
+
+    def cut(folder: Path, check: Check) -> list[Path]:
+        return [cut_segment(state.clip, state.chosen, folder, lambda share, text: progress(share, desc=text), check)]
+
+    return make_files(state, request, cut)
 
 
 def export_results(state: ClipState | None, request: gr.Request | None = None) -> PageUpdate:
     """All answers as files."""
-    if state is None:
-        return PageUpdate()
-    figure = draw_results(state.results, state.active, state.segment, state.compare, state.show_clip, legend=True)
-    answers = [result.answer for result in state.results]
-    try:
-        folder = visitor_files().make_folder(session_from_request(request))
-        paths = write_results(folder, answers, Path(state.clip).name, figure)
-    except GroundingError as error:
-        return PageUpdate(message=render_error(error))
-    return show_files(state.add_files([str(path) for path in paths]))
+
+    def write(folder: Path, check: Check) -> list[Path]:
+        figure = draw_results(state.results, state.active, state.segment, state.compare, state.show_clip, legend=True)
+        return write_results(folder, [result.answer for result in state.results], Path(state.clip).name, figure)
+
+    return make_files(state, request, write)
 
 
 def export_for_editor(state: ClipState | None, request: gr.Request | None = None) -> PageUpdate:
     """The active query's segments as files for an editor or a player."""
+    return make_files(
+        state, request, lambda folder, check: write_editor_files(folder, state.result.answer, state.clip, check)
+    )
+
+
+def make_files(
+    state: ClipState | None, request: gr.Request | None, make: Callable[[Path, Check], list[Path]]
+) -> PageUpdate:
+    """What `make` writes into the visitor's folder; it ends at once where the clip is taken away or its visitor leaves.
+
+    The state is not written here: the visitor may ask more meanwhile, which an older one would undo.
+    """
     if state is None:
         return PageUpdate()
-    try:
-        folder = visitor_files().make_folder(session_from_request(request))
-        paths = write_editor_files(folder, state.result.answer, state.clip)
-    except GroundingError as error:
-        return PageUpdate(message=render_error(error))
-    return show_files(state.add_files([str(path) for path in paths]))
+    session = session_from_request(request)
+    with job_queue().start(session, state.clip, background=True) as job:
+        try:
+            paths = make(visitor_files().make_folder(session), job.raise_if_cancelled)
+        except (GroundingError, JobCancelledError) as error:
+            return PageUpdate(made=None) if job.cancelled else PageUpdate(message=render_error(error), made=None)
+    return PageUpdate(made=(state.clip, [str(path) for path in paths]))
 
 
-def show_files(state: ClipState) -> PageUpdate:
-    """All that was made to be taken away of this clip."""
+def show_files(state: ClipState | None, made: tuple[str, list[str]] | None) -> PageUpdate:
+    """What was made last stands with all else to be taken away of this clip; of another clip it is not shown."""
+    if state is None or made is None or made[0] != state.clip:
+        return PageUpdate()
+    state = state.add_files(made[1])
     return PageUpdate(files=gr.Files(list(state.files), visible=True), state=state)
 
 

@@ -73,6 +73,7 @@ def add_hidden(kept: float) -> Parts:
         "state": gr.State(None, time_to_live=kept),
         "clip": gr.State(None, time_to_live=kept),
         "memory": gr.State(None, time_to_live=kept),
+        "made": gr.State(None, time_to_live=kept),
         "span": gr.JSON(visible="hidden"),
         "thumbnails": gr.HTML(elem_id="thumbnails"),
         "swatches": gr.HTML(elem_id="swatches"),

@@ -109,7 +109,8 @@ def connect_files(layout: Layout) -> None:
         (controls.editor, handlers.export_for_editor, FEW_AT_A_TIME),
     )
     for button, make, limit in making:
-        button.click(make, parts.state, list(parts), show_progress_on=button, api_visibility="private", **limit)
+        event = button.click(make, parts.state, list(parts), show_progress_on=button, api_visibility="private", **limit)
+        event.success(handlers.show_files, [parts.state, parts.made], list(parts), **QUICK)
     layout.inputs.cancel.click(handlers.cancel, queue=False, **QUICK)
 
 

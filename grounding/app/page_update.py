@@ -34,6 +34,7 @@ class PageUpdate(NamedTuple):
     preview: Any = gr.skip()  # stands in for a clip that browsers cannot play
     model: Any = gr.skip()  # who answered
     files: Any = gr.skip()  # what was made to be taken away
+    made: Any = gr.skip()  # the last of it, with its clip
     span: Any = gr.skip()  # where the video is sent to, and whether it plays there
     state: Any = gr.skip()
     clip: Any = gr.skip()  # path of the one that message and state are about

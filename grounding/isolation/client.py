@@ -84,10 +84,10 @@ def probe_video(path: str | Path, check: Check | None = None) -> VideoInfo:
     return VideoInfo(**_run("probe", path, {"path": str(path.absolute())}, check=check)["info"])
 
 
-def read_media_info(path: str | Path) -> MediaInfo:
+def read_media_info(path: str | Path, check: Check | None = None) -> MediaInfo:
     """As media_info.read_media_info, in a worker."""
     path = Path(path)
-    info = _run("media_info", path, {"path": str(path.absolute())})["info"]
+    info = _run("media_info", path, {"path": str(path.absolute())}, check=check)["info"]
     return MediaInfo(**{**info, "rate": Fraction(info["rate"])})
 
 

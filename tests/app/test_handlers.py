@@ -12,7 +12,7 @@ from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.plots import GREY
 from grounding.errors import VideoError
 from tests.clips import RED, bad_file, colours, plain, write_video
-from tests.states import make_state
+from tests.states import make_result, make_state
 
 
 def unchanged(screen, *besides):
@@ -137,19 +137,50 @@ def test_a_file_that_is_no_video_is_told_when_it_is_uploaded(own, tmp_path):
     assert unchanged(handlers.check_upload(None, quiet))
 
 
+def taken_away(state, made):
+    """The page after files were made, whose next event shows them."""
+    return handlers.show_files(state, made.made)
+
+
 def test_files_to_take_away(own, scenes):
     made = dataclasses.replace(make_state("a cat", "a dog"), clip=str(scenes))
-    cut = handlers.export_segment(made, quiet)
+    cut = taken_away(made, handlers.export_segment(made, quiet))
     assert (own / "scenes_2.0-4.0s.mp4").stat().st_size > 0
     assert cut.files.visible
-    both = handlers.export_results(cut.state)
+    both = taken_away(cut.state, handlers.export_results(cut.state))
     assert [Path(path).suffix for path in both.state.files] == [".mp4", ".json", ".csv", ".csv", ".html"]
     assert both.files.visible
     assert {path.suffix for path in own.iterdir()} == {".mp4", ".json", ".csv", ".html"}
 
 
+def test_what_was_asked_while_a_segment_was_cut_stays(own, scenes):
+    before = dataclasses.replace(make_state("a cat"), clip=str(scenes))
+    cut = handlers.export_segment(before, quiet)
+    now = before.add(make_result("a dog"))
+    shown = taken_away(now, cut)
+    assert [one.answer.query for one in shown.state.results] == ["a cat", "a dog"]
+    assert unchanged(cut, "made") and unchanged(shown, "files", "state")
+    assert unchanged(taken_away(dataclasses.replace(now, clip="another.mp4"), cut))
+    assert unchanged(taken_away(None, cut))
+
+
+@pytest.mark.parametrize("export", [lambda state: handlers.export_segment(state, quiet), handlers.export_for_editor])
+def test_a_decoder_that_hangs_ends_at_once_when_its_clip_is_taken_away(own, scenes, monkeypatch, export):
+    def hang(*arguments):
+        handlers.clear_clip()
+        arguments[-1]()  # the check
+        pytest.fail("it went on")
+
+    monkeypatch.setattr("grounding.app.exports.cut_clip", hang)
+    monkeypatch.setattr("grounding.app.exports.read_media_info", hang)
+    state = dataclasses.replace(make_state(), clip=str(scenes))
+    assert unchanged(export(state), "made")
+    assert export(state).made is None and not list(own.iterdir())
+
+
 def test_segments_go_to_an_editor_under_the_clips_own_name(own, scenes):
-    made = handlers.export_for_editor(dataclasses.replace(make_state("a cat"), clip=str(scenes)))
+    state = dataclasses.replace(make_state("a cat"), clip=str(scenes))
+    made = taken_away(state, handlers.export_for_editor(state))
     files = {path.name: path.read_text(encoding="utf-8") for path in own.iterdir()}
     assert set(files) >= {f"scenes_segments{kind}" for kind in (".edl", ".fcpxml", ".srt", ".vtt")} | {
         "scenes_timecodes.csv"
