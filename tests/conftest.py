@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 
-from tests.towers import HALF, TINY
+from tests.towers import HALF, TINY, TINY_GROUNDER
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -145,3 +145,23 @@ def tiny_stand_in(tiny_weights, query_encoder):
     from tests.towers import fit_stand_in
 
     return fit_stand_in(load_query_encoder("open_clip:tiny-clip:own", "cpu", tiny_weights), query_encoder)
+
+
+@pytest.fixture
+def tiny_checkpoint(tmp_path, tiny_stand_in):
+    """A checkpoint in the tiny model's joint space, as training writes it: its folder."""
+    import torch
+    from safetensors.torch import save_file
+
+    from grounding.encoders.stand_in import save_stand_in
+    from grounding.model import Grounder, GrounderConfig
+
+    torch.manual_seed(0)
+    folder = tmp_path / "clip-tiny"
+    folder.mkdir()
+    save_file(Grounder(GrounderConfig(**TINY_GROUNDER)).state_dict(), folder / "model.safetensors")
+    encoder = "open_clip:tiny-clip:own"
+    values = {"name": "clip-tiny", "frame_encoder": encoder, "query_encoder": encoder, "model": TINY_GROUNDER}
+    values["stand_in"] = save_stand_in(tiny_stand_in, folder)
+    (folder / "config.json").write_text(json.dumps(values))
+    return folder

@@ -13,27 +13,14 @@ from grounding import EncodedVideo, Predictor
 from grounding import __main__ as cli
 from grounding.checkpoint import CheckpointConfig
 from grounding.encoders.registry import load_query_encoder
-from grounding.encoders.stand_in import CENTER_QUERIES, StandIn, save_stand_in
+from grounding.encoders.stand_in import CENTER_QUERIES, StandIn
 from grounding.errors import EncoderError
 from grounding.model import Grounder, GrounderConfig
 from tests.clips import colours
+from tests.towers import TINY_GROUNDER
 
 OWN = "open_clip:tiny-clip:own"
-MODEL = {"frame_width": 16, "query_width": 16, "width": 16, "context": 1, "joint": True, "centered": True}
 QUERY = "a dog catches a frisbee"
-
-
-@pytest.fixture
-def checkpoint(tmp_path, tiny_stand_in):
-    """Its folder, as training writes it."""
-    torch.manual_seed(0)
-    folder = tmp_path / "clip-tiny"
-    folder.mkdir()
-    save_file(Grounder(GrounderConfig(**MODEL)).state_dict(), folder / "model.safetensors")
-    values = {"name": "clip-tiny", "frame_encoder": OWN, "query_encoder": OWN, "model": MODEL}
-    values["stand_in"] = save_stand_in(tiny_stand_in, folder)
-    (folder / "config.json").write_text(json.dumps(values))
-    return folder
 
 
 @pytest.fixture
@@ -43,24 +30,26 @@ def stored():
     return EncodedVideo(np.arange(6.0), features, 6.0, OWN)
 
 
-def test_stored_features_are_grounded_by_the_stand_in_where_no_weights_are(checkpoint, stored, monkeypatch):
+def test_stored_features_are_grounded_by_the_stand_in_where_no_weights_are(tiny_checkpoint, stored, monkeypatch):
     monkeypatch.setattr(
         "grounding.predictor.load_frame_encoder", lambda *_, **__: pytest.fail("the frame encoder was loaded")
     )
-    answer = Predictor.from_checkpoint(checkpoint, "cpu").ground(stored, QUERY)
+    answer = Predictor.from_checkpoint(tiny_checkpoint, "cpu").ground(stored, QUERY)
     assert answer.scores.shape == (6,)
     assert answer.queries_by == answer.to_dict()["queries_by"] == "stand-in"
 
 
-def test_stored_features_are_grounded_by_the_text_tower_alone_where_the_weights_are(checkpoint, stored, tiny_weights):
-    predictor = Predictor.from_checkpoint(checkpoint, "cpu", tiny_weights)
+def test_stored_features_are_grounded_by_the_text_tower_alone_where_the_weights_are(
+    tiny_checkpoint, stored, tiny_weights
+):
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", tiny_weights)
     assert predictor.ground(stored, QUERY).queries_by == OWN
     assert predictor.loaded_frame_encoder is None
     assert not hasattr(predictor.query_encoder._shared.load_text_tower(), "visual")
 
 
-def test_scores_come_from_clip_s_own_text_embedding(checkpoint, stored, tiny_weights, tiny_model):
-    predictor = Predictor.from_checkpoint(checkpoint, "cpu", tiny_weights)
+def test_scores_come_from_clip_s_own_text_embedding(tiny_checkpoint, stored, tiny_weights, tiny_model):
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", tiny_weights)
     with torch.no_grad():
         text = tiny_model.encode_text(open_clip.get_tokenizer("tiny-clip")([QUERY]), normalize=True)  # (1, 16)
         frames = F.normalize(torch.from_numpy(stored.features).float(), dim=1).unsqueeze(0)
@@ -69,8 +58,10 @@ def test_scores_come_from_clip_s_own_text_embedding(checkpoint, stored, tiny_wei
     assert predictor.ground(stored, QUERY).scores == pytest.approx(expected.numpy(), abs=1e-5)
 
 
-def test_the_text_tower_takes_over_once_a_video_brought_weights(checkpoint, stored, tiny, monkeypatch, tiny_weights):
-    predictor = Predictor.from_checkpoint(checkpoint, "cpu")
+def test_the_text_tower_takes_over_once_a_video_brought_weights(
+    tiny_checkpoint, stored, tiny, monkeypatch, tiny_weights
+):
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu")
     assert predictor.ground(stored, QUERY).queries_by == "stand-in"
     monkeypatch.setattr("grounding.predictor.load_frame_encoder", lambda *_, **__: tiny)
     text_tower = load_query_encoder(OWN, "cpu", tiny_weights)
@@ -81,17 +72,20 @@ def test_the_text_tower_takes_over_once_a_video_brought_weights(checkpoint, stor
     assert predictor.ground(stored, QUERY).queries_by == OWN
 
 
-def test_weights_of_another_model_are_refused_before_a_video_is_encoded(checkpoint, tiny_model, tmp_path, monkeypatch):
+def test_weights_of_another_model_are_refused_before_a_video_is_encoded(
+    tiny_checkpoint, tiny_model, tmp_path, monkeypatch
+):
     torch.manual_seed(1)
     save_file(open_clip.create_model("tiny-clip").state_dict(), tmp_path / "other.safetensors")
     monkeypatch.setattr("grounding.predictor.encode_frames", lambda *_: pytest.fail("it was encoded"))
-    predictor = Predictor.from_checkpoint(checkpoint, "cpu", tmp_path / "other.safetensors")
+    predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", tmp_path / "other.safetensors")
     with pytest.raises(EncoderError, match="not those that this checkpoint was trained for"):
         predictor.encode_video(colours(tmp_path / "clip.mp4"))
 
 
-def test_a_video_is_encoded_and_grounded_by_both_towers(checkpoint, tiny_weights, tmp_path, capsys):
-    arguments = [str(colours(tmp_path / "clip.mp4")), QUERY, "a a a a a a a", "--checkpoint", str(checkpoint), "--json"]
+def test_a_video_is_encoded_and_grounded_by_both_towers(tiny_checkpoint, tiny_weights, tmp_path, capsys):
+    clip = str(colours(tmp_path / "clip.mp4"))
+    arguments = [clip, QUERY, "a a a a a a a", "--checkpoint", str(tiny_checkpoint), "--json"]
     assert cli.main([*arguments, "--weights", str(tiny_weights)]) == 0
     captured = capsys.readouterr()
     first, second = map(json.loads, captured.out.splitlines())
@@ -101,8 +95,10 @@ def test_a_video_is_encoded_and_grounded_by_both_towers(checkpoint, tiny_weights
 
 
 class TestClipSimilarity:
-    def test_it_is_the_cosine_of_features_and_text_in_the_span_of_the_scores(self, checkpoint, stored, tiny_weights):
-        predictor = Predictor.from_checkpoint(checkpoint, "cpu", tiny_weights)
+    def test_it_is_the_cosine_of_features_and_text_in_the_span_of_the_scores(
+        self, tiny_checkpoint, stored, tiny_weights
+    ):
+        predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", tiny_weights)
         answer = predictor.ground(stored, QUERY)
         similarity = predictor.measure_clip_similarity(stored, answer)
         text = predictor.query_encoder.encode([QUERY]).tokens[0, 0]
@@ -110,8 +106,8 @@ class TestClipSimilarity:
         assert np.corrcoef(similarity, cosines)[0, 1] == pytest.approx(1.0)
         assert (similarity.min(), similarity.max()) == pytest.approx((answer.scores.min(), answer.scores.max()))
 
-    def test_where_the_stand_in_reads_there_is_none(self, checkpoint, stored):
-        predictor = Predictor.from_checkpoint(checkpoint, "cpu")
+    def test_where_the_stand_in_reads_there_is_none(self, tiny_checkpoint, stored):
+        predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu")
         answer = predictor.ground(stored, QUERY)
         assert answer.queries_by == "stand-in" and predictor.measure_clip_similarity(stored, answer) is None
 
@@ -121,7 +117,7 @@ class TestClipSimilarity:
 
 
 def test_where_no_text_of_clip_was_known_its_own_mean_is_taken_off(tiny_stand_in, tiny_weights, stored):
-    config = CheckpointConfig("clip", OWN, GrounderConfig(**MODEL), OWN)
+    config = CheckpointConfig("clip", OWN, GrounderConfig(**TINY_GROUNDER), OWN)
     unknown = StandIn(tiny_stand_in.weight, tiny_stand_in.query_mean, torch.zeros(16))
     grounder = Grounder(config.model)
     predictor = Predictor(config, grounder, "cpu", tiny_weights, stand_in=unknown)

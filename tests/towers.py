@@ -5,6 +5,7 @@ TINY = {
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16, "patch_dropout": 0.5},
     "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},  # CLIP's vocabulary
 }
+TINY_GROUNDER = {"frame_width": 16, "query_width": 16, "width": 16, "context": 1, "joint": True, "centered": True}
 HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "interpolation": "bilinear", "resize_mode": "squash"}
 
 

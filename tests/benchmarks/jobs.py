@@ -73,15 +73,15 @@ def ours(file: str) -> Times:
     return measure(ready(), file)
 
 
-def clip(file: str) -> Times:
-    """The same with the checkpoint clip-vit-b-32 and random weights: speed does not depend on them."""
+def clip(file: str, checkpoint: str = "clip-vit-b-32", model: str = "ViT-B-32-quickgelu") -> Times:
+    """The same with a checkpoint of CLIP and random weights: speed does not depend on them."""
     import open_clip
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "random.pt"
-        torch.save(open_clip.create_model("ViT-B-32-quickgelu").state_dict(), weights)
-        predictor = ready("clip-vit-b-32", str(weights))
+        torch.save(open_clip.create_model(model).state_dict(), weights)
+        predictor = ready(checkpoint, str(weights))
     return measure(predictor, file)
 
 

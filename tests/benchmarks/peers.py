@@ -12,7 +12,7 @@ import torch
 
 BATCH = 8
 PERIOD = 2.0  # seconds between frames
-SIDE = 224
+MODEL = "ViT-B-32-quickgelu"
 
 
 def recipe(file: str, in_openvino: bool = False) -> dict[str, float]:
@@ -28,11 +28,11 @@ def recipe(file: str, in_openvino: bool = False) -> dict[str, float]:
     from grounding.encoders.openvino_runtime import compile_for, trace
     from tests.benchmarks.jobs import OTHER, timed
 
-    model, _, transform = open_clip.create_model_and_transforms("ViT-B-32-quickgelu")
-    tokenize, times = open_clip.get_tokenizer("ViT-B-32-quickgelu"), {}
+    model, _, transform = open_clip.create_model_and_transforms(MODEL)
+    tokenize, times = open_clip.get_tokenizer(MODEL), {}
     encode, cpu = ImageTower(model.eval()), torch.device("cpu")
     if in_openvino:
-        blank = torch.zeros(1, 3, SIDE, SIDE)
+        blank = torch.zeros(1, 3, *model.visual.image_size)
         network = compile_for(cpu, lambda _: trace(encode, [blank]), tower_dtype(cpu), rows=BATCH)
         encode = lambda batch: network.encode(batch.numpy(), lambda piece: [piece])  # noqa: E731
     with torch.no_grad(), timed(times, "first"):

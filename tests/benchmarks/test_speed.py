@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from grounding.video.reader import FrameReader
+from tests.benchmarks import jobs, peers
 from tests.benchmarks.jobs import forget_bfloat16, run
 from tests.benchmarks.speed import computes_in_bfloat16, decode_only, table
 from tests.benchmarks.videos import Video
@@ -27,11 +28,11 @@ def test_a_file_is_made_once_and_is_what_it_says(file):
 
 
 @pytest.mark.parametrize(
-    ("job", "names"),
-    [("ours", ("first", "second", "10", "100")), ("stages", ("decode", "preprocess", "encode", "ground"))],
+    ("job", "names", "float32"),
+    [("ours", ("first", "second", "10", "100"), False), ("stages", ("decode", "preprocess", "encode", "ground"), True)],
 )
-def test_a_job_measures_every_stage_and_its_memory(file, job, names):
-    times = run(job, str(file))
+def test_a_job_measures_every_stage_and_its_memory(file, job, names, float32):
+    times = run(job, str(file), float32=float32)
     assert all(times[name] > 0 for name in (*names, "cpu"))
     assert 100 < times["memory"] < 4000
 
@@ -43,10 +44,16 @@ def test_bfloat16_can_be_switched_off(monkeypatch):
     assert not computes_in_bfloat16()
 
 
-@pytest.mark.parametrize("job", ["clip", "recipe in openvino"])
-def test_what_ours_is_compared_with_is_measured(file, job):
-    times = run(job, str(file), float32=True)
+def test_a_checkpoint_of_clip_is_measured_with_random_weights(file, tiny_checkpoint):
+    times = jobs.clip(str(file), str(tiny_checkpoint), "tiny-clip")
     assert times["first"] > 0 and times["second"] > 0
+
+
+@pytest.mark.parametrize("recipe", [peers.recipe, peers.recipe_in_openvino])
+def test_what_ours_is_compared_with_is_measured(file, tiny_model, monkeypatch, recipe):
+    monkeypatch.setattr(peers, "MODEL", "tiny-clip")
+    times = recipe(str(file))
+    assert times["first"] > 0 and times["second"] > 0 and times["frames"] == 1
 
 
 def test_decoding_alone_is_measured(file):

@@ -31,6 +31,7 @@ class Plan:
     """How many programs ask for how many seconds.
 
     Attributes:
+        warm_up: seconds for which they ask before, so that what is taken once is taken.
         leave_every: which of a program's requests it does not wait for; 0 is none.
         minutes: how long the app keeps a clip of which it heard no more than that it was uploaded.
         long: frames of the clip of which somebody leaves a half.
@@ -38,6 +39,7 @@ class Plan:
 
     clients: int = 16
     seconds: float = 120.0
+    warm_up: float = 30.0
     leave_every: int = 5
     minutes: float = 1.0
     long: int = 1600
@@ -191,7 +193,7 @@ def trial(work: Path, plan: Plan) -> list[Row]:
     clips, long = make_clips(work / "clips"), long_clip(work / "clips", plan.long)
     with served(work / "temporary", "--keep-minutes", str(plan.minutes)) as app:
         here, alone = only_here(app), answers_alone(app.address, clips)
-        crowd(app, clips, alone, replace(plan, seconds=max(plan.seconds / 4, 10.0)))  # takes what is taken once
+        crowd(app, clips, alone, replace(plan, seconds=plan.warm_up))
         before = app.memory()
         seen, peak = crowd(app, clips, alone, plan)
         eventually(lambda: not app.clips(), 60.0 + 90.0 * plan.minutes * bool(plan.leave_every))
