@@ -111,9 +111,9 @@ def test_a_port_that_is_no_number_is_one_clear_sentence(monkeypatch, port):
         app.main([])
 
 
-@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
-def test_a_proxy_does_not_keep_the_app_from_its_start(tmp_path, variable):
-    environment = {**os.environ, variable: "http://127.0.0.1:9", "GRADIO_TEMP_DIR": str(tmp_path)}
+def test_proxies_do_not_keep_the_app_from_its_start(tmp_path):
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    environment = {**os.environ, **proxies, "GRADIO_TEMP_DIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         said = process.stdout.readline().decode()
         process.terminate()

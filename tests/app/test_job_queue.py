@@ -2,7 +2,7 @@
 
 import json
 from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from time import sleep
 
 import gradio as gr
@@ -34,26 +34,35 @@ def test_turns_come_in_the_order_of_asking(queue):
         assert list(third.wait_for_turn()) == []
 
 
+class NoticedCondition(Condition):
+    """Tells when somebody waits for it: whoever notifies it needs its lock, and gets that only then."""
+
+    def __init__(self):
+        super().__init__()
+        self.waited_for = Event()
+
+    def wait(self, timeout=None):
+        self.waited_for.set()
+        return super().wait(timeout)
+
+
 @contextmanager
-def waiting(job):
+def waiting(queue, job):
     """Another thread waits for the job's turn; what it was told and how it ended, in the order of handlers."""
-    seen, begun = [], Event()
+    seen, queue._moved = [], NoticedCondition()
 
     def wait():
         try:
-            for place in job.wait_for_turn():
-                seen.append(place)
-                begun.set()
+            seen.extend(job.wait_for_turn())
             seen.append("turn")
         except JobCancelledError as error:
             seen.append(error)
 
     thread = Thread(target=wait, daemon=True)
     thread.start()
-    assert begun.wait(10)
-    sleep(0.2)  # until it waits for a change
+    assert queue._moved.waited_for.wait(60)
     yield seen
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -66,7 +75,7 @@ def patient(monkeypatch):
 def test_a_turn_comes_when_the_one_before_ends(queue, patient):
     with ExitStack() as first:
         first.enter_context(queue.start("a", "a.mp4", at_model=True))
-        with queue.start("b", "b.mp4", at_model=True) as second, waiting(second) as seen:
+        with queue.start("b", "b.mp4", at_model=True) as second, waiting(queue, second) as seen:
             first.close()
     assert seen == [1, "turn"]
 
@@ -96,9 +105,9 @@ def test_only_the_own_work_is_called_off(queue):
 
 def test_whoever_waits_hears_of_it_at_once(queue, patient):
     with queue.start("a", "a.mp4", at_model=True), queue.start("b", "b.mp4", at_model=True) as job:  # noqa: SIM117
-        with waiting(job) as seen:
+        with waiting(queue, job) as seen:
             queue.cancel("b", silent=True)
-    assert seen[0] == 1 and seen[1].silent
+    assert seen[-1].silent
 
 
 def test_ones_own_work_is_waited_for_and_not_counted(queue):

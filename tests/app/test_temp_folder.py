@@ -65,7 +65,7 @@ def test_what_nobody_touched_goes_while_the_process_lives():
     with temp_folder(age=0.2) as own:
         (own / "gradio" / "hash").mkdir()
         (own / "gradio" / "hash" / "clip.mp4").touch()
-        for _ in range(200):
+        for _ in range(1200):
             if not (own / "gradio" / "hash").exists():
                 break
             time.sleep(0.05)

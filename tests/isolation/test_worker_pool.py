@@ -25,7 +25,7 @@ def running() -> set[int]:
     return {int(thread.name.split()[1]) for thread in threading.enumerate() if thread.name.startswith("worker ")}
 
 
-def gone(process: int, seconds: float = 10.0) -> bool:
+def gone(process: int, seconds: float = 60.0) -> bool:
     """Whether a process ends, and is no zombie, in a while."""
     for _ in range(round(seconds / 0.05)):
         try:
