@@ -95,11 +95,13 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))
     report = show_progress if sys.stderr.isatty() else None
 
-    def show_rough(key_frames: "KeyFrames") -> None:
-        count = len(key_frames.timestamps)
+    def show_rough(key_frames: "KeyFrames | None") -> None:
+        if key_frames is None:
+            print_notice("No rough answer: the video is short, or its key frames are too few.")
+            return
         for answer in predictor.ground_many(key_frames.video(), queries, args.top_k):
-            rough = f"(rough, from {count} key frames) {show(answer)}"
-            print_answer(json.dumps(answer.to_dict(args.video) | {"rough": count}) if args.json else rough)
+            rough = f"(rough, from {answer.rough} key frames) {show(answer)}"
+            print_answer(json.dumps(answer.to_dict(args.video)) if args.json else rough)
 
     video = predictor.encode_video(args.video, report, show_rough if args.rough else None)
     if video.skipped:

@@ -34,6 +34,7 @@ class Answer:
         queries_by: which query encoder read the query: "minilm", "open_clip:<model>:<pretrained>" for CLIP's text
             tower, or "stand-in" where its weights are not at hand.
         query_cut: whether the query is longer than that encoder reads, so that its end was left out.
+        rough: how many key frames stand for what of the video is not encoded; 0 where all of it is.
         stands_out: whether the best segment fits the query better than other videos do; None where the checkpoint has
             no rule for it.
     """
@@ -48,6 +49,7 @@ class Answer:
     skipped: tuple[tuple[float, float], ...] = ()
     queries_by: str = ""
     query_cut: bool = False
+    rough: int = 0
     stands_out: bool | None = None
 
     @property
@@ -56,8 +58,8 @@ class Answer:
         return describe_doubt(self.scores) if self.stands_out is False else ""
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
-        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, and
-        only a query that was cut has `query_cut`."""
+        """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, only
+        a query that was cut has `query_cut`, and only a rough answer has `rough`."""
         skipped = {"skipped": [list(span) for span in self.skipped]} if self.skipped else {}
         return {
             "video": video,
@@ -72,6 +74,7 @@ class Answer:
             "stands_out": self.stands_out,
             **skipped,
             **({"query_cut": True} if self.query_cut else {}),
+            **({"rough": self.rough} if self.rough else {}),
         }
 
 
@@ -132,6 +135,7 @@ def build_answer(
         skipped=video.skipped,
         queries_by=match.queries_by,
         query_cut=row in match.queries.cut,
+        rough=video.rough,
         stands_out=decide_stands_out(config, video, curve, segments[0], match, row),
     )
 

@@ -31,7 +31,7 @@ from grounding.errors import QueryError
 from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.key_frames import KeyFrames, encode_key_frames
+from grounding.features.key_frames import KeyFrames, See, encode_key_frames, ignore
 from grounding.features.streaming import Progress, StreamingEncoder, encode_frames
 from grounding.features.video_store import VideoStore
 from grounding.files import hash_file
@@ -153,15 +153,14 @@ class Predictor:
         self,
         path: str | Path,
         progress: Progress | None = None,
-        show_rough: Callable[[KeyFrames], None] | None = None,
+        show_rough: Callable[[KeyFrames | None], None] | None = None,
     ) -> EncodedVideo:
         """Decodes a video and encodes its sampled frames, unless the cache has the same file.
 
         Args:
             path: any file that OpenCV or PyAV decodes.
             progress: called with a fraction in [0, 1] and a message.
-            show_rough: called with the encoded key frames of a video that is not in the cache, before the rest of it
-                is encoded, unless they tell nothing: see `encode_key_frames`.
+            show_rough: called with a new video's encoded key frames before the rest; None where they tell nothing.
 
         Raises:
             VideoError: the file cannot be read as a video.
@@ -173,7 +172,7 @@ class Predictor:
         if video is None:
             get_pool().warm_up()  # while the encoder loads, which takes seconds
             key_frames = self.encode_key_frames(path) if show_rough else None
-            if key_frames:
+            if show_rough:
                 show_rough(key_frames)
             video = encode_frames(path, self.frame_encoder, self.config.rate, progress, key_frames)
             self.store.put(key, path, video)
@@ -181,15 +180,15 @@ class Predictor:
             progress(1.0, "Encoded before")
         return video
 
-    def encode_key_frames(self, path: str | Path, check: Check | None = None) -> KeyFrames | None:
-        """A rough look at all of a video, in a fraction of the time: ground its `video()`. None where it would tell
-        nothing: in a short video, or one of few key frames. `check` as in `grow_video`."""
+    def encode_key_frames(self, path: str | Path, check: Check | None = None, see: See = ignore) -> KeyFrames | None:
+        """A rough look at all of a video: ground its `video()`. None where it would tell nothing: in a short video, or
+        one of few key frames. `check` as in `grow_video`; `see` gets the frames."""
         path = check_path(path)
         get_pool().warm_up()
-        return encode_key_frames(path, self.frame_encoder, self.config.rate, check)
+        return encode_key_frames(path, self.frame_encoder, self.config.rate, check, see)
 
     def grow_video(
-        self, path: str | Path, check: Check | None = None, key_frames: KeyFrames | None = None
+        self, path: str | Path, check: Check | None = None, key_frames: KeyFrames | None = None, query: str = ""
     ) -> StreamingEncoder:
         """As `encode_video`, but chunk by chunk: iterate over it, and ground what there is of it in between.
 
@@ -197,10 +196,12 @@ class Predictor:
             path: any file that OpenCV or PyAV decodes.
             check: called while the decoder is waited for; what it raises ends the work at once.
             key_frames: of the same file; they stand for what is not yet encoded.
+            query: what fits it best, as far as key frames tell, is encoded first, where the file allows that.
         """
         path = check_path(path)
         get_pool().warm_up()
-        return StreamingEncoder(path, self.frame_encoder, self.config.rate, check, key_frames)
+        first = key_frames.choose_first(partial(self.score_frames, query=query)) if key_frames and query else None
+        return StreamingEncoder(path, self.frame_encoder, self.config.rate, check, key_frames, first)
 
     def ground(self, video: EncodedVideo, query: str, top_k: int = 5) -> Answer:
         """Grounds one query; see `ground_many`."""

@@ -22,6 +22,14 @@ def predictor():
 
 
 @pytest.fixture(scope="session")
+def long_scenes(tmp_path_factory):
+    """24 seconds each of a cat, a rocket and a cup of coffee: long enough for a rough answer."""
+    from tests.clips import write_scenes
+
+    return write_scenes(tmp_path_factory.mktemp("long") / "long.mp4", ("chelsea", "rocket", "coffee"), seconds=24.0)
+
+
+@pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """Four seconds each of a cat, a rocket and a cup of coffee, from photographs, and their names in order."""
     from tests.clips import write_scenes

@@ -11,6 +11,7 @@ from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.worker_pool import Check
 from grounding.predictor import Predictor
+from grounding.video.damage import Span
 
 REFRESH = 0.5  # seconds between two looks at what is encoded so far: each costs as much as the clip is long
 
@@ -25,8 +26,8 @@ class Clip:
         expected: how long it is, as far as known, seconds.
         seconds_left: how long the rest will take; 0 once it is whole.
         is_whole: whether all of it is encoded.
-        seconds: how far it is encoded.
-        key_frames: how many key frames the rest of `video` rests on, 0 where it ends at `seconds`.
+        seconds: how much of it is encoded.
+        missing: spans of seconds that are not encoded: there `video` rests on key frames, or has nothing.
     """
 
     video: EncodedVideo
@@ -35,7 +36,7 @@ class Clip:
     seconds_left: float = 0.0
     is_whole: bool = True
     seconds: float = 0.0
-    key_frames: int = 0
+    missing: tuple[Span, ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -49,7 +50,12 @@ class Clip:
 
 
 def encode_clip(
-    path: str | None, predictor: Predictor, memory: MemoryCache[Clip], check: Check, pictures: bool = True
+    path: str | None,
+    predictor: Predictor,
+    memory: MemoryCache[Clip],
+    check: Check,
+    pictures: bool = True,
+    query: str = "",
 ) -> Iterator[Clip]:
     """The clip as it grows, and whole at last; at once where the visitor's memory or the predictor's cache has it.
 
@@ -58,7 +64,8 @@ def encode_clip(
         predictor: encodes it.
         memory: the visitor's.
         check: called all the while; what it raises ends the work at once, even that of a decoder that hangs.
-        pictures: whether thumbnails are made on the way.
+        pictures: whether thumbnails are made on the way, and key frames are looked at first.
+        query: what fits it best, as far as key frames tell, is encoded before the rest.
 
     Raises:
         VideoError, EncoderError: as Predictor.encode_video does, and where there is no clip or it is over the limits.
@@ -69,7 +76,7 @@ def encode_clip(
     key = predictor.store.make_key(memory.content_hash(path))
     clip = memory.get(key) or _load_clip(key, predictor)
     if clip is None:
-        clip = yield from _grow_clip(path, predictor, check, ThumbnailCollector() if pictures else None)
+        clip = yield from _grow_clip(path, predictor, check, ThumbnailCollector() if pictures else None, query)
         predictor.store.put(key, path, clip.video)
     memory.put(key, clip, clip.size)
     yield clip
@@ -108,25 +115,27 @@ def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
 
 
 def _grow_clip(
-    path: str, predictor: Predictor, check: Check, collector: ThumbnailCollector | None
+    path: str, predictor: Predictor, check: Check, collector: ThumbnailCollector | None, query: str
 ) -> Generator[Clip, None, Clip]:
-    key_frames = predictor.encode_key_frames(path, check) if collector else None  # a program waits for the end anyway
-    count = len(key_frames.timestamps) if key_frames else 0
+    key_frames, early = None, ThumbnailCollector()
+    if collector:  # a program waits for the end anyway
+        key_frames = predictor.encode_key_frames(path, check, early.add)
     if key_frames:
-        yield Clip(key_frames.video(), None, key_frames.duration, is_whole=False, key_frames=count)
-    begin, growing = time.monotonic(), predictor.grow_video(path, check, key_frames)
+        everywhere = ((0.0, key_frames.duration),)
+        yield Clip(key_frames.video(), early.thumbnails(), key_frames.duration, is_whole=False, missing=everywhere)
+    begin, growing = time.monotonic(), predictor.grow_video(path, check, key_frames, query)
     video, made = None, 0.0
 
-    for frames in growing:
+    for chunk in growing:
         check()
         check_length(path, growing.seconds)
         if collector:
-            collector.add(frames)
+            collector.add(chunk.frames, chunk.first)
         rest = max(growing.expected - growing.seconds, 0.0)
         seconds_left = (time.monotonic() - begin) * rest / max(growing.seconds, 1.0)
         if video is None or time.monotonic() - made > REFRESH:
-            video, made = growing.video(), time.monotonic()
-        thumbnails = collector and collector.thumbnails()
-        yield Clip(video, thumbnails, growing.expected, seconds_left, False, growing.seconds, count)
+            video, made, missing = growing.video(), time.monotonic(), tuple(growing.missing)
+            thumbnails = collector and collector.thumbnails(early)
+        yield Clip(video, thumbnails, growing.expected, seconds_left, False, growing.seconds, missing)
     video = growing.video()
     return Clip(video, collector and collector.thumbnails(), video.duration)

@@ -27,6 +27,7 @@ def add_endpoint(kept: float) -> None:
             gr.Textbox(label="query"),
             gr.Textbox(default_checkpoint(), label="checkpoint"),
             gr.Number(5, precision=0, label="top_k"),
+            gr.Checkbox(False, label="rough"),
             memory := gr.State(None, time_to_live=kept),
         ]
         outputs = [gr.JSON(label="answer"), memory]
@@ -38,12 +39,15 @@ def ground_json(
     query: str,
     checkpoint: str,
     top_k: int,
+    rough: bool = False,
     memory: MemoryCache[Clip] | None = None,
     request: gr.Request | None = None,
 ) -> Iterator[tuple[dict[str, Any], MemoryCache[Clip]]]:
     """Grounds a query in a video: the object of the command line's --json, and what to remember of the program.
 
-    Only the last that it yields is an answer; after every chunk before it, Gradio ends the work of a program that left.
+    With `rough` it is that of the key frames alone, and says so, unless the clip is short, has too few of them, or is
+    encoded already. Only the last that it yields is an answer; after every chunk before it, Gradio ends the work of a
+    program that left.
     """
     memory, session = MemoryCache() if memory is None else memory, session_from_request(request)
     visitor_files().claim(session, video)
@@ -54,7 +58,9 @@ def ground_json(
             for _ in job.wait_for_turn():
                 yield gr.skip(), gr.skip()
             predictor = load_predictor(checkpoint)
-            for clip in encode_clip(video, predictor, memory, job.raise_if_cancelled, pictures=False):
+            for clip in encode_clip(video, predictor, memory, job.raise_if_cancelled, pictures=bool(rough)):
+                if rough and clip.video.rough:
+                    break
                 if not clip.is_whole:
                     yield gr.skip(), gr.skip()
             yield predictor.ground(clip.video, query, top_k).to_dict(Path(video).name), memory

@@ -24,7 +24,7 @@ from grounding.app.models import check_checkpoint, describe_model, load_baseline
 from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_growing
 from grounding.app.state import ClipState, QueryResult
-from grounding.app.thumbnails import Thumbnails, render_sheet
+from grounding.app.thumbnails import render_sheet
 from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
@@ -52,6 +52,7 @@ class Search:
         session: the visitor's.
         stage: how far it is.
         drawn: when the growing curve was drawn last, by the clock `time.monotonic`.
+        rough: who answers and the clip as far as it is encoded, once key frames tell of all of it.
     """
 
     video: str | None
@@ -63,10 +64,12 @@ class Search:
     session: str | None
     stage: Stage = Stage.WAITING
     drawn: float = 0.0
+    rough: tuple[Predictor, Clip] | None = None
 
     def run(self, job: Job) -> Iterator[PageUpdate]:
         """From the wait for its turn to the answer. Raises what ends it early."""
-        query, checkpoint, top_k = check_query(self.query), check_checkpoint(self.checkpoint), check_top_k(self.top_k)
+        self.query, self.top_k = check_query(self.query), check_top_k(self.top_k)
+        query, checkpoint = self.query, check_checkpoint(self.checkpoint)
         for others in job.wait_for_turn():
             # Behind none but the visitor's own last job, which says itself how it stands.
             yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
@@ -74,21 +77,21 @@ class Search:
         opening = render_progress("Loading the model and opening the clip")
         yield PageUpdate(progress=opening, message=message, memory=self.memory)
         predictor = load_predictor(checkpoint)
-        for clip in self._encode(job, predictor):
+        for clip in self._encode(job, predictor, query):
+            self.rough = (predictor, clip) if clip.video.rough else None
             if not clip.is_whole:
                 yield PageUpdate(progress=render_encoding(clip), plot=self._draw_now_and_then(predictor, clip, query))
-        result = answer_query(predictor, clip, query, top_k)
-        before = self.before if self._same_clip else ClipState(self.video, clip.thumbnails or Thumbnails())
-        yield self._show(before.add(result), new=not self._same_clip)
+        yield self._answer(predictor, clip)
 
     def fail(self, error: GroundingError) -> PageUpdate:
         """The last update where something is wrong."""
         return self._restore(message=render_error(error), clip=self.video)
 
     def stop(self, silent: bool) -> PageUpdate:
-        """The last update after a cancel; `silent`: the clip has left or something else was asked."""
+        """The last update after a cancel, the rough answer where there is one; `silent`: the clip has left or something
+        else was asked."""
         if not silent:
-            return self._restore(message=render_stopped(), clip=self.video)
+            return self._answer(*self.rough) if self.rough else self._restore(message=render_stopped(), clip=self.video)
         # A curve that came late goes, unless the page shows how something else stands by now.
         return PageUpdate() if job_queue().has_job(self.session) else clear_page(progress="")
 
@@ -96,18 +99,23 @@ class Search:
     def _same_clip(self) -> bool:
         return self.before is not None and self.before.clip == self.video
 
-    def _encode(self, job: Job, predictor: Predictor) -> Iterator[Clip]:
+    def _encode(self, job: Job, predictor: Predictor, query: str) -> Iterator[Clip]:
         self.drawn = time.monotonic()
-        yield from encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled)
+        yield from encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled, query=query)
 
     def _draw_now_and_then(self, predictor: Predictor, clip: Clip, query: str) -> object:
         if time.monotonic() - self.drawn < REDRAW:
             return gr.skip()
         self.drawn, self.stage = time.monotonic(), Stage.GROWING
-        return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.seconds)
+        return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.missing)
 
-    def _show(self, state: ClipState, new: bool) -> PageUpdate:
-        return show_state(state, new, progress="", clip=self.video, memory=self.memory)
+    def _answer(self, predictor: Predictor, clip: Clip) -> PageUpdate:
+        result = answer_query(predictor, clip, self.query, self.top_k)
+        before = self.before if self._same_clip else ClipState(self.video)
+        new = not self._same_clip
+        if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
+            new, before = True, replace(before, thumbnails=clip.thumbnails or before.thumbnails)
+        return show_state(before.add(result), new, progress="", clip=self.video, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
         """What was there before; the video stays where it is."""

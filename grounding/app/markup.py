@@ -23,12 +23,13 @@ def render_answer(state: ClipState) -> str:
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
     doubt = f"<small class='doubt'>{html.escape(answer.doubt)}</small>" if answer.doubt else ""
     warning = f"<small>{describe_skipped(answer.skipped)}</small>" if answer.skipped else ""
+    rough = f"<small class='rough'>Rough, from {answer.rough} key frames.</small>" if answer.rough else ""
     guess = "Best guess: " if answer.doubt and not state.segment else ""
     return (
         f'<p class="done" role="status" tabindex="-1">'
         f"{guess}<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
         f"“{html.escape(escape_unprintable(answer.query))}”, mean score {segment.score:.2f}"
-        f"{place}{doubt}{warning}</p>"
+        f"{place}{doubt}{rough}{warning}</p>"
     )
 
 
@@ -61,9 +62,9 @@ def render_encoding(clip: Clip) -> str:
     """How far a clip is encoded and how long the rest may take."""
     so_far, length = format_clock(clip.seconds)[:-2], format_clock(clip.expected)[:-2]
     text = f"Looked at {so_far} of {length}, {format_rough_duration(clip.seconds_left)} left"
-    if clip.key_frames:
+    if clip.video.rough:
         rest = text if clip.seconds else f"Now all {length} are looked at"
-        text = f"Rough, from {clip.key_frames} key frames. {rest}"
+        text = f"Rough, from {clip.video.rough} key frames. {rest}"
     return render_progress(text, clip.fraction)
 
 

@@ -57,9 +57,11 @@ def draw_results(
     return figure
 
 
-def draw_growing(video: EncodedVideo, scores: Sequence[float], expected: float, settled: float) -> go.Figure:
-    """The curve of a video that is still being encoded: `scores` (T,) so far, on an axis of `expected` seconds. What
-    comes later than `settled` seconds is shaded: not there, or rough."""
+def draw_growing(
+    video: EncodedVideo, scores: Sequence[float], expected: float, missing: Sequence[tuple[float, float]]
+) -> go.Figure:
+    """The curve of a video that is still being encoded: `scores` (T,) so far, on an axis of `expected` seconds. The
+    `missing` spans of seconds are shaded: not there, or rough."""
     figure = _make_axes(expected)
     figure.add_scatter(
         x=video.timestamps,
@@ -71,7 +73,8 @@ def draw_growing(video: EncodedVideo, scores: Sequence[float], expected: float, 
         hoverinfo="none",
         showlegend=False,
     )
-    figure.add_vrect(settled, expected, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
+    for start, end in missing:
+        figure.add_vrect(start, end, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
     return figure
 
 

@@ -53,38 +53,57 @@ class ThumbnailCollector:
     """Makes thumbnails while frames pass by, and forgets every second one where there are more than `most`."""
 
     def __init__(self, most: int = MAX_KEPT) -> None:
-        self._most, self._step, self._seen = most, 1, 0
-        self._kept: list[tuple[float, bytes]] = []
-        self._cuts: list[float] = []
+        self._most, self._step, self._next = most, 1, 0
+        self._kept: dict[int, tuple[float, bytes]] = {}  # by a frame's place in order of time
+        self._cuts: set[float] = set()
+        self._begins: dict[int, tuple[float, np.ndarray]] = {}  # sketches where a piece begins whose neighbour is not
+        self._ends: dict[int, np.ndarray] = {}  # yet there, and where one ends; by the place of the neighbour
         self._image: np.ndarray | None = None  # the last frame, as it came and in small
         self._sketch: np.ndarray | None = None
         self._jpeg = b""
 
-    def add(self, frames: Iterable[Frame]) -> None:
-        for frame in frames:
-            self._look_at(frame)
-            if self._seen % self._step == 0:
+    def add(self, frames: Iterable[Frame], first: int | None = None) -> None:
+        """Neighbouring frames, `first` the place of the first of them; by default they follow the last ones."""
+        first = self._next if first is None else first
+        if first != self._next:
+            self._image = None
+        self._sketch = self._ends.pop(first, None)
+        for place, frame in enumerate(frames, start=first):
+            self._look_at(frame, place)
+            if place % self._step == 0:
                 self._jpeg = self._jpeg or encode_jpeg(shrink_into(frame.image, BOX))
-                self._kept.append((frame.timestamp, self._jpeg))
-            self._seen += 1
+                self._kept[place] = frame.timestamp, self._jpeg
+            self._next = place + 1
             if len(self._kept) > self._most:
-                self._kept, self._step = self._kept[::2], 2 * self._step
+                self._step *= 2
+                self._kept = {place: kept for place, kept in self._kept.items() if place % self._step == 0}
+        if self._next in self._begins:
+            self._compare(self._sketch, *self._begins.pop(self._next))
+        elif self._sketch is not None:
+            self._ends[self._next] = self._sketch
 
-    def thumbnails(self) -> Thumbnails:
-        """Those so far."""
-        times, jpegs = (tuple(column) for column in zip(*self._kept, strict=True)) if self._kept else ((), ())
-        return Thumbnails(times, jpegs, tuple(self._cuts))
+    def thumbnails(self, elsewhere: "ThumbnailCollector | None" = None) -> Thumbnails:
+        """Those so far; with those of `elsewhere`, another look at the same video."""
+        kept = {time: jpeg for each in (elsewhere, self) if each for time, jpeg in each._kept.values()}
+        cuts = self._cuts | (elsewhere._cuts if elsewhere else set())
+        return Thumbnails(tuple(sorted(kept)), tuple(kept[time] for time in sorted(kept)), tuple(sorted(cuts)))
 
-    def _look_at(self, frame: Frame) -> None:
+    def _look_at(self, frame: Frame, place: int) -> None:
         """Notices a cut. A picture that stands still comes again as the same object, and stays as it is."""
         if frame.image is self._image:
             return
         self._image, self._jpeg = frame.image, b""
         sketch = cv2.cvtColor(cv2.resize(frame.image, SKETCH, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2HSV)
         sketch = sketch.astype(np.float32)  # (16, 16, 3)
-        if self._sketch is not None and np.abs(sketch - self._sketch).mean() > CUT:
-            self._cuts.append(frame.timestamp)
+        if self._sketch is None:
+            self._begins[place] = frame.timestamp, sketch
+        else:
+            self._compare(self._sketch, frame.timestamp, sketch)
         self._sketch = sketch
+
+    def _compare(self, before: np.ndarray, timestamp: float, sketch: np.ndarray) -> None:
+        if np.abs(sketch - before).mean() > CUT:
+            self._cuts.add(timestamp)
 
 
 def read_thumbnails(path: str, rate: float, check: Check) -> Generator[float, None, Thumbnails]:
@@ -93,9 +112,9 @@ def read_thumbnails(path: str, rate: float, check: Check) -> Generator[float, No
     Raises VideoError.
     """
     collector = ThumbnailCollector()
-    for frames in read_chunks(IsolatedReader(path, rate, check=check)):
-        collector.add(frames)
-        yield frames[-1].timestamp
+    for chunk in read_chunks(IsolatedReader(path, rate, check=check)):
+        collector.add(chunk.frames, chunk.first)
+        yield chunk.frames[-1].timestamp
     return collector.thumbnails()
 
 

@@ -23,6 +23,7 @@ class EncodedVideo:
         duration: length of the video in seconds.
         encoder: name of the frame encoder that made the features.
         skipped: spans (start, end) in seconds that could not be decoded in full.
+        rough: how many key frames stand for what is not encoded; 0 where all of it is.
 
     Raises:
         FeaturesError: shapes disagree, no frame at all, or a value that is not finite.
@@ -33,6 +34,7 @@ class EncodedVideo:
     duration: float
     encoder: str
     skipped: tuple[tuple[float, float], ...] = ()
+    rough: int = 0
     _computed: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,7 @@
 """A rough look at a whole video: its key frames alone, which decode without the frames between them."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,6 +12,7 @@ from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import probe_video, read_key_frames
 from grounding.isolation.worker_pool import Check
+from grounding.video.reader import Frame
 
 SHORT = 60.0  # seconds; a shorter video is encoded as soon as it is looked at
 MAX_COUNT = 480  # key frames; of a longer video those that are evenly spread
@@ -17,6 +20,14 @@ APART = 2.0  # seconds between key frames; nearer ones would be most of the work
 FAR = 30.0  # seconds between key frames, from which they say too little
 CHUNK = 32  # frames encoded at once
 SAME_TIME = 1e-4  # seconds up to which two times are those of one frame
+SHARE = 0.25  # of a video, that is encoded before the rest: each place costs a seek, and decoding from a key frame on
+NONE = np.empty(0)
+
+See = Callable[[Sequence[Frame]], None]
+
+
+def ignore(frames: Sequence[Frame]) -> None:
+    """Does nothing with frames."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +54,43 @@ class KeyFrames:
         found = index < len(self.timestamps) and self.timestamps[index] <= timestamp + SAME_TIME
         return self.features[index] if found else None
 
-    def fill(self, after: float = -1.0) -> tuple[np.ndarray, np.ndarray]:
-        """Times (T,) at which frames will be sampled later than `after`, and for each the features (T, D) of the key
-        frame nearest to it: so the grounder sees as many frames a second as it knows."""
+    def fill(self, places: np.ndarray = NONE, known: np.ndarray = NONE) -> tuple[np.ndarray, np.ndarray]:
+        """Times (T,) of frames that are yet to be sampled, and for each the features (T, D) of the key frame nearest to
+        it: so the grounder sees as many frames a second as it knows.
+
+        Args:
+            places: (N,) which frames are encoded, counted in order of time.
+            known: (N,) their times.
+        """
         times = np.arange(np.ceil(self.duration * self.rate)) / self.rate  # (T,)
-        times = times[(times > after + 0.5 / self.rate) & (times < self.duration)]
+        times = times[times < self.duration]
+        # Between two neighbours that are encoded there is nothing, and next to others what is sampled is there.
+        before = np.searchsorted(known, times)  # (T,)
+        numbers = np.concatenate([[-1], places, [np.inf]])  # (N + 2,)
+        seconds = np.concatenate([[-np.inf], known, [np.inf]])  # (N + 2,)
+        is_open = numbers[before + 1] - numbers[before] > 1
+        is_far = np.minimum(times - seconds[before], seconds[before + 1] - times) > 0.5 / self.rate
+        times = times[is_open & is_far]
         middles = (self.timestamps[1:] + self.timestamps[:-1]) / 2  # (K - 1,)
         return times, self.features[np.searchsorted(middles, times)]
 
     def video(self) -> EncodedVideo:
         """The whole video as far as key frames tell."""
-        return EncodedVideo(*self.fill(), self.duration, self.encoder)
+        return EncodedVideo(*self.fill(), self.duration, self.encoder, rough=len(self.timestamps))
+
+    def choose_first(self, score: Callable[[EncodedVideo], np.ndarray]) -> list[float]:
+        """Where to look first, seconds, the best first: SHARE of the video, where the rough curve is high.
+
+        Args:
+            score: gives the matching scores (T,) of a video of T frames.
+        """
+        rough = self.video()
+        best = np.argsort(-score(rough), kind="stable")  # (T,)
+        return rough.timestamps[best[: math.ceil(SHARE * len(best))]].tolist()
 
 
 def encode_key_frames(
-    path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None
+    path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None, see: See = ignore
 ) -> KeyFrames | None:
     """The key frames of a video; None where it is short, does not tell its length, or has too few of them.
 
@@ -66,6 +99,7 @@ def encode_key_frames(
         encoder: of frames.
         rate: frames sampled a second, once all of it is encoded.
         check: as IsolatedReader's.
+        see: called with the frames, some at a time.
 
     Raises VideoError as IsolatedReader does.
     """
@@ -76,6 +110,7 @@ def encode_key_frames(
     timestamps, features = [], [np.empty((0, encoder.width), np.float16)]
     while chunk := list(islice(frames, CHUNK)):
         timestamps += [frame.timestamp for frame in chunk]
+        see(chunk)
         features.append(encoder.encode([frame.image for frame in chunk]).numpy().astype(np.float16))  # (B, D)
     bounds = np.array([0.0, *timestamps, duration])
     if np.diff(bounds).max() > FAR:

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.features.key_frames import KeyFrames
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
+from grounding.video.damage import Span
 from grounding.video.reader import Frame
 
 CHUNK = 32  # frames encoded at once
@@ -23,6 +26,13 @@ STILL = 1.0  # of 255, the mean difference in a block up to which nothing has mo
 BRIGHT = 48  # of 255, the difference of a single pixel from which something new is there, however small
 
 Progress = Callable[[float, str], None]
+
+
+class Chunk(NamedTuple):
+    """Neighbouring frames that are encoded together: `first` is the index of the first one in order of time."""
+
+    first: int
+    frames: list[Frame]
 
 
 class StreamingEncoder:
@@ -36,9 +46,11 @@ class StreamingEncoder:
         rate: frames sampled a second.
         check: called while the decoder is waited for; what it raises ends the work at once, see isolation.client.
         key_frames: of the same video, encoded before: they are not encoded again, and stand for what is not yet there.
+        first: seconds of places of interest, the most wanted first: chunks around them are encoded before the others,
+            where the file allows it. The chunks, and so the features of the whole video, are the same in any order.
 
     Attributes:
-        seconds: how far the frames reach so far.
+        seconds: how much is encoded so far.
         expected: how long the video is, as its container claims or, where it does not say, as a guess; seconds.
 
     Raises:
@@ -52,63 +64,108 @@ class StreamingEncoder:
         rate: float,
         check: Check | None = None,
         key_frames: KeyFrames | None = None,
+        first: Sequence[float] | None = None,
     ) -> None:
-        self._reader, self._encoder, self._key_frames = IsolatedReader(path, rate, check=check), encoder, key_frames
-        self._timestamps: list[float] = []
-        self._features = Rows(encoder.width, math.ceil(self.expected * rate) + CHUNK)
+        self._encoder, self._key_frames = encoder, key_frames
+        self._start_reader = partial(IsolatedReader, path, rate, check=check, size=CHUNK)
+        self._reader = self._start_reader(first=first)
+        self._rows = Rows(encoder.width, math.ceil((self._reader.info.duration or 0.0) * rate) + CHUNK)
         self._whole = False
 
-    def __iter__(self) -> Iterator[list[Frame]]:
-        """The frames of each chunk, once they are encoded."""
-        for chunk in read_chunks(self._reader):
-            known = [self._key_frames and self._key_frames.find(frame.timestamp) for frame in chunk]
-            self._features.add(encode_new(self._encoder, [frame.image for frame in chunk], known))  # (B, D)
-            self._timestamps += [frame.timestamp for frame in chunk]
-            yield chunk
+    def __iter__(self) -> Iterator[Chunk]:
+        """Each chunk, once it is encoded."""
+        yield from self._encode_chunks()
+        if not self._reader.is_exact:  # it cannot be read in any order but that of time
+            self._rows.clear()
+            self._reader = self._start_reader()
+            yield from self._encode_chunks()
         self._whole = True
 
     @property
     def seconds(self) -> float:
-        return self._timestamps[-1] if self._timestamps else 0.0
+        if self._rows.has_gaps:
+            return len(self._rows.times) / self._reader.rate
+        return float(self._rows.times[-1]) if len(self._rows.times) else 0.0
 
     @property
     def expected(self) -> float:
         return max(self._reader.info.duration or 2 * self.seconds + 1, self.seconds)
 
+    @property
+    def missing(self) -> list[Span]:
+        """Spans (start, end) in seconds of which no frame is encoded yet."""
+        if self._whole:
+            return []
+        places, times = self._rows.places, self._rows.times
+        starts, ends = np.append(0.0, times), np.append(times, self.expected)  # (N + 1,)
+        apart = np.diff(np.concatenate([[-1], places, [np.inf]])) > 1  # (N + 1,)
+        return list(zip(starts[apart].tolist(), ends[apart].tolist(), strict=True))
+
     def video(self) -> EncodedVideo:
-        """What is encoded so far, at least one chunk, and after it what key frames tell; the whole video once the
+        """What is encoded so far, at least one chunk, and elsewhere what key frames tell; the whole video once the
         iteration is over."""
-        timestamps, features = np.array(self._timestamps), self._features.all()  # (T,), (T, D)
-        duration = self._reader.duration if self._whole else self.seconds + 1 / self._reader.rate  # decoded further
-        if self._key_frames and not self._whole:
-            later, rough = self._key_frames.fill(after=self.seconds)
-            timestamps, features = np.append(timestamps, later), np.concatenate([features, rough])  # (T,), (T, D)
-            duration = max(duration, self._key_frames.duration)
-        return EncodedVideo(timestamps, features, duration, self._encoder.name, self._reader.skipped)
+        times, features = self._rows.times, self._rows.all()  # (T,), (T, D)
+        if self._whole:
+            return EncodedVideo(times, features, self._reader.duration, self._encoder.name, self._reader.skipped)
+        duration, rough = times[-1] + 1 / self._reader.rate, 0  # the decoder is further
+        if self._key_frames:
+            elsewhere, filled = self._key_frames.fill(self._rows.places, times)  # (R,), (R, D)
+            times = np.append(times, elsewhere)  # (T + R,)
+            order = np.argsort(times)
+            times, features = times[order], np.concatenate([features, filled])[order]
+            duration, rough = max(duration, self._key_frames.duration), len(self._key_frames.timestamps)
+        return EncodedVideo(times, features, duration, self._encoder.name, self._reader.skipped, rough)
+
+    def _encode_chunks(self) -> Iterator[Chunk]:
+        for chunk in read_chunks(self._reader):
+            known = [self._key_frames and self._key_frames.find(frame.timestamp) for frame in chunk.frames]
+            rows = encode_new(self._encoder, [frame.image for frame in chunk.frames], known)  # (B, D)
+            self._rows.put(chunk.first, [frame.timestamp for frame in chunk.frames], rows)
+            yield chunk
 
 
 class Rows:
-    """Rows of `width` that become more, in one piece of memory with room for those that are `expected`.
+    """Rows of `width` with their times, at places from 0 on that are filled in any order; in one piece of memory with
+    room for those that are `expected`.
 
     They are kept in half precision: of two hours at 1664 that is 48 MB, and answers stay as they are.
     """
 
     def __init__(self, width: int, expected: int) -> None:
-        self._room = np.empty((min(expected, MOST_EXPECTED), width), np.float16)
-        self._count = 0
+        room = min(expected, MOST_EXPECTED)
+        self._room, self._times, self._count = np.empty((room, width), np.float16), np.full(room, np.nan), 0
 
-    def add(self, rows: np.ndarray) -> None:
-        count = self._count + len(rows)
-        if count > len(self._room):
-            larger = np.empty((max(count, 2 * len(self._room)), self._room.shape[1]), np.float16)
-            larger[: self._count] = self.all()
-            self._room = larger
-        self._room[self._count : count] = rows
-        self._count = count
+    def put(self, place: int, times: Sequence[float], rows: np.ndarray) -> None:
+        """Rows (N, width) from `place` on, with their seconds (N,)."""
+        end = place + len(rows)
+        if end > len(self._room):
+            size = max(end, 2 * len(self._room))
+            room, known = np.empty((size, self._room.shape[1]), np.float16), np.full(size, np.nan)
+            room[: self._count], known[: self._count] = self._room[: self._count], self._times[: self._count]
+            self._room, self._times = room, known
+        self._room[place:end], self._times[place:end] = rows, times
+        self._count = max(self._count, end)
+
+    def clear(self) -> None:
+        self._times[:], self._count = np.nan, 0
+
+    @property
+    def places(self) -> np.ndarray:
+        """(N,) of the rows that are there, increasing."""
+        return np.flatnonzero(~np.isnan(self._times[: self._count]))
+
+    @property
+    def has_gaps(self) -> bool:
+        return bool(np.isnan(self._times[: self._count]).any())
+
+    @property
+    def times(self) -> np.ndarray:
+        """(N,) seconds."""
+        return self._times[self.places]
 
     def all(self) -> np.ndarray:
         """(N, width), which further rows leave as it is."""
-        return self._room[: self._count]
+        return self._room[self.places] if self.has_gaps else self._room[: self._count]
 
 
 def encode_frames(
@@ -131,11 +188,12 @@ def encode_frames(
     return stream.video()
 
 
-def read_chunks(reader: IsolatedReader) -> Iterator[list[Frame]]:
-    """Frames in lists of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
-    with closing(iter(reader)) as frames:
-        while chunk := list(islice(frames, CHUNK)):
-            yield chunk
+def read_chunks(reader: IsolatedReader) -> Iterator[Chunk]:
+    """Frames in chunks of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
+    with closing(reader.read_indexed()) as frames:
+        for _, group in groupby(frames, lambda indexed: indexed[0] // CHUNK):
+            indices, chunk = zip(*group, strict=True)
+            yield Chunk(indices[0], list(chunk))
 
 
 def encode_new(

@@ -4,7 +4,7 @@ Everywhere `check` is called while the worker is waited for, many times a second
 kills the worker at once, even one that hangs.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -28,34 +28,62 @@ class IsolatedReader:
 
     Whoever stops iterating stops the decoder. Attributes, arguments and errors are FrameReader's; on top of these,
     VideoError is raised where the limits of `DecodeLimits` are reached and where the decoder crashes.
+
+    Args:
+        first: seconds of places of interest, the most wanted first: blocks of frames around them come before the
+            others, see BlockReader. None: all frames come in order of time.
+        size: frames in such a block.
+
+    Attributes:
+        is_exact: whether the frames are those that come in order of time, known once the iteration is over; always
+            true without `first`.
     """
 
-    def __init__(self, path: str | Path, rate: float, short_side: int = SHORT_SIDE, check: Check | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        rate: float,
+        short_side: int = SHORT_SIDE,
+        check: Check | None = None,
+        first: Sequence[float] | None = None,
+        size: int = 1,
+    ) -> None:
         check_rate(rate)
         self.path, self.rate, self.short_side, self._check = Path(path), rate, short_side, check
-        self.duration = 0.0
+        self._blocks = {} if first is None else {"first": list(first), "size": size}
+        self.duration, self.is_exact = 0.0, first is None
         self.skipped: tuple[Span, ...] = ()
         self._messages: Iterator[Message] | None = self._start()
         self.info = VideoInfo(**next(self._messages).fields["info"])
 
     def __iter__(self) -> Iterator[Frame]:
+        with closing(self.read_indexed()) as frames:
+            for _, frame in frames:
+                yield frame
+
+    def read_indexed(self) -> Iterator[tuple[int, Frame]]:
+        """Each frame with its index in order of time."""
         messages, self._messages = self._messages, None
         if messages is None:  # once more
             messages = self._start()
             next(messages)
+        index = -1
         with closing(messages):
             for fields, payload in messages:
                 self.duration = fields["duration"]
                 if "end" in fields:
                     self.skipped = tuple(map(tuple, fields["skipped"]))
+                    self.is_exact = fields.get("is_exact", True)
                     return
                 if "shape" in fields:  # otherwise the last picture stands still
                     image = np.frombuffer(payload, np.uint8).reshape(fields["shape"])
-                yield Frame(fields["timestamp"], image)
+                index = fields.get("index", index + 1)
+                yield index, Frame(fields["timestamp"], image)
 
     def _start(self) -> Generator[Message, None, None]:
         arguments = {"path": str(self.path.absolute()), "rate": self.rate, "short_side": self.short_side}
-        return get_pool().run("frames", self.path.name, arguments, self._check)
+        job = "blocks" if self._blocks else "frames"
+        return get_pool().run(job, self.path.name, arguments | self._blocks, self._check)
 
 
 def read_key_frames(

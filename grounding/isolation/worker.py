@@ -3,12 +3,9 @@
 It does one job after another, as its parent asks on stdin (see worker_pool.py), and ends when stdin does.
 """
 
-import math
 import os
-import re
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,7 +17,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from grounding.errors import GroundingError, VideoError
-from grounding.isolation.protocol import Message, receive, send
+from grounding.isolation.parent_channel import ParentChannel
+from grounding.isolation.protocol import Message, receive
 
 if TYPE_CHECKING:
     from grounding.video.probe import Probe
@@ -30,51 +28,9 @@ try:
 except ImportError:  # Windows
     resource = None
 
-HEARTBEAT = 1.0  # seconds between two signs of life while nothing else is sent
-MEMORY_CHECK = 0.05  # seconds between two looks at how much memory is taken
 SPARE_MEGABYTES = 1000  # that threads and libraries may reserve beside
-PROGRESS_STEP = 0.1  # seconds between two messages on how far a job is
 
 Fields = dict[str, Any]  # a JSON object
-
-
-class ParentChannel:
-    """Sends messages to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised.
-
-    Decoders take a lack of memory for damage of the file, so they are stopped before there is one.
-    """
-
-    def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
-        self._stream, self._megabytes = stream, megabytes
-        self._last_sent, self._last_checked = time.monotonic(), 0.0
-
-    def send(self, payload: memoryview | bytes = b"", **fields: Any) -> None:
-        """Sends one message."""
-        self._check_memory()
-        send(self._stream, fields, payload)
-        self._last_sent = time.monotonic()
-
-    def heartbeat(self) -> None:
-        """To be called while work goes on: sends a sign of life now and then."""
-        self._check_memory()
-        if time.monotonic() - self._last_sent > HEARTBEAT:
-            self.send(alive=True)
-
-    def report_progress(self, fraction: float, *message: str) -> None:
-        """Sends how far a job is, now and then."""
-        self._check_memory()
-        if fraction == 1 or time.monotonic() - self._last_sent > PROGRESS_STEP:
-            self.send(progress=[fraction, *message])
-
-    def end(self, **fields: Any) -> None:
-        """Sends the last message of a job."""
-        send(self._stream, fields)
-
-    def _check_memory(self) -> None:
-        if time.monotonic() - self._last_checked > MEMORY_CHECK:
-            self._last_checked = time.monotonic()
-            if peak_megabytes() > self._megabytes:
-                raise MemoryError
 
 
 def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int) -> Fields:
@@ -89,6 +45,22 @@ def send_frames(channel: ParentChannel, path: str, rate: float, short_side: int)
         channel.send(image.data if fresh else b"", timestamp=timestamp, duration=reader.duration, **fresh)
         last = image
     return {"duration": reader.duration, "skipped": reader.skipped}
+
+
+def send_blocks(
+    channel: ParentChannel, path: str, rate: float, short_side: int, size: int, first: list[float]
+) -> Fields:
+    """As send_frames, what a BlockReader finds; each frame says which it is, and the end whether they count."""
+    from grounding.video.block_reader import BlockReader
+
+    probe = probe_once(channel, path)
+    reader, last = BlockReader(probe, rate, size, first, short_side, channel.heartbeat), None
+    channel.send(info=asdict(probe.info))
+    for index, timestamp, image in reader:
+        fresh = {} if image is last else {"shape": image.shape}
+        channel.send(image.data if fresh else b"", timestamp=timestamp, duration=0.0, index=index, **fresh)
+        last = image
+    return {"duration": reader.duration, "skipped": reader.skipped, "is_exact": reader.is_exact}
 
 
 def send_key_frames(channel: ParentChannel, path: str, count: int, short_side: int) -> Fields:
@@ -168,6 +140,7 @@ def list_jobs() -> dict[str, Callable[..., Fields]]:
     """What the parent may ask for, by name."""
     return {
         "frames": send_frames,
+        "blocks": send_blocks,
         "key_frames": send_key_frames,
         "frame_at": send_frame_at,
         "probe": probe_video,
@@ -203,17 +176,6 @@ def listen(requests: SimpleQueue) -> None:
     while (request := receive(sys.stdin.buffer)) is not None:
         requests.put(request)
     os._exit(0)
-
-
-def peak_megabytes() -> float:
-    """Memory that this process held at most; 0 where the system does not say. Not ru_maxrss on Linux: there it begins
-    with what the parent holds."""
-    if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    with suppress(OSError):
-        found = re.search(r"Vm(?:HWM|RSS):\s+(\d+) kB", Path("/proc/self/status").read_text())
-        return int(found[1]) * 1024 / 1e6 if found else 0.0
-    return 0.0
 
 
 def bound_memory(megabytes: float) -> None:

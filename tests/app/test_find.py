@@ -165,6 +165,22 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
     assert list(steps) == []
 
 
+def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes, predictor):
+    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
+    assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
+    job_queue().cancel(None)
+    [last] = steps
+    answer, count = last.state.result.answer, last.state.result.answer.rough
+    assert count >= 3 and f"Rough, from {count} key frames" in last.message and last.progress == ""
+    assert len(last.plot.data[0].x) == len(answer.timestamps)
+    assert "data:image/jpeg" in last.frames and len(last.state.thumbnails.jpegs) == count
+    assert answer.to_dict("a.mp4")["rough"] == count and not last.memory.entries
+    final = ask(long_scenes, "a cup of coffee", state=last.state)[-1]
+    assert [result.answer.rough for result in final.state.results] == [0] and "Rough" not in final.message
+    assert len(final.state.thumbnails.jpegs) == len(final.state.result.answer.timestamps)
+    assert "data-sheet" in final.thumbnails
+
+
 def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
     steps = find.find_moment(str(scenes), "a cat", "embedded", 5, make_state(), None)
     next(steps)

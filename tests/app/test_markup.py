@@ -88,8 +88,8 @@ def test_waiting_says_how_far_it_is_and_how_long_it_takes():
 
 
 def test_a_rough_curve_says_from_how_many_key_frames():
-    video = EncodedVideo(np.array([0.0, 30.0]), np.zeros((2, 1)), 120.0, "x")
-    first = Clip(video, None, expected=120.0, is_whole=False, key_frames=24)
+    video = EncodedVideo(np.array([0.0, 30.0]), np.zeros((2, 1)), 120.0, "x", rough=24)
+    first = Clip(video, None, expected=120.0, is_whole=False)
     assert "Rough, from 24 key frames. Now all 2:00 are looked at" in render_encoding(first)
     later = replace(first, seconds=30.0, seconds_left=41.0)
     assert "Rough, from 24 key frames. Looked at 0:30 of 2:00, about 40 s left" in render_encoding(later)

@@ -133,7 +133,7 @@ def test_a_visitor_s_markup_is_no_markup(answer):
 
 def test_a_growing_curve_leaves_room_for_the_rest():
     video = EncodedVideo(np.array([0.0, 0.5, 1.0]), np.zeros((3, 1)), 1.5, "x")
-    figure = draw_growing(video, [0.1, 0.2, 0.3], 60.0, settled=1.0)
+    figure = draw_growing(video, [0.1, 0.2, 0.3], 60.0, missing=[(1.0, 60.0)])
     assert list(figure.data[0].y) == [0.1, 0.2, 0.3]
     assert tuple(figure.layout.xaxis.range) == (0, 60.0)
     assert spans(figure) == [(1.0, 60.0)]

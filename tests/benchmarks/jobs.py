@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from tests.benchmarks.usage import Peak, cpu
@@ -107,12 +108,13 @@ def stages(file: str) -> Times:
 
     from grounding.encoders.frames import prepare
     from grounding.features.encoded_video import EncodedVideo
-    from grounding.features.streaming import read_chunks
+    from grounding.features.streaming import CHUNK
     from grounding.video.reader import FrameReader
 
     predictor, times, stamps, features = ready(), {}, [], []
     reader = FrameReader(file, predictor.config.rate)
-    batches = read_chunks(reader)
+    frames = iter(reader)
+    batches = iter(lambda: list(islice(frames, CHUNK)), [])
     while True:
         with timed(times, "decode"):
             batch = next(batches, None)

@@ -47,8 +47,10 @@ def test_each_time_gets_the_nearest_key_frame(some):
 
 
 def test_what_is_encoded_is_left_out(some):
-    assert some.fill(after=4.0)[0].tolist() == [5, 6, 7]
-    assert some.fill(after=7.9)[0].tolist() == []
+    places = np.arange(8)
+    assert some.fill(places[:5], places[:5].astype(float))[0].tolist() == [5, 6, 7]
+    assert some.fill(places, places.astype(float))[0].tolist() == []
+    assert some.fill(places[[1, 2, 5]], np.array([1.1, 2.0, 5.0]))[0].tolist() == [0, 3, 4, 6, 7]
 
 
 def test_a_key_frame_is_found_by_its_time(some):
@@ -81,7 +83,7 @@ def test_a_growing_video_spans_all_from_the_first_chunk_on(clip):
     video = stream.video()
     assert video.timestamps.tolist() == list(range(80))
     assert video.duration == pytest.approx(80.0)
-    assert np.array_equal(video.features[CHUNK:], rough.fill(after=CHUNK - 1)[1])
+    assert np.array_equal(video.features[CHUNK:], rough.fill()[1][CHUNK:])
 
 
 def test_a_short_video_is_encoded_at_once(tmp_path):
@@ -92,3 +94,34 @@ def test_a_short_video_is_encoded_at_once(tmp_path):
 def test_key_frames_that_are_too_far_apart_tell_nothing(clip, monkeypatch):
     monkeypatch.setattr(module, "FAR", 5.0)
     assert encode_key_frames(clip, Brightness(), 1.0) is None
+
+
+def test_it_is_encoded_first_where_the_rough_curve_is_high_and_the_end_is_the_same(tmp_path):
+    path = write_video(tmp_path / "long.mp4", shaded(100) + shaded(101)[:0:-1], fps=1, encoder={"g": "12"})
+    encoder = Brightness()
+    rough = encode_key_frames(path, encoder, 1.0)
+    first = rough.choose_first(lambda video: video.features[:, 0].astype(float))  # the brightest, in the middle
+    assert 90 < first[0] < 110 and len(first) == 50
+    stream = StreamingEncoder(path, encoder, 1.0, key_frames=rough, first=first)
+    steps = iter(stream)
+    assert next(steps).first == 2 * CHUNK and stream.seconds == CHUNK
+    assert [(round(start), round(end)) for start, end in stream.missing] == [(0, 64), (95, 200)]
+    early = stream.video()
+    assert early.rough == len(rough.timestamps) and early.timestamps.tolist() == list(range(200))
+    for _ in steps:
+        pass
+    plainly = encode_frames(path, Brightness(), 1.0)
+    assert encoder.count == 200 and not stream.missing and not stream.video().rough
+    assert np.array_equal(stream.video().features, plainly.features)
+    assert np.array_equal(stream.video().timestamps, plainly.timestamps)
+
+
+def test_a_file_that_cannot_be_read_in_another_order_is_read_in_that_of_time(clip, monkeypatch):
+    monkeypatch.setattr(
+        "grounding.isolation.client.IsolatedReader.is_exact",
+        property(lambda self: "first" not in self._blocks, lambda self, value: None),
+        raising=False,
+    )
+    stream = StreamingEncoder(clip, Brightness(), 1.0, first=[70.0])
+    assert [chunk.first for chunk in stream] == [64, 0, 32, 0, 32, 64]
+    assert np.array_equal(stream.video().features, encode_frames(clip, Brightness(), 1.0).features)

@@ -51,9 +51,9 @@ def test_it_says_how_far_it_is_and_how_far_it_goes(clip):
 def test_what_is_there_early_is_the_beginning_of_the_whole(clip):
     stream = StreamingEncoder(clip, Brightness(), rate=10.0)
     steps = iter(stream)
-    frames = next(steps)
+    chunk = next(steps)
     early = stream.video()
-    assert [frame.timestamp for frame in frames] == early.timestamps.tolist()
+    assert chunk.first == 0 and [frame.timestamp for frame in chunk.frames] == early.timestamps.tolist()
     for _ in steps:
         pass
     assert np.array_equal(stream.video().features[:CHUNK], early.features)
@@ -117,12 +117,24 @@ def test_a_file_that_is_no_video_is_told_at_once(tmp_path):
 @pytest.mark.parametrize("expected", [1, 4, 100, 10**12])
 def test_rows_become_more_than_expected(expected):
     rows, matrix = Rows(3, expected), np.arange(33, dtype=np.float32).reshape(11, 3)
-    rows.add(matrix[:2])
+    rows.put(0, [0.0, 1.0], matrix[:2])
     early = rows.all()
     for start in range(2, 11, 3):
-        rows.add(matrix[start : start + 3])
+        rows.put(start, np.arange(start, start + 3), matrix[start : start + 3])
     assert np.array_equal(rows.all(), matrix) and np.array_equal(early, matrix[:2])
+    assert rows.times.tolist() == list(range(11))
     assert rows.all().base.shape[0] <= max(MOST_EXPECTED, 22)
+
+
+def test_rows_are_filled_in_any_order():
+    rows, matrix = Rows(2, 1), np.arange(8, dtype=np.float32).reshape(4, 2)
+    rows.put(2, [2.5, 3.5], matrix[2:])
+    assert rows.has_gaps and rows.places.tolist() == [2, 3] and rows.times.tolist() == [2.5, 3.5]
+    assert np.array_equal(rows.all(), matrix[2:])
+    rows.put(0, [0.5, 1.5], matrix[:2])
+    assert not rows.has_gaps and np.array_equal(rows.all(), matrix)
+    rows.clear()
+    assert not len(rows.places)
 
 
 class Numbering:

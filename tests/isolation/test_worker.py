@@ -6,9 +6,10 @@ import av
 import pytest
 
 from grounding.errors import QueryError, VideoError
-from grounding.isolation import worker
+from grounding.isolation import parent_channel, worker
+from grounding.isolation.parent_channel import ParentChannel, peak_megabytes
 from grounding.isolation.protocol import Message, receive
-from grounding.isolation.worker import ParentChannel, do_job, peak_megabytes
+from grounding.isolation.worker import do_job
 from grounding.video import probe, pyav_decoder
 from grounding.video.container import open_container
 from tests.clips import RED, colours, plain, write_video
@@ -41,7 +42,7 @@ def test_jobs_say_how_far_they_are_and_what_they_made(tmp_path):
 
 def test_a_picture_far_from_its_key_frame_gives_signs_of_life(tmp_path, monkeypatch):
     path = colours(tmp_path / "a.mp4")
-    monkeypatch.setattr(worker, "HEARTBEAT", 0.0)
+    monkeypatch.setattr(parent_channel, "HEARTBEAT", 0.0)
     *alive, picture, end = said("frame_at", path=str(path), seconds=4.0, short_side=336)
     assert sum("alive" in message.fields for message in alive) > 4
     assert picture.fields["timestamp"] == 4.0 and end.fields["end"] == "done"
@@ -101,7 +102,7 @@ def test_what_goes_wrong_is_said(monkeypatch, error, end):
 
 def test_signs_of_life_come_now_and_then(monkeypatch):
     stream, now = io.BytesIO(), [100.0]
-    monkeypatch.setattr(worker.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(parent_channel.time, "monotonic", lambda: now[0])
     channel = ParentChannel(stream)
     for seconds in (0.0, 0.5, 0.4, 0.2, 0.3, 0.9):
         now[0] += seconds
