@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = "grounding/library/requirements-library.txt"
 APPROXIMATE_FROM = 200_000  # windows; fewer are compared one by one, which is exact and takes milliseconds
-PARTITION = 16_384  # windows of one partition of the approximate index, about
-ITERATIONS = 20  # of k-means
-CODES = 8  # values of a vector that become one byte of it
-PROBED = 32  # partitions that are looked into
-REFINED = 8  # times as many windows as asked for are compared in full
+PARTITION = 65_536  # windows of one partition of the approximate index, about
+ITERATIONS = 10  # of k-means
+BITS = 2  # that each value of a vector becomes in it
+PROBED = 16  # partitions that are looked into
+REFINED = 4  # times as many windows as asked for are compared in full
 UNUSED = timedelta(hours=1)  # old versions of the table stay so long, for processes that read them
 
 
@@ -108,15 +108,10 @@ class WindowIndex:
             self._table.optimize(cleanup_older_than=UNUSED)
             count = self._table.count_rows()
             if count >= APPROXIMATE_FROM and not self._table.list_indices():
-                from lancedb.index import IvfPq
+                from lancedb.index import IvfRq  # RaBitQ (Gao and Long, SIGMOD 2024): no codebook has to be trained
 
-                partitions, codes = max(count // PARTITION, 1), max(self.width // CODES, 1)
-                config = IvfPq(
-                    distance_type="dot",
-                    num_partitions=partitions,
-                    num_sub_vectors=codes,
-                    max_iterations=ITERATIONS,
-                )
+                partitions = max(count // PARTITION, 1)
+                config = IvfRq("dot", num_partitions=partitions, num_bits=BITS, max_iterations=ITERATIONS)
                 self._table.create_index("vector", config=config)
 
     def search(self, query: np.ndarray, count: int, within: str = "") -> list[Hit]:

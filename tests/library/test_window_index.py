@@ -69,17 +69,19 @@ def test_another_process_sees_what_was_added(index, tmp_path):
     assert other.search(along(0), 1)[0].video == "/a"
 
 
-def test_many_windows_get_an_approximate_index_that_finds_the_same(index, monkeypatch):
+def test_many_windows_get_an_approximate_index_that_finds_most_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(window_index, "APPROXIMATE_FROM", 300)
-    vectors = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
+    index = WindowIndex(tmp_path, "windows", 64)
+    vectors = np.random.default_rng(0).normal(size=(1000, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     index.add({"/a": Windows(np.arange(1000.0), np.arange(1000.0) + 1, vectors)}, {"/a": "1"})
     index.tidy()
     assert index._table.list_indices()
     best = [hit.start for hit in index.search(vectors[7], 10)]
-    assert set(best) == set(np.argsort(-vectors @ vectors[7])[:10])
-    index.add({"/b": windows_at(0)}, {"/b": "1"})  # not indexed yet, and found all the same
-    assert index.search(along(0), 1)[0].video == "/b"
+    assert best[0] == 7
+    assert len(set(best) & set(np.argsort(-vectors @ vectors[7])[:10])) >= 5  # of noise, the hardest case
+    index.add({"/b": windows_at(0, width=64)}, {"/b": "1"})  # not indexed yet, and found all the same
+    assert index.search(np.eye(64, dtype=np.float32)[0], 1)[0].video == "/b"
 
 
 def test_a_damaged_table_is_said_in_a_sentence(index, tmp_path):
