@@ -111,13 +111,7 @@ def build_answer(
         top_k: how many segments at most.
     """
     scores, frames = match.scores[row], match.frames  # (T,) and (T, D)
-    curve = scores.numpy().astype(np.float64)  # (T,)
-    reading = config.segments
-    changes = video.compute_once(  # the same for every query, and for the baseline's
-        ("scene changes", reading.windows, reading.join, reading.changes),
-        lambda: find_scene_changes(video.timestamps, video.features, reading),
-    )
-    segments = find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
+    curve, segments = find_answer_segments(config, video, match, row, top_k)
     times = torch.from_numpy(video.timestamps)  # (T,)
     hard = [
         frame
@@ -140,10 +134,23 @@ def build_answer(
     )
 
 
+def find_answer_segments(
+    config: CheckpointConfig, video: EncodedVideo, match: Match, row: int, top_k: int
+) -> tuple[np.ndarray, list[Segment]]:
+    """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`."""
+    curve = match.scores[row].numpy().astype(np.float64)  # (T,)
+    reading = config.segments
+    changes = video.compute_once(  # the same for every query, and for the baseline's
+        ("scene changes", reading.windows, reading.join, reading.changes),
+        lambda: find_scene_changes(video.timestamps, video.features, reading),
+    )
+    return curve, find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
+
+
 def decide_stands_out(
     config: CheckpointConfig, video: EncodedVideo, curve: np.ndarray, best: Segment, match: Match, row: int
 ) -> bool | None:
-    """Whether the best segment stands out by the checkpoint's rule, None without one; `curve` (T,) are its scores."""
+    """Whether a segment, `best`, stands out by the checkpoint's rule, None without one; `curve` (T,) are the scores."""
     if not config.stands_out or match.background is None:
         return None
     edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from grounding.app.layout import Layout
 from grounding.app.markup import render_answer, render_error, render_progress, render_stopped, render_turn
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
-from grounding.app.moment_gallery import read_picture, show_gallery
+from grounding.app.moment_gallery import read_picture, render_found, show_gallery
 from grounding.app.page_update import PageUpdate, show_state
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import Thumbnails
@@ -38,18 +39,21 @@ QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 log = logging.getLogger(__name__)
 
 
-class SharedFolder(NamedTuple):
+@dataclass(frozen=True)
+class SharedFolder:
     """A folder of videos that the operator lets visitors search.
 
     Attributes:
         folder: where it is.
         library: that it is in, which may hold other videos too.
         videos: those of the folder when the app began; visitors can fetch them, and no other file in it.
+        left_out: why they cannot be read, by those that cannot; known as they are added.
     """
 
     folder: Path
     library: Library
     videos: frozenset[str]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def search(self, query: str) -> list[Moment]:
         """Moments of its videos. Raises as Library.search does."""
@@ -70,16 +74,17 @@ def share_folder(folder: str | Path, store: Path) -> SharedFolder:
     videos = frozenset(map(str, find_videos([folder])))
     gr.set_static_paths(list(videos))  # handed out from where they are, and never copied or deleted
     library.videos()  # raises what is wrong with it
-    Thread(target=add_in_background, args=(library, folder), daemon=True).start()
-    return SharedFolder(folder, library, videos)
+    shared = SharedFolder(folder, library, videos)
+    Thread(target=add_in_background, args=(shared,), daemon=True).start()
+    return shared
 
 
-def add_in_background(library: Library, folder: Path) -> None:
+def add_in_background(shared: SharedFolder) -> None:
     """Adds the videos of a folder, and says on the terminal what hinders it."""
     try:
-        add_videos(library, [str(folder)])
+        add_videos(shared.library, [str(shared.folder)], shared.left_out)
     except GroundingError as error:
-        log.warning("The library in %s grows no further: %s", folder, error)
+        log.warning("The library in %s grows no further: %s", shared.folder, error)
 
 
 class LibraryParts(NamedTuple):
@@ -171,7 +176,7 @@ class LibraryHandlers:
         except JobCancelledError:
             yield render_stopped(), gr.skip(), gr.skip(), gr.skip()
             return
-        said = f'<p class="done" role="status">{len(moments)} moments in {count} videos</p>'
+        said = render_found(moments, count, dict(self.shared.left_out))
         yield said, show_gallery(moments), moments, gr.Files(None, visible=False)
         yield said, show_gallery(moments, [read_picture(moment) for moment in moments]), gr.skip(), gr.skip()
 

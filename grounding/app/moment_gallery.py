@@ -1,5 +1,7 @@
 """Moments as pictures, with what is said under each."""
 
+import html
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -9,7 +11,12 @@ from grounding.app.thumbnails import BOX, shrink_into
 from grounding.errors import VideoError
 from grounding.exports.cut_list import Moment
 from grounding.isolation.client import read_frame_at
+from grounding.library.ranking import describe_doubt
 from grounding.text import escape_unprintable, format_clock
+
+LEFT_OUT = 20  # files that are named
+SCORES = "A score here is of the video's best window, so that videos compare; an opened clip has means of its segments."
+MARKED = " With ?: fits no better than other videos do."
 
 
 def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None) -> gr.Gallery:
@@ -19,9 +26,32 @@ def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None
 
 
 def caption(moment: Moment) -> str:
-    """One line under a picture."""
+    """One line under a picture; a moment that does not stand out has a question mark."""
     span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
-    return f"{moment.score:.2f} · {span} · {escape_unprintable(Path(moment.video).name)}"
+    mark = "?" if moment.stands_out is False else ""
+    return f"{moment.score:.2f}{mark} · {span} · {escape_unprintable(Path(moment.video).name)}"
+
+
+def render_found(moments: Sequence[Moment], count: int, left_out: Mapping[str, str]) -> str:
+    """What is said above the moments: how many, in how many videos, whether any stands out, and which files cannot be
+    read and why, by their names alone: their folders are the operator's."""
+    doubt = describe_doubt(moments)
+    some = not doubt and any(moment.stands_out is False for moment in moments)
+    notes = f"<small class='doubt'>{doubt}</small>" if doubt else ""
+    notes += f"<small>{SCORES}{MARKED if some else ''}</small>" if moments else ""
+    said = f'<p class="done" role="status">{len(moments)} moments in {count} videos{notes}</p>'
+    if not left_out:
+        return said
+    lines = [f"<li>{html.escape(describe_left_out(video, why))}</li>" for video, why in sorted(left_out.items())]
+    more = [f"<li>and {len(lines) - LEFT_OUT} more</li>"] if len(lines) > LEFT_OUT else []
+    head = f"<summary>{len(lines)} left out, which cannot be read</summary>"
+    return f"{said}<details>{head}<ul>{''.join(lines[:LEFT_OUT] + more)}</ul></details>"
+
+
+def describe_left_out(video: str, why: str) -> str:
+    """A line on a file that cannot be read, without the operator's folders."""
+    name = Path(video).name
+    return escape_unprintable(f"{name}: {why.replace(video, name)}")
 
 
 def read_picture(moment: Moment) -> np.ndarray:

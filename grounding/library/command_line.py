@@ -4,8 +4,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,9 +17,13 @@ from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path
 from grounding.library.library import AddProgress, Library
+from grounding.library.ranking import describe_doubt
 from grounding.predictor import Predictor
 from grounding.text import escape_unprintable, format_clock
 from grounding.validation import check_top_k
+
+DOUBTFUL = "  (fits no better than other videos do)"
+SCORES = "Scores compare videos: each is of its video's best window, not the mean inside the moment as for one video."
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
@@ -71,11 +76,14 @@ def describe_queries(predictor: Predictor, queries: list[str]) -> str:
     return describe_readers({predictor.query_encoder.name}, [queries[index] for index in sorted(cut)])
 
 
-def add_videos(library: Library, paths: list[str]) -> None:
-    """Adds videos under a progress bar; those that cannot be read are told on stderr, a line each."""
+def add_videos(library: Library, paths: list[str], left_out: MutableMapping[str, str] | None = None) -> None:
+    """Adds videos under a progress bar; those that cannot be read are told on stderr, a line each, and why is put into
+    `left_out` by video."""
     with tqdm(unit="video", disable=None, leave=False) as bar:  # None: on a terminal alone
         for progress in library.add(paths):
             show_progress(bar, progress)
+            if left_out is not None and progress.problem:
+                left_out[progress.video] = progress.problem
 
 
 def show_progress(bar: tqdm, progress: AddProgress) -> None:
@@ -89,19 +97,24 @@ def show_progress(bar: tqdm, progress: AddProgress) -> None:
 
 def to_json(moment: Moment) -> str:
     """A moment as one line for programs."""
-    fields = ("video", "query", "start", "end", "score")
+    fields = ("video", "query", "start", "end", "score", "stands_out")
     return json.dumps({field: getattr(moment, field) for field in fields})
 
 
 def describe(moments: list[Moment]) -> Iterator[str]:
-    """Moments as lines for a person, under the query that found them."""
-    query = None
-    for moment in moments:
-        if moment.query != query:
-            query = moment.query
-            yield escape_unprintable(query)
-        span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
-        yield f"  {span:<24} score {moment.score:.2f}  {escape_unprintable(moment.video)}"
+    """Moments as lines for a person, under the query that found them, and a line of doubt where none stands out."""
+    for query, group in groupby(moments, key=lambda moment: moment.query):
+        group = list(group)
+        yield escape_unprintable(query)
+        doubt = describe_doubt(group)
+        if doubt:
+            yield f"  {doubt}"
+        for moment in group:
+            span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
+            mark = DOUBTFUL if moment.stands_out is False and not doubt else ""
+            yield f"  {span:<24} score {moment.score:.2f}  {escape_unprintable(moment.video)}{mark}"
+    if moments:
+        yield SCORES
 
 
 def as_given(video: str, paths: list[str]) -> str:

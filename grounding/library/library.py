@@ -8,7 +8,7 @@ moments = library.search("a dog catches a frisbee", top_k=10)
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,12 +176,15 @@ class Library:
         best: dict[str, float] = {}  # a video's best window, compared with the query
         for hit in self.index.search(embed_query(self.predictor, query), PER_VIDEO * top_k, places):
             best.setdefault(hit.video, hit.product)
-        encoded = {}
-        for video in best:
-            if len(encoded) < top_k and Path(video).is_file():
-                with suppress_damage(video):
-                    encoded[video] = self.load(video)
-        return rank_moments(self.predictor, query, {video: best[video] for video in encoded}, encoded.get, top_k)
+        return rank_moments(self.predictor, query, best, self._load_if_there, top_k)
+
+    def _load_if_there(self, video: str) -> EncodedVideo | None:
+        """Its features; None for a video that has left, or whose features are damaged or gone, which the log says."""
+        try:
+            return self.load(video) if Path(video).is_file() else None
+        except FeaturesError as error:
+            log.warning("%s is left out of the search: %s", video, error)
+            return None
 
     def load(self, video: str | Path) -> EncodedVideo:
         """The features of a video that was added. Raises FeaturesError where they are gone or damaged."""
@@ -221,12 +224,3 @@ class Library:
     def lock(self) -> FileLock:
         """Held while the index is written to, by one process at a time."""
         return FileLock(self.features.parent / "index.lock")
-
-
-@contextmanager
-def suppress_damage(video: str) -> Iterator[None]:
-    """A video whose features are damaged or gone is left out, and the log says so."""
-    try:
-        yield
-    except FeaturesError as error:
-        log.warning("%s is left out of the search: %s", video, error)

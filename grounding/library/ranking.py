@@ -1,34 +1,70 @@
 """Which moments of which videos come first."""
 
-from collections.abc import Callable, Mapping
+import heapq
+from collections.abc import Callable, Mapping, Sequence
 
+from grounding.answer import decide_stands_out, find_answer_segments
+from grounding.checkpoint import check_features
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
 from grounding.library.embedding import matching_scores
 from grounding.predictor import Predictor
+from grounding.segments.find import Segment
 
 MOMENTS = 3  # of one video at most
 LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
+NOTHING_STANDS_OUT = "Nothing in these videos stands out for this sentence."
 
 
 def rank_moments(
-    predictor: Predictor, query: str, evidence: Mapping[str, float], load: Callable[[str], EncodedVideo], top_k: int
+    predictor: Predictor,
+    query: str,
+    evidence: Mapping[str, float],
+    load: Callable[[str], EncodedVideo | None],
+    top_k: int,
 ) -> list[Moment]:
     """The first `top_k` moments of several videos, best first, with scores in [0, 1] that can be compared.
 
     Which video is right shows in its best window; which stretch of it, in the order that the grounder gives. Scores of
-    segments would prefer short peaks: README.md of this folder has the figures.
+    segments would prefer short peaks: README.md of this folder has the figures. A moment's score is therefore that of
+    its video's best window, less for the video's later moments, and not the mean inside it, as for a single video.
 
     Args:
         predictor: grounds.
         query: a sentence.
         evidence: by video, the cosine of the query and its best window.
-        load: gives the features of a video.
+        load: gives the features of a video, None where it is to be left out; asked only for videos whose moments can
+            be among the first.
         top_k: how many moments at most.
     """
-    found = []
-    for video, cosine in sorted(evidence.items(), key=lambda item: -item[1])[:top_k]:
-        segments = predictor.ground(load(video), query, MOMENTS).segments
-        scores = matching_scores(predictor, [cosine - LATER * rank for rank in range(len(segments))])
-        found += [Moment(video, query, one.start, one.end, score) for one, score in zip(segments, scores, strict=True)]
-    return sorted(found, key=lambda moment: -moment.score)[:top_k]
+    waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # cosines with their sign turned: best first
+    heapq.heapify(waiting)
+    found: list[tuple[str, Segment, bool | None]] = []
+    cosines: list[float] = []
+    segments: dict[str, list[tuple[Segment, bool | None]]] = {}
+    while waiting and len(found) < top_k:
+        behind, video, rank = heapq.heappop(waiting)
+        if rank == 0:
+            encoded = load(video)
+            segments[video] = ground_moments(predictor, encoded, query) if encoded else []
+        if rank < len(segments[video]):
+            found.append((video, *segments[video][rank]))
+            cosines.append(-behind)
+            heapq.heappush(waiting, (behind + LATER, video, rank + 1))
+    return [
+        Moment(video, query, segment.start, segment.end, score, stands_out)
+        for (video, segment, stands_out), score in zip(found, matching_scores(predictor, cosines), strict=True)
+    ]
+
+
+def ground_moments(predictor: Predictor, video: EncodedVideo, query: str) -> list[tuple[Segment, bool | None]]:
+    """The segments of a video, best first, each with whether it stands out. Raises as `Predictor.ground` does."""
+    check_features(predictor.config, video)
+    match = predictor.matcher.match(video, [query])
+    curve, segments = find_answer_segments(predictor.config, video, match, 0, MOMENTS)
+    return [(one, decide_stands_out(predictor.config, video, curve, one, match, 0)) for one in segments]
+
+
+def describe_doubt(moments: Sequence[Moment]) -> str:
+    """What to say of the moments of a query where none of them stands out, "" for any others."""
+    return NOTHING_STANDS_OUT if moments and all(one.stands_out is False for one in moments) else ""

@@ -12,6 +12,7 @@ from grounding.app.memory_cache import MemoryCache
 from grounding.app.page_update import PageUpdate
 from grounding.exports.cut_list import Moment
 from grounding.library.library import Library
+from tests.clips import bad_file
 from tests.library.clips import write_folder
 
 
@@ -42,6 +43,23 @@ def test_a_search_gives_moments_at_once_and_then_their_pictures(handlers, shared
     assert len(gallery.value) == len(pictured.value) == len(moments) >= 3
     assert moment_gallery.read_picture(moments[0]).std() > 10
     assert moment_gallery.caption(moments[0]).endswith("coffee.mp4")
+
+
+def test_what_cannot_be_read_is_named_without_its_folder(shared):
+    bad = bad_file("text", shared.folder)
+    found = SharedFolder(shared.folder, shared.library, shared.videos)
+    library_tab.add_in_background(found)
+    said = list(LibraryHandlers(found).search("a cat"))[-1][0]
+    bad.unlink()
+    assert "1 left out" in said and f"{bad.name}: " in said and str(shared.folder) not in said
+
+
+def test_doubt_is_said_where_nothing_stands_out():
+    doubtful, sure = (Moment("/v/a.mp4", "x", 0, 1, 0.5, stands_out) for stands_out in (False, True))
+    said = moment_gallery.render_found([doubtful], 3, {})
+    assert "1 moments in 3 videos" in said and "Nothing in these videos stands out for this sentence." in said
+    assert "stands out" not in moment_gallery.render_found([doubtful, sure], 3, {})
+    assert [moment_gallery.caption(one)[:5] for one in (doubtful, sure)] == ["0.50?", "0.50 "]
 
 
 def test_what_is_wrong_is_said(handlers):

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("lancedb")
 
 from grounding import __main__ as cli
+from grounding.exports.cut_list import Moment
 from grounding.library import command_line
 from grounding.library.library import AddProgress
 from tests.clips import bad_file
@@ -56,7 +57,7 @@ def test_json_is_a_line_per_moment_best_first(videos, store, capsys, monkeypatch
     code, out, err = search(capsys, *arguments)
     moments = [json.loads(line) for line in out]
     assert code == 0
-    assert [list(moment) for moment in moments] == [["video", "query", "start", "end", "score"]] * 4
+    assert [list(moment) for moment in moments] == [["video", "query", "start", "end", "score", "stands_out"]] * 4
     assert [moment["query"] for moment in moments] == ["a cat"] * 2 + ["a cup of coffee"] * 2
     assert moments[0]["video"] == f"{videos.name}/cat.mp4" and moments[2]["video"] == f"{videos.name}/deep/coffee.mp4"
     assert len(err) == 1 and err[0].startswith("left out") and "text.mp4" in err[0]
@@ -67,6 +68,19 @@ def test_a_person_reads_the_query_and_its_moments(videos, store, capsys):
     assert code == 0
     assert out[0] == "a cat"
     assert out[1].startswith("  0:0") and out[1].endswith(str(videos / "cat.mp4"))
+    assert out[-1] == command_line.SCORES
+
+
+def test_doubt_is_said_once_where_nothing_stands_out_and_per_moment_where_some_does():
+    sure, doubtful = (Moment("a.mp4", "a cat", 1.0, 2.0, 0.5, stands_out) for stands_out in (True, False))
+    assert list(command_line.describe([sure, doubtful]))[1:3] == [
+        "  0:01.0 to 0:02.0         score 0.50  a.mp4",
+        "  0:01.0 to 0:02.0         score 0.50  a.mp4  (fits no better than other videos do)",
+    ]
+    said = list(command_line.describe([doubtful, doubtful]))
+    assert said[1] == "  Nothing in these videos stands out for this sentence."
+    assert said[2] == said[3] == "  0:01.0 to 0:02.0         score 0.50  a.mp4"
+    assert list(command_line.describe([])) == []
 
 
 def test_moments_are_exported_and_no_file_is_replaced_unasked(videos, store, capsys, tmp_path):
