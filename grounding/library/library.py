@@ -6,6 +6,7 @@ for progress in library.add(["~/videos"]):
 moments = library.search("a dog catches a frisbee", top_k=10)
 """
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.library.embedding import embed_frames, embed_query
 from grounding.library.feature_files import (
+    PREPROCESSING,
     describe_source,
     feature_file,
     features_folder,
@@ -202,7 +204,8 @@ class Library:
         return self.predictor.store.keys.make("", fetch=False)
 
     def _describe_features(self, path: Path) -> str:
-        return f"{describe_source(path)} {self._key().to_file_name()[:16]}"
+        made_by = hashlib.sha256(f"{self._key().weights} {PREPROCESSING}".encode()).hexdigest()  # encoder: the folder's
+        return f"{describe_source(path)} {made_by[:16]}"
 
     def _stamp(self, video: Path) -> str:
         """Of the video, its features and what makes them, as they are; changes where one of them does, and is unlike

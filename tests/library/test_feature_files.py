@@ -7,6 +7,7 @@ import pytest
 from grounding.errors import FeaturesError, WriteError
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
+from grounding.library import feature_files
 from grounding.library.feature_files import (
     describe_source,
     feature_file,
@@ -18,6 +19,7 @@ from grounding.library.feature_files import (
 from training.features import write_features as write_extracted
 
 KEY = Key("", "embedded", "1" * 64, 2.0, 4, "this code on the CPU")
+PINNED = (-0.860, -0.559, -0.055, 0.238, 0.539, 1.655, -0.031, 0.852)  # a picture's feature, mixed into eight numbers
 
 
 @pytest.fixture
@@ -67,15 +69,34 @@ def test_features_of_another_encoder_or_rate_are_refused(tmp_path, video, encode
             read_features(path, KEY._replace(encoder=encoder, rate=rate))
 
 
-@pytest.mark.parametrize(
-    ("changed", "said"), [({"weights": "2" * 64}, "other weights"), ({"made_by": "newer code"}, "other code")]
-)
-def test_features_of_other_weights_or_code_are_refused(tmp_path, video, encoded, changed, said):
+def test_features_of_other_weights_are_refused(tmp_path, video, encoded):
+    path, other = feature_file(tmp_path, video), KEY._replace(weights="2" * 64)
+    write_features(path, encoded, KEY, describe_source(video))
+    assert not is_current(path, video, other)
+    with pytest.raises(FeaturesError, match="other weights"):
+        read_features(path, other)
+
+
+def test_features_of_another_preprocessing_are_refused_and_those_of_another_device_are_not(
+    tmp_path, video, encoded, monkeypatch
+):
     path = feature_file(tmp_path, video)
     write_features(path, encoded, KEY, describe_source(video))
-    assert not is_current(path, video, KEY._replace(**changed))
-    with pytest.raises(FeaturesError, match=said):
-        read_features(path, KEY._replace(**changed))
+    assert is_current(path, video, KEY._replace(made_by="newer libraries on another device"))
+    monkeypatch.setattr(feature_files, "PREPROCESSING", "2")
+    assert not is_current(path, video, KEY)
+    with pytest.raises(FeaturesError, match="other preprocessing"):
+        read_features(path, KEY)
+
+
+def test_preprocessing_is_raised_where_features_change(predictor):
+    """If this fails since frames are encoded otherwise, raise PREPROCESSING and take the new numbers."""
+    y, x = np.mgrid[:120, :200]
+    frame = np.stack([x % 256, y * 2, (x * y) % 256], axis=-1).astype(np.uint8)
+    feature = predictor.frame_encoder.encode([frame])[0].numpy()
+    mixed = np.random.default_rng(0).normal(size=(8, len(feature))).astype(np.float32) @ feature
+    assert feature_files.PREPROCESSING == "1"
+    assert mixed == pytest.approx(PINNED, abs=0.05)  # OpenVINO and torch differ by 0.02
 
 
 def test_features_are_read_where_weights_are_not_at_hand(tmp_path, video, encoded):

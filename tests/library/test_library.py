@@ -10,37 +10,13 @@ from grounding import Predictor
 pytest.importorskip("lancedb")
 
 from grounding.errors import GroundingError, QueryError, VideoError, WriteError
+from grounding.library import feature_files
 from grounding.library import library as module
 from grounding.library.feature_files import feature_place
 from grounding.library.library import Library
 from tests.clips import bad_file
-from tests.library.clips import SCENES, write_folder
+from tests.library.clips import SCENES
 from training.extract import extract
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("videos"))
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory, predictor, folder):
-    """A library with the three clips."""
-    library = Library(tmp_path_factory.mktemp("library"), predictor)
-    list(library.add([folder]))
-    return library
-
-
-@pytest.fixture
-def library(tmp_path, filled, predictor):
-    """A copy of it that a test may change."""
-    shutil.copytree(filled.folder, tmp_path / "library")
-    return Library(tmp_path / "library", predictor)
-
-
-@pytest.fixture
-def no_encoder(predictor, monkeypatch):
-    monkeypatch.setattr(predictor.frame_encoder, "encode", lambda frames: pytest.fail("encoded again"))
 
 
 def names(moments):
@@ -127,14 +103,21 @@ def test_a_file_that_is_replaced_while_it_is_encoded_is_encoded_again(tmp_path, 
     assert add_all(library, videos / "cat.mp4") == []
 
 
-def test_features_that_other_code_made_are_made_again(library, folder, predictor, monkeypatch):
-    monkeypatch.setattr("grounding.features.cache_key.hash_code", lambda: "newer")
+def test_features_of_an_older_preprocessing_are_made_again(library, folder, predictor, monkeypatch):
+    monkeypatch.setattr(feature_files, "PREPROCESSING", "2")
+    monkeypatch.setattr(module, "PREPROCESSING", "2")
     grown, grow = [], predictor.grow_video
     monkeypatch.setattr(predictor, "grow_video", lambda path: grown.append(path) or grow(path))
     add_all(library, folder / "cat.mp4")
     assert grown == [folder / "cat.mp4"]
     assert set(names(library.search("a cat"))) == {"cat.mp4"}  # the others are left out until they are made again
     assert add_all(library, folder / "cat.mp4") == []
+
+
+def test_an_upgrade_encodes_nothing_again(library, folder, no_encoder, monkeypatch):
+    monkeypatch.setattr("grounding.features.cache_key.hash_code", lambda: "newer")
+    assert add_all(library, folder) == []
+    assert names(library.search("a cat"))[0] == "cat.mp4"
 
 
 def test_a_search_stays_within_what_is_asked(filled, folder):
