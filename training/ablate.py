@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
 from tqdm import tqdm
 
 from grounding.checkpoint import load_grounder, read_config
@@ -33,7 +34,6 @@ from training.ablation_config import (
     vary_segments,
     write_json,
 )
-from training.batches import Source
 from training.config import TrainConfig
 from training.epoch_selection import EncodedQueries, predict_spans
 from training.evaluate import write_predictions
@@ -44,7 +44,7 @@ from training.moments import DataError, read_moments, write_moments
 from training.open_world import measure_open_world
 from training.sources import path_from_moments
 from training.stand_in import fit_stand_in
-from training.train import STATE, train
+from training.train import STATE, Run, train
 
 RESULT = "result.json"
 
@@ -93,18 +93,22 @@ class Scorer:
         self.keep = path_from_moments(fold.test)
 
     def score(
-        self, checkpoint: Path, out: Path, changes: dict | None = None, stand_in: StandIn | None = None
+        self, checkpoint: Path, out: Path, changes: dict | None = None, tester: tuple[StandIn, Tensor] | None = None
     ) -> dict[str, float]:
         """Percentages by metric; moments and predictions are left in `out`.
 
-        `changes` are to the decoder; `stand_in` reads the queries in the place of the checkpoint's own.
+        `changes` are to the decoder; `tester` reads the queries in the place of the checkpoint's own stand-in, and has
+        the center (D,) that is taken off them.
         """
         config = read_config(checkpoint)
+        stand_in, center = tester or (None, None)
         if config.stand_in and not stand_in:
             stand_in = load_stand_in(checkpoint, config.model.width, config.stand_in)
         if changes:
             config = dataclasses.replace(config, segments=vary_segments(config.segments, changes, checkpoint))
         predictor = Predictor(config, load_grounder(checkpoint, config), device="cpu")
+        if center is not None:
+            predictor.matcher.center_queries(center)
         predictor.query_encoder = EncodedQueries(self.queries, self.keep, stand_in)
         found = predict_spans(predictor, self.videos, self.moments)
         write_moments(out / "moments.jsonl", self.moments)
@@ -122,7 +126,7 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
         check_same(folder / RESULT, made_by)
         return
     run = train(config, folder)
-    rows = {cell.variant.name: scorer.score(folder, folder, stand_in=fit_tester(cell.variant, config, run.sources))}
+    rows = {cell.variant.name: scorer.score(folder, folder, tester=fit_tester(cell.variant, config, run))}
     for decoder in decoders:
         rows[decoder.name] = scorer.score(folder, folder / slug_from_name(decoder.name), decoder.set)
     grounder = load_grounder(folder, read_config(folder))
@@ -142,12 +146,15 @@ def run_cell(cell: Cell, table: dict, ablation: AblationConfig, out: Path, score
     )
 
 
-def fit_tester(variant: Variant, config: TrainConfig, sources: list[Source]) -> StandIn | None:
-    """The stand-in that reads a transfer row's test queries, None for any other row. Raises DataError."""
+def fit_tester(variant: Variant, config: TrainConfig, run: Run) -> tuple[StandIn, Tensor] | None:
+    """The stand-in that reads a transfer row's test queries, and their center (D,) in its reading, of the training
+    sentences; None for any other row. Raises DataError."""
     if not variant.tested_by:
         return None
     data = dataclasses.replace(config.data, anchors=variant.tested_by)
-    return fit_stand_in(dataclasses.replace(config, data=data), sources)
+    stand_in = fit_stand_in(dataclasses.replace(config, data=data), run.sources)
+    center = stand_in.map_sentences(run.bank.sentences).mean(dim=0)  # (D,)
+    return stand_in, center.lerp(stand_in.text_mean, config.general_center)
 
 
 def check_same(path: Path, made_by: str) -> None:
