@@ -33,6 +33,8 @@ class GrounderConfig:
         joint: whether frames and queries come from the two towers of one model, as CLIP's do, and so meet already: the
             frame side starts as the identity, and of queries the center is taken off and nothing is trained. The three
             widths are then the same.
+        adapter: in a joint space, whether a linear map of the queries that a stand-in reads is trained along, from the
+            identity on. What CLIP's text tower reads goes past it: see `Matcher.change_reader`.
     """
 
     frame_width: int
@@ -43,6 +45,7 @@ class GrounderConfig:
     blur: float = 0.0
     centered: bool = False
     joint: bool = False
+    adapter: bool = False
 
     def __post_init__(self) -> None:
         widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
@@ -57,6 +60,7 @@ class GrounderConfig:
                     not self.joint or (self.centered and len(set(widths.values())) == 1),
                     "false, or centered true and the three widths the same",
                 ),
+                "adapter": (self.joint or not self.adapter, "false where joint is false"),
             },
         )
 
@@ -131,12 +135,16 @@ class QueryTower(nn.Module):
 
 
 class JointQueryTower(nn.Module):
-    """Queries of a joint space, of which the center is taken off; nothing is trained, so what a text tower knows stays
+    """Queries of a joint space, of which the center is taken off. A text tower is not trained, so what it knows stays
     known (locked-text tuning; cf. Zhai et al., LiT, CVPR 2022, who lock the image tower)."""
 
     def __init__(self, config: GrounderConfig) -> None:
         super().__init__()
         self.register_buffer("center", torch.zeros(config.width))
+        self.adapter = nn.Identity()
+        if config.adapter:
+            self.adapter = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.width, config.width, bias=False))
+            nn.init.eye_(self.adapter[1].weight)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """`tokens` (Q, N, D), a text embedding each, and `mask` (Q, N) give unit-length queries (Q, D).
@@ -144,7 +152,7 @@ class JointQueryTower(nn.Module):
         The embeddings of several wordings are averaged.
         """
         wordings = F.normalize(tokens, dim=-1) * mask.unsqueeze(-1)  # (Q, N, D)
-        return F.normalize(F.normalize(wordings.sum(dim=1), dim=-1) - self.center, dim=-1)  # (Q, D)
+        return F.normalize(self.adapter(F.normalize(wordings.sum(dim=1), dim=-1) - self.center), dim=-1)  # (Q, D)
 
 
 class Grounder(nn.Module):

@@ -26,7 +26,7 @@ from grounding.encoders.devices import resolve_device
 from grounding.encoders.oom_fallback import FallbackFrameEncoder
 from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
-from grounding.encoders.stand_in import CENTER_QUERIES, StandIn, load_stand_in
+from grounding.encoders.stand_in import StandIn, load_stand_in, measure_center
 from grounding.errors import QueryError
 from grounding.features.cache_key import KeyMaker
 from grounding.features.disk_cache import FeatureCache
@@ -70,8 +70,8 @@ class Predictor:
         def load_queries(device: torch.device) -> QueryEncoder:
             given = weights if config.query_encoder == config.frame_encoder else None  # one file holds both towers
             encoder = load_query_encoder(config.query_encoder, str(device), given, stand_in)
-            if stand_in and encoder.name != "stand-in" and not stand_in.knows_text_mean:
-                self.matcher.center_queries(encoder.encode(CENTER_QUERIES).tokens[:, 0].mean(dim=0))
+            if stand_in and encoder.name != "stand-in":
+                self.matcher.change_reader(measure_center(encoder, stand_in))
             return encoder
 
         unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not

@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from grounding.encoders.queries import QueryTokens
 from grounding.encoders.registry import QueryEncoder
@@ -85,11 +85,13 @@ class Matcher:
     def query_encoder(self, encoder: QueryEncoder | None) -> None:
         self._query_encoder = encoder
 
-    def center_queries(self, mean: Tensor) -> None:
-        """Takes `mean` (D,) off queries from now on: the trained center is that of another query encoder. The grounder
-        that was given stays as it is."""
+    def change_reader(self, center: Tensor | None = None) -> None:
+        """Queries of a joint space are read from now on by another encoder than in training: they go past the adapter,
+        and `center` (D,), where it is given, is taken off them. The grounder that was given stays as it is."""
         self.grounder = copy.deepcopy(self.grounder)
-        self.grounder.query_tower.center.copy_(mean)
+        self.grounder.query_tower.adapter = nn.Identity()
+        if center is not None:
+            self.grounder.query_tower.center.copy_(center)
 
     @torch.inference_mode()
     def embed_video(self, video: EncodedVideo) -> Tensor:

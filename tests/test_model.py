@@ -40,6 +40,7 @@ def inputs(videos: int = 2, frames: int = 7, queries: int = 3, words: int = 4):
         {"blur": 1e9},
         {"joint": True, "query_width": 6, "width": 6},
         {"joint": True, "centered": True, "query_width": 5, "width": 6},
+        {"adapter": True},
     ],
 )
 def test_sizes_are_checked(wrong):
@@ -192,6 +193,14 @@ class TestJointSpace:
         model = Grounder(self.CONFIG)
         assert not list(model.query_tower.parameters())
         assert "query_tower.center" in model.state_dict()
+
+    def test_an_adapter_starts_as_the_identity_and_is_trained(self):
+        model = Grounder(dataclasses.replace(self.CONFIG, adapter=True)).eval()
+        tokens, mask = F.normalize(torch.randn(3, 1, 6), dim=-1), torch.ones(3, 1).bool()
+        model.query_tower.center.fill_(0.1)
+        expected = F.normalize(tokens[:, 0] - 0.1, dim=-1)
+        assert torch.allclose(model.query_tower(tokens, mask), expected, atol=1e-5)
+        assert [tuple(weight.shape) for weight in model.query_tower.parameters()] == [(6, 6)]
 
     def test_several_wordings_are_averaged_and_padding_is_not(self):
         model, texts = Grounder(self.CONFIG), F.normalize(torch.randn(1, 3, 6), dim=-1)

@@ -128,3 +128,18 @@ def test_where_no_text_of_clip_was_known_its_own_mean_is_taken_off(tiny_stand_in
     known = Predictor(config, grounder, "cpu", tiny_weights, stand_in=tiny_stand_in)
     known.ground(stored, QUERY)
     assert not known.grounder.query_tower.center.any()
+
+
+def test_the_stand_in_is_read_through_the_adapter_and_the_text_tower_goes_past_it(tiny_stand_in, tiny_weights, stored):
+    adapted = Grounder(GrounderConfig(**TINY_GROUNDER, adapter=True))
+    torch.nn.init.normal_(adapted.query_tower.adapter[1].weight)
+    plain = Grounder(GrounderConfig(**TINY_GROUNDER))
+    plain.load_state_dict(adapted.state_dict(), strict=False)
+
+    def score(grounder, weights):
+        config = CheckpointConfig("clip", OWN, grounder.config, OWN)
+        predictor = Predictor(config, grounder, "cpu", weights, stand_in=tiny_stand_in)
+        return predictor.ground(stored, QUERY).scores
+
+    np.testing.assert_allclose(score(adapted, tiny_weights), score(plain, tiny_weights), atol=1e-6)
+    assert np.abs(score(adapted, None) - score(plain, None)).max() > 0.01

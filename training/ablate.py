@@ -108,7 +108,7 @@ class Scorer:
             config = dataclasses.replace(config, segments=vary_segments(config.segments, changes, checkpoint))
         predictor = Predictor(config, load_grounder(checkpoint, config), device="cpu")
         if center is not None:
-            predictor.matcher.center_queries(center)
+            predictor.matcher.change_reader(center)
         predictor.query_encoder = EncodedQueries(self.queries, self.keep, stand_in)
         found = predict_spans(predictor, self.videos, self.moments)
         write_moments(out / "moments.jsonl", self.moments)

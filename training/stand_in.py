@@ -44,6 +44,11 @@ def find_text_tower(config: TrainConfig, weights: Path | None = None, team: Team
         return load_query_encoder(config.frame_encoder, weights=weights)
 
 
+def drop_adapter(config: TrainConfig) -> TrainConfig:
+    """`config` for training with CLIP's text tower, which stays as it is: without the adapter to the stand-in."""
+    return replace(config, model=replace(config.model, adapter=False))
+
+
 def fit_stand_in(
     config: TrainConfig,
     sources: Sequence[Source],

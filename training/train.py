@@ -35,7 +35,7 @@ from training.files import DataError, check_folder, write_whole
 from training.initialization import initialize
 from training.objective import ObjectiveConfig, compute_losses
 from training.sources import load_sources
-from training.stand_in import find_text_tower, fit_stand_in, read_by
+from training.stand_in import drop_adapter, find_text_tower, fit_stand_in, read_by
 
 STATE = "state.pt"
 FULL = "The GPU has no memory left: set videos lower in {}, add GPUs, give --mixed-precision bf16 or --device cpu."
@@ -160,8 +160,7 @@ class Run:
 
     def _parts(self) -> dict:
         parts = {name: getattr(self, name) for name in ("grounder", "average", "optimizer", "scheduler", "selection")}
-        scaler = self.team.accelerator.scaler  # of fp16 gradients
-        return parts | ({"scaler": scaler} if scaler else {})
+        return parts | ({"scaler": scaler} if (scaler := self.team.accelerator.scaler) else {})  # of fp16 gradients
 
     def save(self, path: Path) -> None:
         """Writes the whole state, so that a kill leaves the old one or the new. Raises DataError if it cannot."""
@@ -200,6 +199,7 @@ def train(config: TrainConfig, out: Path, team: Team | None = None, text_tower: 
     """
     check_folder(out)
     team = team or start_alone()
+    config = drop_adapter(config) if text_tower else config
     sources, bank = load_sources(config, team)
     stand_in = fit_stand_in(config, sources, text_tower, bank) if config.model.joint else None
     run = Run(config, sources, read_by(text_tower or stand_in, bank), team, stand_in, text_tower)

@@ -141,6 +141,12 @@ def check_agreement(text_tower: OpenClipQueryEncoder, stand_in: StandInQueryEnco
         )
 
 
+def measure_center(text_tower: OpenClipQueryEncoder, stand_in: StandIn) -> Tensor | None:
+    """The mean (D,) of CENTER_QUERIES as the text tower reads them; None where the stand-in knows the texts' mean, and
+    so the trained center is right for the tower, too."""
+    return None if stand_in.knows_text_mean else text_tower.encode(CENTER_QUERIES).tokens[:, 0].mean(dim=0)
+
+
 def save_stand_in(stand_in: StandIn, folder: Path) -> str:
     """Writes `folder`/stand_in.safetensors, and returns its sha256 for config.json."""
     tensors = {name: getattr(stand_in, name).contiguous() for name in ("weight", "query_mean", "text_mean")}

@@ -45,6 +45,12 @@ def test_frames_that_forget_are_seen(files):
     assert measure_open_world(grounder, files) < 30
 
 
+def test_the_text_tower_goes_past_an_adapter(files):
+    grounder = Grounder(GrounderConfig(WIDTH, WIDTH, WIDTH, context=1, centered=True, joint=True, adapter=True)).eval()
+    torch.nn.init.normal_(grounder.query_tower.adapter[1].weight)
+    assert measure_open_world(grounder, files) >= 90
+
+
 def test_in_another_space_nothing_is_measured(files):
     assert measure_open_world(Grounder(GrounderConfig(6, WIDTH, WIDTH)).eval(), files) is None
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 
 import training.stand_in as stand_in
-from grounding.checkpoint import read_config
+from grounding.checkpoint import load_grounder, read_config
 from grounding.encoders.registry import load_query_encoder
 from grounding.encoders.stand_in import load_stand_in
 from grounding.errors import GroundingError
@@ -220,6 +220,15 @@ class TestTextTower:
         monkeypatch.setattr("accelerate.utils.broadcast_object_list", lambda values: [False])
         monkeypatch.setattr(stand_in, "is_at_hand", lambda *_, **__: pytest.fail("it decided for itself"))
         assert find_text_tower(config, team=Team(rank=1, count=2)) is None
+
+    def test_the_adapter_is_trained_for_the_stand_in_alone(self, config, tiny_weights, tmp_path):
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, adapter=True))
+        train(config, tmp_path / "read by the stand-in")
+        adapter = load_grounder(tmp_path / "read by the stand-in", read_config(tmp_path / "read by the stand-in"))
+        assert not torch.equal(adapter.query_tower.adapter[1].weight, torch.eye(config.model.width))
+        run = train(config, tmp_path / "by the tower", text_tower=find_text_tower(config, tiny_weights))
+        assert not list(run.grounder.query_tower.parameters())
+        assert not read_config(tmp_path / "by the tower").model.adapter
 
     def test_a_run_is_not_resumed_by_another_reader(self, config, tiny_weights, tmp_path):
         train(config, tmp_path / "out")
