@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from grounding.validation import check_ranges
 
 WIDEST = 65536
+NEAREST = 4  # sentence centers that tell how well a frame matches sentences in general
+HELD_BACK = 0.25  # share of that match which is taken off its score
+COORDINATE = 0.5  # what queries hold in the coordinate in which frames hold that match
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class GrounderConfig:
             widths are then the same.
         adapter: in a joint space, whether a linear map of the queries that a stand-in reads is trained along, from the
             identity on. What CLIP's text tower reads goes past it: see `Matcher.change_reader`.
+        sentence_centers: centers of the training sentences, to which a frame's match is taken off its scores in part,
+            see `hold_back`; 0 is none.
     """
 
     frame_width: int
@@ -46,6 +51,7 @@ class GrounderConfig:
     centered: bool = False
     joint: bool = False
     adapter: bool = False
+    sentence_centers: int = 0
 
     def __post_init__(self) -> None:
         widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
@@ -61,8 +67,18 @@ class GrounderConfig:
                     "false, or centered true and the three widths the same",
                 ),
                 "adapter": (self.joint or not self.adapter, "false where joint is false"),
+                "sentence_centers": (
+                    self.sentence_centers == 0
+                    or (NEAREST <= self.sentence_centers <= WIDEST and not self.joint and self.width > 1),
+                    f"0, or from {NEAREST} to {WIDEST}, where joint is false and width above 1",
+                ),
             },
         )
+
+    @property
+    def learned_width(self) -> int:
+        """What the projections give: all of `width`, but for the coordinate that `hold_back` adds."""
+        return self.width - bool(self.sentence_centers)
 
 
 def count_blur_reach(sigma: float) -> int:
@@ -82,6 +98,17 @@ def blur_features(features: Tensor, mask: Tensor, sigma: float) -> Tensor:
     return summed / weight.clamp(min=1e-6)  # (B, T, D)
 
 
+def hold_back(frames: Tensor, centers: Tensor) -> Tensor:
+    """Frames (..., D - 1) of unit length with a coordinate for how near they are to sentences in general: (..., D).
+
+    A frame that is near to many sentences outscores the right one for some of them (hubness). So its cosines with the
+    nearest of `centers` (K, D - 1), of unit length, are taken off its product with any query, which holds COORDINATE
+    there: querybank normalization (Bogolin et al., CVPR 2022), linear and within the embedding.
+    """
+    near = (frames @ centers.T).topk(NEAREST, dim=-1).values.mean(dim=-1, keepdim=True)  # (..., 1)
+    return F.normalize(torch.cat([frames, -HELD_BACK / COORDINATE * near], dim=-1), dim=-1)  # (..., D)
+
+
 class FrameTower(nn.Module):
     """Projects frame features and lets each frame see its neighbours."""
 
@@ -90,19 +117,21 @@ class FrameTower(nn.Module):
         self.blur, self.centered = config.blur, config.centered
         self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
-        self.projection = nn.Linear(config.frame_width, config.width)
+        width = config.learned_width
+        self.projection = nn.Linear(config.frame_width, width)
         if config.joint:
             nn.init.eye_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
         self.reach = config.context // 2 + count_blur_reach(config.blur)  # frames seen before and after each
         self.context = nn.Identity()
         if config.context > 1 or not config.joint:
-            self.context = nn.Conv1d(
-                config.width, config.width, config.context, padding="same", groups=config.width, bias=False
-            )
+            self.context = nn.Conv1d(width, width, config.context, padding="same", groups=width, bias=False)
             with torch.no_grad():  # the identity: training starts from frames that see only themselves
                 self.context.weight.zero_()
                 self.context.weight[:, :, config.context // 2] = 1.0
+        self.register_buffer(
+            "sentence_centers", torch.zeros(config.sentence_centers, width) if config.sentence_centers else None
+        )
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """`features` (B, T, Dv) and `mask` (B, T), True at real frames, give unit-length frames (B, T, D)."""
@@ -112,7 +141,10 @@ class FrameTower(nn.Module):
             features = features - self.center  # (B, T, Dv)
         frames = self.projection(self.dropout(features)) * mask.unsqueeze(-1)  # (B, T, D)
         mixed = self.context(frames.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
-        return F.normalize(mixed, dim=-1) * mask.unsqueeze(-1)  # (B, T, D)
+        mixed = F.normalize(mixed, dim=-1)  # (B, T, D)
+        if self.sentence_centers is not None:
+            mixed = hold_back(mixed, self.sentence_centers)  # (B, T, D)
+        return mixed * mask.unsqueeze(-1)  # (B, T, D)
 
 
 class QueryTower(nn.Module):
@@ -123,7 +155,8 @@ class QueryTower(nn.Module):
         self.register_buffer("center", torch.zeros(config.query_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
         self.attention = nn.Linear(config.query_width, 1, bias=False)
-        self.projection = nn.Linear(config.query_width, config.width)
+        self.projection = nn.Linear(config.query_width, config.learned_width)
+        self.added = config.width - config.learned_width
         nn.init.zeros_(self.attention.weight)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -131,7 +164,10 @@ class QueryTower(nn.Module):
         logits = self.attention(tokens).squeeze(-1).masked_fill(~mask, float("-inf"))  # (Q, N)
         sentence = torch.einsum("qn,qnd->qd", logits.softmax(dim=-1), tokens)  # (Q, Dq)
         sentence = F.normalize(sentence, dim=-1) - self.center  # (Q, Dq)
-        return F.normalize(self.projection(self.dropout(sentence)), dim=-1)  # (Q, D)
+        queries = F.normalize(self.projection(self.dropout(sentence)), dim=-1)  # (Q, D)
+        if self.added:
+            queries = F.normalize(F.pad(queries, (0, self.added), value=COORDINATE), dim=-1)  # (Q, D)
+        return queries
 
 
 class JointQueryTower(nn.Module):
@@ -194,13 +230,14 @@ def start_from_bridge(
     """Start the projections from linear maps that already meet, so that training refines instead of discovering.
 
     Args:
-        frame_bridge: (K, Dv) map of frame features to a shared space of width K <= D.
+        frame_bridge: (K, Dv) map of frame features to a shared space of width K <= D, `learned_width`.
         query_bridge: (K, Dq) map of pooled queries to the same space.
         centers: (Dv,) and (Dq,), taken off frame features and pooled queries; none are by default.
     """
     shared = len(frame_bridge)
-    if len(query_bridge) != shared or shared > grounder.config.width:
-        raise ValueError(f"bridges to {shared} and {len(query_bridge)} do not fit a width of {grounder.config.width}")
+    if len(query_bridge) != shared or shared > grounder.config.learned_width:
+        width = grounder.config.learned_width
+        raise ValueError(f"bridges to {shared} and {len(query_bridge)} do not fit a width of {width}")
     with torch.no_grad():
         for layer, bridge, center in (
             (grounder.frame_tower.projection, frame_bridge, centers and centers[0]),

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from grounding.model import Grounder, GrounderConfig, blur_features, start_from_bridge
+from grounding.model import COORDINATE, HELD_BACK, Grounder, GrounderConfig, blur_features, hold_back, start_from_bridge
 
 CONFIG = GrounderConfig(frame_width=6, query_width=5, width=8, context=3, dropout=0.5)
 
@@ -38,6 +38,9 @@ def inputs(videos: int = 2, frames: int = 7, queries: int = 3, words: int = 4):
         {"dropout": float("nan")},
         {"blur": -1.0},
         {"blur": 1e9},
+        {"sentence_centers": 3},
+        {"sentence_centers": -4},
+        {"sentence_centers": 8, "width": 1},
         {"joint": True, "query_width": 6, "width": 6},
         {"joint": True, "centered": True, "query_width": 5, "width": 6},
         {"adapter": True},
@@ -211,3 +214,38 @@ class TestJointSpace:
         model = Grounder(dataclasses.replace(self.CONFIG, context=1, blur=1.0))
         assert [name for name, _ in model.frame_tower.named_parameters()] == ["projection.weight", "projection.bias"]
         assert model.frame_tower.reach == 3
+
+
+class TestSentenceCenters:
+    CENTERS = F.normalize(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.1, 0.0], [1.0, 0.0, 0.1], [1.0, -0.1, 0.0]]), dim=-1)
+
+    def test_a_product_with_a_query_is_their_cosine_less_a_share_of_how_near_the_frame_is_to_sentences(self):
+        torch.manual_seed(0)
+        frames, query = F.normalize(torch.randn(5, 3), dim=-1), F.normalize(torch.randn(3), dim=-1)
+        held = hold_back(frames, self.CENTERS)  # (5, 4)
+        near = (frames @ self.CENTERS.T).mean(dim=-1)  # (5,)
+        expected = frames @ query - HELD_BACK * near
+        lengths = torch.cat([frames, -HELD_BACK / COORDINATE * near.unsqueeze(-1)], dim=-1).norm(dim=-1)
+        assert torch.allclose(held @ F.pad(query, (0, 1), value=COORDINATE) * lengths, expected, atol=1e-6)
+
+    def test_of_two_frames_as_near_to_a_query_the_one_that_suits_every_sentence_comes_second(self):
+        frames = F.normalize(torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), dim=-1)
+        query = torch.tensor([0.0, 1.0, 0.0, COORDINATE])
+        common, rare = hold_back(frames, self.CENTERS) @ query
+        assert rare > common + 0.1
+
+    def test_towers_give_unit_rows_of_the_same_width_and_centers_go_with_the_weights(self):
+        model = grounder(dataclasses.replace(CONFIG, sentence_centers=4))
+        model.frame_tower.sentence_centers.copy_(F.normalize(torch.randn(4, 7), dim=-1))
+        features, mask, tokens, token_mask = inputs()
+        for rows in (model.frame_tower(features, mask), model.query_tower(tokens, token_mask)):
+            assert rows.shape[-1] == 8
+            assert torch.allclose(rows.norm(dim=-1), torch.ones(rows.shape[:-1]), atol=1e-5)
+        assert model.state_dict()["frame_tower.sentence_centers"].shape == (4, 7)
+        assert "frame_tower.sentence_centers" not in grounder().state_dict()
+
+    def test_padding_stays_zero(self):
+        model = grounder(dataclasses.replace(CONFIG, sentence_centers=4))
+        features, mask, _, _ = inputs()
+        mask[:, 5:] = False
+        assert not model.frame_tower(features, mask)[:, 5:].any()

@@ -12,6 +12,7 @@ instead. No start or end time is read.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from grounding.model import Grounder, start_from_bridge
@@ -21,6 +22,7 @@ from training.files import DataError
 from training.stand_in import FRAME_RIDGE, fit_ridge, fit_text_map, pair_frames
 
 CONSE = 384  # the last features of the embedded encoder, which lie in the query encoder's own space
+SAMPLE, ITERATIONS = 20_000, 4  # training sentences that their centers are found among, at most, and steps of k-means
 FLOOR = 0.02  # of the largest variance of sentences, added to all before whitening, lest noise is blown up
 
 
@@ -84,10 +86,28 @@ def start_fitted(
     if model.width < model.query_width:
         raise DataError(f"model.width is {model.width}: a fitted bridge needs {model.query_width} or more.")
     frame_bridge, query_bridge, centers = fit_bridge(sources, bank, config.bridge, known)
+    kept = slice(max(len(query_bridge) - model.learned_width, 0), None)  # without those in which sentences vary least
+    frame_bridge, query_bridge = frame_bridge[kept], query_bridge[kept]
     start_from_bridge(grounder, frame_bridge, query_bridge, centers)
+    if model.sentence_centers:
+        set_sentence_centers(grounder, bank, config.seed)
     with torch.no_grad():  # a mean over the neighbours: the bridge was fitted on means over whole videos
         grounder.frame_tower.context.weight.fill_(1 / model.context)
     return grounder
+
+
+@torch.no_grad()
+def set_sentence_centers(grounder: Grounder, bank: QueryBank, seed: int) -> None:
+    """Gives the frame tower centers of the training sentences, as the fitted query side embeds them."""
+    generator, projection = torch.Generator().manual_seed(seed), grounder.query_tower.projection
+    chosen = torch.randperm(len(bank.sentences), generator=generator)[:SAMPLE]
+    centers = grounder.frame_tower.sentence_centers  # (K, D - 1)
+    sentences = F.normalize(projection(bank.sentences[chosen].float()), dim=-1)  # (N, D - 1)
+    centers.copy_(sentences[torch.arange(len(centers)) % len(sentences)])
+    for _ in range(ITERATIONS):  # k-means on the sphere
+        nearest = (sentences @ centers.T).argmax(dim=1)  # (N,)
+        summed = torch.zeros_like(centers).index_add_(0, nearest, sentences)  # (K, D - 1)
+        centers.copy_(F.normalize(summed, dim=-1))
 
 
 def fit_bridge(

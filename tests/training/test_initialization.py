@@ -136,6 +136,23 @@ def test_a_grounder_starts_from_the_fitted_bridge(pairs, fitted):
     assert right(frames.mean(dim=1), queries) > 0.8
 
 
+def test_sentence_centers_are_of_unit_length_and_near_the_sentences(pairs, fitted):
+    sources, bank = pairs
+    model = dataclasses.replace(fitted.model, width=5, sentence_centers=30)
+    grounder = initialize(Grounder(model), dataclasses.replace(fitted, model=model), sources, bank).eval()
+    centers = grounder.frame_tower.sentence_centers  # (30, 4)
+    queries = grounder.query_tower(bank.sentences.unsqueeze(1), torch.ones(60, 1, dtype=torch.bool))  # (60, 5)
+    assert torch.allclose(centers.norm(dim=-1), torch.ones(30), atol=1e-5)
+    assert (F.normalize(queries[:, :4], dim=-1) @ centers.T).amax(dim=1).min() > 0.9
+
+
+def test_the_direction_in_which_sentences_vary_least_makes_room(pairs, fitted):
+    model = dataclasses.replace(fitted.model, width=4, sentence_centers=4)
+    grounder = initialize(Grounder(model), dataclasses.replace(fitted, model=model), *pairs)
+    bridge = fit_bridge(*pairs, fitted.bridge)[1]  # (4, 4), least varied first
+    assert torch.allclose(grounder.query_tower.projection.weight, bridge[1:], atol=1e-5)
+
+
 def test_a_width_too_small_is_an_error(pairs, fitted):
     narrow = dataclasses.replace(fitted, model=dataclasses.replace(fitted.model, width=3))
     with pytest.raises(GroundingError, match="needs 4 or more"):
