@@ -1,7 +1,7 @@
 """The objectives: video-level matching, coarse contrast and contrast against mined hard negatives.
 
 All read (video, sentence) pairs alone. Shapes: Q queries, V videos, T frames, D the width of the joint space. Inside
-one video the frames are (Q, T, ...): each query with its own video.
+one video scores and masks are (Q, T): each query with its own video.
 """
 
 import math
@@ -16,7 +16,6 @@ from torch import Tensor
 from grounding.segments.hard_negatives import (
     SCALES,
     Scale,
-    compute_prototype,
     measure_boundary_distance,
     mine_hard_negatives,
 )
@@ -24,6 +23,30 @@ from grounding.validation import check_ranges
 from training.foreground import find_standout
 
 NEVER = -1e4  # stands for minus infinity where a gradient must stay finite
+
+
+@dataclass(frozen=True)
+class OwnFrames:
+    """The frames of each query's own video. No copy is made for each query, which takes most of a step's time.
+
+    Attributes:
+        frames: (V, T, D) unit length.
+        owner: (Q,) the video of each query.
+    """
+
+    frames: Tensor
+    owner: Tensor
+
+    def multiply(self, vectors: Tensor) -> Tensor:
+        """Products of `vectors` (Q, D) with the frames of their own videos, (Q, T)."""
+        products = torch.einsum("qd,vtd->qvt", vectors, self.frames)  # (Q, V, T)
+        return products[torch.arange(len(vectors), device=vectors.device), self.owner]  # (Q, T)
+
+    def average(self, weights: Tensor) -> Tensor:
+        """Weighted mean direction of own frames under non-negative `weights` (Q, T): unit length, (Q, D)."""
+        spread = weights.new_zeros(len(weights), *self.frames.shape[:2])  # (Q, V, T)
+        spread[torch.arange(len(weights), device=weights.device), self.owner] = weights
+        return F.normalize(torch.einsum("qvt,vtd->qd", spread, self.frames), dim=-1)  # (Q, D)
 
 
 def pool_best(logits: Tensor, mask: Tensor, share: float) -> Tensor:
@@ -119,7 +142,7 @@ def estimate_foreground(level: Tensor, mask: Tensor, config: ContrastConfig) -> 
 
 
 def contrast_frames(
-    frames: Tensor, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float
+    frames: OwnFrames, anchor: Tensor, foreground: Tensor, negatives: Tensor, temperature: float
 ) -> Tensor:
     """InfoNCE over the frames of one video: pull the foreground to the anchor, push the negatives away.
 
@@ -127,12 +150,12 @@ def contrast_frames(
     2020, with the anchor in the place of the other positives).
 
     Args:
-        frames: (Q, T, D) unit length.
+        frames: of V videos.
         anchor: (Q, D) unit length.
         foreground: (Q, T) weights, 0 outside.
         negatives: (Q, T) bool. Rows without one are left out of the mean.
     """
-    logits = torch.einsum("qtd,qd->qt", frames, anchor) / temperature  # (Q, T)
+    logits = frames.multiply(anchor) / temperature  # (Q, T)
     against = torch.logsumexp(logits.masked_fill(~negatives, NEVER), dim=-1, keepdim=True)  # (Q, 1)
     each = F.softplus(against - logits)  # (Q, T), minus log of the frame's share among itself and the negatives
     rows = negatives.any(dim=-1) & (foreground.sum(dim=-1) > 0)  # (Q,)
@@ -140,13 +163,13 @@ def contrast_frames(
     return (per_video * rows).sum() / rows.sum().clamp(min=1)
 
 
-def contrast_coarsely(frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, config: ContrastConfig) -> Tensor:
+def contrast_coarsely(frames: OwnFrames, query: Tensor, scores: Tensor, mask: Tensor, config: ContrastConfig) -> Tensor:
     """Confident foreground against clear background (Mo, Liu, Hu, arXiv 2203.03838, the coarse stage).
 
-    `frames` (Q, T, D), `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
+    `query` (Q, D), `scores` (Q, T) and `mask` (Q, T), each query with its own video.
     """
     foreground, background = estimate_foreground(rescale_scores(scores.detach(), mask), mask, config)  # (Q, T) each
-    anchor = F.normalize(compute_prototype(frames, foreground) + query, dim=-1)  # (Q, D)
+    anchor = F.normalize(frames.average(foreground) + query, dim=-1)  # (Q, D)
     return contrast_frames(frames, anchor, foreground, background, config.temperature)
 
 
@@ -159,7 +182,7 @@ class Mined(NamedTuple):
 
 
 def mine_scales(
-    frames: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
+    frames: OwnFrames, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
 ) -> Iterator[Mined]:
     """What is mined at each scale, one after another.
 
@@ -171,8 +194,8 @@ def mine_scales(
     level = rescale_scores(scores.detach(), mask)  # (Q, T)
     for scale in config.scales:
         foreground, _ = estimate_foreground(level, mask, config)  # (Q, T)
-        center = compute_prototype(frames, foreground)  # (Q, D)
-        similarity = torch.einsum("qtd,qd->qt", frames, center).detach()  # (Q, T)
+        center = frames.average(foreground)  # (Q, D)
+        similarity = frames.multiply(center).detach()  # (Q, T)
         outside = (foreground == 0) & mask  # (Q, T)
         distance = measure_boundary_distance(foreground > 0, timestamps)  # (Q, T)
         yield Mined(
@@ -182,13 +205,13 @@ def mine_scales(
 
 
 def contrast_hard_negatives(
-    frames: Tensor, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
+    frames: OwnFrames, query: Tensor, scores: Tensor, mask: Tensor, timestamps: Tensor, config: ContrastConfig
 ) -> Tensor:
     """Foreground against mined hard negatives, the mean over scales (Mo, Liu, Hu, arXiv 2203.03838, the fine stage).
 
     Shapes as in `mine_scales`.
     """
-    total = frames.new_zeros(())
+    total = scores.new_zeros(())
     for mined in mine_scales(frames, scores, mask, timestamps, config):
         anchor = F.normalize(mined.center + query, dim=-1)  # (Q, D)
         total = total + contrast_frames(frames, anchor, mined.foreground, mined.negatives, config.temperature)

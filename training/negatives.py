@@ -25,7 +25,7 @@ from grounding.model import Grounder
 from training.config import TrainConfig, read_train_config
 from training.epoch_selection import EncodedQueries
 from training.features import FeatureStore, open_features
-from training.losses import ContrastConfig, estimate_foreground, mine_scales, rescale_scores
+from training.losses import ContrastConfig, OwnFrames, estimate_foreground, mine_scales, rescale_scores
 from training.moments import DataError, Moment, read_moments
 from training.sources import path_from_moments
 
@@ -43,7 +43,8 @@ def mark_frames(frames: Tensor, logits: Tensor, timestamps: Tensor, config: Cont
     count, mask = len(logits), torch.ones_like(logits, dtype=torch.bool)  # (Q, T)
     foreground, background = estimate_foreground(rescale_scores(logits, mask), mask, config)  # (Q, T) each
     found = {"all frames": mask, "foreground": foreground > 0, "background of coarse contrast": background}
-    scales = mine_scales(frames.expand(count, -1, -1), logits, mask, timestamps.expand(count, -1), config)
+    own_frames = OwnFrames(frames.unsqueeze(0), torch.zeros(count, dtype=torch.long))
+    scales = mine_scales(own_frames, logits, mask, timestamps.expand(count, -1), config)
     for number, mined in enumerate(scales, 1):
         found |= {f"foreground at scale {number}": mined.foreground > 0, f"mined at scale {number}": mined.negatives}
     return found

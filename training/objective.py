@@ -12,6 +12,7 @@ from training.batches import Batch
 from training.distributed import ALONE, Team
 from training.losses import (
     ContrastConfig,
+    OwnFrames,
     contrast_coarsely,
     contrast_frames,
     contrast_hard_negatives,
@@ -91,7 +92,7 @@ def compute_losses(grounder: Grounder, batch: Batch, config: ObjectiveConfig, te
     positive = torch.eye(len(pooled), dtype=torch.bool, device=pooled.device)  # (Q', P')
     ignored = find_near_same(replace(batch, sentences=team.gather(batch.sentences, sizes)))  # (Q', P')
     own = logits[team.own(sizes)][torch.arange(len(queries), device=logits.device), batch.owner]  # (Q, T)
-    own_frames, own_mask = frames[batch.owner], batch.mask[batch.owner]  # (Q, T, D), (Q, T)
+    own_frames, own_mask = OwnFrames(frames, batch.owner), batch.mask[batch.owner]  # own_mask (Q, T)
     contrast = config.contrast
     losses = {
         "video": lambda: match_videos(pooled, positive, ignored),

@@ -2,6 +2,8 @@
 
 import torch
 
+from training.losses import OwnFrames
+
 
 def directions(*degrees: float) -> torch.Tensor:
     """Unit vectors in the plane, one video: (1, T, 2)."""
@@ -15,3 +17,8 @@ def row(*values: float) -> torch.Tensor:
 
 def flags(*values: int) -> torch.Tensor:
     return torch.tensor([values]).bool()
+
+
+def own(frames: torch.Tensor) -> OwnFrames:
+    """(Q, T, D) frames, the first video of which is the first query's, and so on."""
+    return OwnFrames(frames, torch.arange(len(frames)))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.training.tensors import directions, flags, row
+from tests.training.tensors import directions, flags, own, row
 from training.losses import ContrastConfig, contrast_coarsely, contrast_frames, estimate_foreground, rescale_scores
 
 
@@ -59,47 +59,48 @@ class TestFrameContrast:
     anchor = directions(0)[0]
 
     def test_is_info_nce_at_the_temperature(self):
-        loss = contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
+        loss = contrast_frames(own(self.frames), self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
         logits = (self.frames @ self.anchor[0] / 0.5)[0]
         assert loss.item() == pytest.approx(-logits.log_softmax(0)[0].item(), rel=1e-5)
 
     def test_a_lower_temperature_is_surer_of_what_is_right(self):
         warm, cold = (
-            contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), t).item() for t in (1.0, 0.1)
+            contrast_frames(own(self.frames), self.anchor, row(1.0, 0, 0), flags(0, 1, 1), t).item() for t in (1.0, 0.1)
         )
         assert cold < warm / 10
 
     def test_pulls_the_foreground_and_pushes_the_negatives(self):
         frames = self.frames.clone().requires_grad_()
-        contrast_frames(frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5).backward()
+        contrast_frames(own(frames), self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5).backward()
         towards = frames.grad[0] @ self.anchor[0]
         assert towards[0] < 0
         assert (towards[1:] > 0).all()
 
     def test_frames_that_are_neither_get_no_gradient(self):
         frames = self.frames.clone().requires_grad_()
-        contrast_frames(frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 1), 0.5).backward()
+        contrast_frames(own(frames), self.anchor, row(1.0, 0, 0), flags(0, 0, 1), 0.5).backward()
         assert (frames.grad[0, 1] == 0).all()
 
     def test_the_foreground_is_weighted(self):
         frames = directions(10, 60, 130)
         each = [
-            contrast_frames(frames, self.anchor, weights, flags(0, 0, 1), 0.5).item()
+            contrast_frames(own(frames), self.anchor, weights, flags(0, 0, 1), 0.5).item()
             for weights in (row(1.0, 0, 0), row(0, 1.0, 0))
         ]
-        both = contrast_frames(frames, self.anchor, row(3.0, 1.0, 0), flags(0, 0, 1), 0.5).item()
+        both = contrast_frames(own(frames), self.anchor, row(3.0, 1.0, 0), flags(0, 0, 1), 0.5).item()
         assert both == pytest.approx(0.75 * each[0] + 0.25 * each[1], rel=1e-5)
 
     def test_light_weights_weigh_as_much_as_heavy_ones(self):
         light, heavy = (
-            contrast_frames(self.frames, self.anchor, row(weight, 0, 0), flags(0, 1, 1), 0.5) for weight in (0.01, 1.0)
+            contrast_frames(own(self.frames), self.anchor, row(weight, 0, 0), flags(0, 1, 1), 0.5)
+            for weight in (0.01, 1.0)
         )
         assert light.item() == pytest.approx(heavy.item())
 
     def test_videos_without_negatives_or_foreground_are_left_out_of_the_mean(self):
-        one = contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
+        one = contrast_frames(own(self.frames), self.anchor, row(1.0, 0, 0), flags(0, 1, 1), 0.5)
         three = contrast_frames(
-            self.frames.expand(3, -1, -1),
+            own(self.frames.expand(3, -1, -1)),
             self.anchor.expand(3, -1),
             torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 0]]),
             torch.tensor([[0, 1, 1], [0, 0, 0], [0, 1, 1]]).bool(),
@@ -111,13 +112,14 @@ class TestFrameContrast:
         frames = torch.cat([self.frames, directions(40, 100, 20)])
         foreground, negatives = torch.tensor([[1.0, 0, 0], [0, 0.2, 0]]), torch.tensor([[0, 1, 1], [1, 0, 1]]).bool()
         each = [
-            contrast_frames(frames[[i]], self.anchor, foreground[[i]], negatives[[i]], 0.5).item() for i in range(2)
+            contrast_frames(own(frames[[i]]), self.anchor, foreground[[i]], negatives[[i]], 0.5).item()
+            for i in range(2)
         ]
-        both = contrast_frames(frames, self.anchor.expand(2, -1), foreground, negatives, 0.5)
+        both = contrast_frames(own(frames), self.anchor.expand(2, -1), foreground, negatives, 0.5)
         assert both.item() == pytest.approx(sum(each) / 2)
 
     def test_without_any_negative_it_is_zero(self):
-        assert contrast_frames(self.frames, self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
+        assert contrast_frames(own(self.frames), self.anchor, row(1.0, 0, 0), flags(0, 0, 0), 0.5) == 0
 
 
 class TestEstimate:
@@ -160,7 +162,7 @@ class TestCoarseContrast:
         mask = torch.ones(1, 4, dtype=torch.bool) if mask is None else mask
         frames = self.frames if frames is None else frames
         scores = self.scores if scores is None else scores
-        return contrast_coarsely(frames, self.query, scores, mask, config or self.config)
+        return contrast_coarsely(own(frames), self.query, scores, mask, config or self.config)
 
     def test_pulls_the_foreground_and_pushes_the_background(self):
         frames = self.frames.clone().requires_grad_()
@@ -191,7 +193,7 @@ class TestCoarseContrast:
 
     def test_the_anchor_is_drawn_to_the_query(self):
         toward, away = (
-            contrast_coarsely(self.frames, query, self.scores, flags(1, 1, 1, 1), self.config)
+            contrast_coarsely(own(self.frames), query, self.scores, flags(1, 1, 1, 1), self.config)
             for query in (directions(0)[0], directions(160)[0])
         )
         assert toward < away
@@ -210,7 +212,7 @@ class TestCoarseContrast:
             (self.frames, directions(0)[0], self.scores),
             (directions(90, 10, 40, 170), directions(30)[0], row(0.1, 1.0, 0.9, 0.0)),
         ]
-        alone = [contrast_coarsely(*each, flags(1, 1, 1, 1), self.config).item() for each in rows]
+        alone = [contrast_coarsely(own(each[0]), *each[1:], flags(1, 1, 1, 1), self.config).item() for each in rows]
         frames, query, scores = (torch.cat(parts) for parts in zip(*rows, strict=True))
-        both = contrast_coarsely(frames, query, scores, flags(1, 1, 1, 1).expand(2, -1), self.config)
+        both = contrast_coarsely(own(frames), query, scores, flags(1, 1, 1, 1).expand(2, -1), self.config)
         assert both.item() == pytest.approx(sum(alone) / 2, rel=1e-5)

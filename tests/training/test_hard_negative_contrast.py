@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from grounding.segments.hard_negatives import Scale
-from tests.training.tensors import directions, flags, row
+from tests.training.tensors import directions, flags, own, row
 from training.losses import ContrastConfig, contrast_hard_negatives
 
 
@@ -18,7 +18,7 @@ class TestHardNegativeContrast:
         config = ContrastConfig(temperature=temperature, scales=scales or self.one_scale, near_duplicate=near_duplicate)
         frames = self.frames if frames is None else frames
         mask = self.everything if mask is None else mask
-        return contrast_hard_negatives(frames, self.query, self.scores, mask, self.times, config)
+        return contrast_hard_negatives(own(frames), self.query, self.scores, mask, self.times, config)
 
     def gradient(self, **options):
         frames = self.frames.clone().requires_grad_()
@@ -57,7 +57,7 @@ class TestHardNegativeContrast:
         options = {"scales": (Scale(1.0, 0.2), Scale(3.0, 0.2)), "near_duplicate": 0.9999}
         scores = row(1.0, 0.95, 0.5, 0.2, 0.1, 0.0)
         config = ContrastConfig(temperature=0.5, **options)
-        contrast_hard_negatives(frames, self.query, scores, self.everything, self.times, config).backward()
+        contrast_hard_negatives(own(frames), self.query, scores, self.everything, self.times, config).backward()
         assert frames.grad[0, 3].abs().sum() > 0  # the second scale pushes the frame beyond it
 
     def test_closer_to_a_boundary_is_harder(self):
@@ -73,8 +73,11 @@ class TestHardNegativeContrast:
             (self.frames, self.query, self.scores),
             (directions(80, 70, 10, 15, 40, 160), directions(20)[0], row(0.0, 0.2, 0.9, 1.0, 0.3, 0.1)),
         ]
-        alone = [contrast_hard_negatives(*each, self.everything, self.times, config).item() for each in rows]
+        alone = [
+            contrast_hard_negatives(own(each[0]), *each[1:], self.everything, self.times, config).item()
+            for each in rows
+        ]
         frames, query, scores = (torch.cat(parts) for parts in zip(*rows, strict=True))
         mask, times = self.everything.expand(2, -1), self.times.expand(2, -1)
-        both = contrast_hard_negatives(frames, query, scores, mask, times, config)
+        both = contrast_hard_negatives(own(frames), query, scores, mask, times, config)
         assert both.item() == pytest.approx(sum(alone) / 2, rel=1e-5)
