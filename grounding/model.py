@@ -114,23 +114,23 @@ class FrameTower(nn.Module):
 
     def __init__(self, config: GrounderConfig) -> None:
         super().__init__()
-        self.blur, self.centered = config.blur, config.centered
+        self.blur, self.centered, self.width = config.blur, config.centered, config.width
         self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
-        width = config.learned_width
-        self.projection = nn.Linear(config.frame_width, width)
+        learned = config.learned_width
+        self.projection = nn.Linear(config.frame_width, learned)
         if config.joint:
             nn.init.eye_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
         self.reach = config.context // 2 + count_blur_reach(config.blur)  # frames seen before and after each
         self.context = nn.Identity()
         if config.context > 1 or not config.joint:
-            self.context = nn.Conv1d(width, width, config.context, padding="same", groups=width, bias=False)
+            self.context = nn.Conv1d(learned, learned, config.context, padding="same", groups=learned, bias=False)
             with torch.no_grad():  # the identity: training starts from frames that see only themselves
                 self.context.weight.zero_()
                 self.context.weight[:, :, config.context // 2] = 1.0
         self.register_buffer(
-            "sentence_centers", torch.zeros(config.sentence_centers, width) if config.sentence_centers else None
+            "sentence_centers", torch.zeros(config.sentence_centers, learned) if config.sentence_centers else None
         )
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ def embed_frames(tower: FrameTower, features: np.ndarray, device: torch.device, 
     Returns:
         (T, D) float32 of unit length, on `device`.
     """
-    frames = torch.empty(len(features), tower.projection.out_features, device=device)  # (T, D)
+    frames = torch.empty(len(features), tower.width, device=device)  # (T, D)
     for first in range(0, len(features), BLOCK):
         frames[first : first + BLOCK] = _embed_block(tower, features, first, device, unit)  # (N, D)
     return frames

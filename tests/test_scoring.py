@@ -17,11 +17,14 @@ from grounding.scoring import LastFrames, Matcher, embed_frames, measure_cosines
 CPU = torch.device("cpu")
 
 
-def tower(context: int, blur: float) -> FrameTower:
+def tower(context: int, blur: float, centers: int = 0) -> FrameTower:
     torch.manual_seed(0)
-    made = FrameTower(GrounderConfig(frame_width=6, width=8, context=context, blur=blur, centered=True)).eval()
+    config = GrounderConfig(frame_width=6, width=8, context=context, blur=blur, centered=True, sentence_centers=centers)
+    made = FrameTower(config).eval()
     torch.nn.init.normal_(made.context.weight)  # as after training: neighbours matter
     torch.nn.init.normal_(made.center)
+    if centers:
+        torch.nn.init.normal_(made.sentence_centers)
     return made
 
 
@@ -34,11 +37,11 @@ def in_blocks(monkeypatch):
     monkeypatch.setattr(scoring, "BLOCK", 8)
 
 
-@pytest.mark.parametrize(("context", "blur"), [(1, 0.0), (5, 0.0), (3, 1.5), (25, 0.0)])
+@pytest.mark.parametrize(("context", "blur", "centers"), [(1, 0.0, 0), (5, 0.0, 4), (3, 1.5, 0), (25, 0.0, 0)])
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 43])
 @torch.inference_mode()
-def test_block_by_block_frames_are_those_of_the_whole(in_blocks, context, blur, count):
-    made, rows = tower(context, blur), features(count)
+def test_block_by_block_frames_are_those_of_the_whole(in_blocks, context, blur, centers, count):
+    made, rows = tower(context, blur, centers), features(count)
     whole = made(torch.from_numpy(rows).float().unsqueeze(0), torch.ones(1, count, dtype=torch.bool))[0]
     assert torch.allclose(embed_frames(made, rows, CPU), whole, atol=1e-5)
 
