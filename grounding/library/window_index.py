@@ -1,5 +1,6 @@
 """The windows of all videos in LanceDB: on disk, searched without being read into memory."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ ITERATIONS = 10  # of k-means
 BITS = 2  # that each value of a vector becomes in it
 PROBED = 16  # partitions that are looked into
 REFINED = 4  # times as many windows as asked for are compared in full
+SOURCE = re.compile(r",? \S*/registry/src/\S*")  # where in its code an error of LanceDB arose
 UNUSED = timedelta(hours=1)  # old versions of the table stay so long, for processes that read them
 
 
@@ -132,12 +134,13 @@ class WindowIndex:
         except GroundingError:
             raise
         except (OSError, RuntimeError, ValueError) as error:  # by what lies below
-            reason = " ".join(str(error).split())[:200]
+            reason = SOURCE.sub("", " ".join(str(error).split()))[:200]
             if any(word in reason.lower() for word in ("no space", "os error 28", "disk quota", "permission denied")):
                 raise WriteError(f"The library in {self.address!r} cannot be written ({reason}): make room.") from error
+            anew = f"delete {self.name}.lance there, and they are made anew from the features."
+            mend = f"see that it can be reached; if it is damaged, {anew}" if "://" in self.address else anew
             raise GroundingError(
-                f"The windows of the library in {self.address!r} cannot be read ({reason}): delete {self.name}.lance "
-                "there, and they are made anew from the features."
+                f"The windows of the library in {self.address!r} cannot be read ({reason}): {mend}"
             ) from error
 
 

@@ -93,6 +93,17 @@ def test_a_damaged_table_is_said_in_a_sentence(index, tmp_path):
         WindowIndex(tmp_path, "windows", 8).read_stamps()
 
 
+def test_a_store_that_cannot_be_reached_is_not_to_be_deleted_unseen(monkeypatch):
+    class Away:
+        def checkout_latest(self):
+            raise RuntimeError("lance error: Generic S3 error: connection refused")
+
+    index = WindowIndex("s3://bucket/library", "windows", 8)
+    vars(index)["_table"] = Away()
+    with pytest.raises(GroundingError, match=r"see that it can be reached; if it is damaged, delete windows\.lance"):
+        index.read_stamps()
+
+
 def test_a_full_disk_is_said_in_a_sentence(index, monkeypatch):
     index.add({"/a": windows_at(0)}, {"/a": "1"})
 
