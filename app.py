@@ -108,12 +108,13 @@ def main(arguments: list[str] | None = None) -> None:
     """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
     args = parse(arguments)
     hold_little_memory()
-    memory_cache.shared_budget().bytes, storage().cache = args.memory_mb * 1e6, disk_cache.cache_from_options(args)
     name = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
     keep_no_history()
     bypass_proxy()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that temporary files are deleted then, too
+    memory_cache.shared_budget().bytes = args.memory_mb * 1e6
     try:
+        storage().cache = disk_cache.cache_from_options(args)
         # server_port: left to itself, Gradio takes the next free one for one that is taken.
         with temp_folder(args.kept):
             shared = share_folder(args.library, args.store) if args.library else None

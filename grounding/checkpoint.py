@@ -1,6 +1,7 @@
 """A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +149,8 @@ def list_checkpoints(root: Path = CHECKPOINTS) -> list[str]:
 
 def find_checkpoint(name_or_folder: str | Path) -> Path:
     """The folder of a checkpoint given by name or by path. Raises CheckpointError with the names there are."""
+    if not isinstance(name_or_folder, str | os.PathLike):
+        raise CheckpointError(f"{name_or_folder!r} is no checkpoint: give its name or its folder, as text or a path.")
     for folder in (CHECKPOINTS / name_or_folder, Path(name_or_folder)):
         with suppress(OSError, ValueError):  # a name that no file system takes is just not there
             if (folder / "config.json").is_file():

@@ -134,3 +134,8 @@ def test_an_unknown_checkpoint_lists_those_there_are(name, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="choose one of .*embedded"):
         find_checkpoint(name)
+
+
+def test_what_is_neither_name_nor_folder_is_told():
+    with pytest.raises(CheckpointError, match="^None is no checkpoint: give its name or its folder"):
+        find_checkpoint(None)

@@ -58,6 +58,10 @@ def test_a_size_that_is_none_is_told(scenes, capsys, size):
     assert "--cache-mb" in failing([str(scenes), "a cat", "--cache", "x", "--cache-mb", size], capsys)
 
 
+def test_a_size_of_no_folder_is_told(scenes, capsys):
+    assert "give --cache DIR, too" in failing([str(scenes), "a cat", "--cache-mb", "5"], capsys)
+
+
 def failing(arguments, capsys):
     """Runs the command line and returns its one line on stderr."""
     try:

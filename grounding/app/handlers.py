@@ -82,6 +82,11 @@ def check_upload(
     return PageUpdate(preview=gr.Video(str(copy), visible=True))
 
 
+def drop_refused_clip(clip_message: str | None):
+    """What was refused leaves the page, where another clip can be given at once; what is wrong with it stays there."""
+    return gr.Video(None) if clip_message else gr.skip()
+
+
 def drop_stale_preview(video: str | None, preview: str | None):
     """A preview that belongs to another clip than the one on the page leaves it."""
     own = video and preview and Path(preview).name == make_preview_name(video)

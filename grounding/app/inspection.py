@@ -15,13 +15,14 @@ SIDES = {"before": "Before it starts", "after": "After it ends"}
 AT_CUT = 1.5  # steps between two frames; so near a cut, a frame is seen together with the other side
 ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
+SAME_SHOT = "in the same shot"
 INVISIBLE = 0.03  # difference of two scores that a plot does not show
 
 
 def render_inspection(state: ClipState) -> str:
     """The whole view as HTML. Every frame is a button that carries its time, for the page's script to move there."""
     parts = [
-        "<h2>What nearly fooled the model</h2>",
+        "<h2>Look-alikes just outside the segment</h2>",
         f"<p>{describe_hardest(state)}</p>",
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
         *(render_side(state, name) for name in SIDES),
@@ -44,13 +45,15 @@ def describe_hardest(state: ClipState) -> str:
     shot = describe_shot(state, hardest)
     return (
         f"For “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
-        f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {judge(hardest.score, moment)}: it "
+        f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {judge(hardest.score, moment, shot)}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
 
 
-def judge(score: float, moment: float) -> str:
-    """What a look-alike did, by its score and the moment's mean."""
+def judge(score: float, moment: float, shot: str = "") -> str:
+    """What a look-alike did, by its score, the moment's mean, and what `describe_shot` says."""
+    if score >= CLOSE * moment and shot == SAME_SHOT:
+        return "may well be a part of the moment"
     if score > moment:
         return "fooled the model"
     return "came close to fooling the model" if score >= CLOSE * moment else "was told apart"
@@ -116,7 +119,7 @@ def describe_shot(state: ClipState, frame: HardNegative) -> str:
     step = np.diff(state.result.answer.timestamps).min(initial=np.inf)
     if not cuts:
         # A cut between two grey textures goes unseen, so only what looks alike is called the same.
-        return "in the same shot" if state.thumbnails.timestamps and frame.similarity >= ALIKE else ""
+        return SAME_SHOT if state.thumbnails.timestamps and frame.similarity >= ALIKE else ""
     return "right at a cut" if last - first <= AT_CUT * step else ""
 
 

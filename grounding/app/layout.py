@@ -84,7 +84,7 @@ def add_inputs() -> tuple[list[gr.components.Component], Parts]:
     """The column on the left: the first of the inputs, and what is said beside them."""
     video = gr.Video(label=f"Clip ({clip_limits()})", elem_id="clip", height=270, sources=["upload"])
     preview = gr.Video(
-        label="Preview: browsers cannot play the clip itself",
+        label="Preview: a copy that every browser plays",
         elem_id="preview",
         height=270,
         interactive=False,

@@ -131,6 +131,7 @@ def connect_clip(layout: Layout) -> None:
     # By hand, before another clip can be given; `change` may come late and would end what was asked since.
     inputs.video.clear(handlers.clear_clip, None, list(parts), queue=False, **QUICK)
     # A preview that was being made for a clip that has left may still come.
+    checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **QUICK)
     checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **QUICK)
     for example in layout.examples:
         example.dataset.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **QUICK)

@@ -97,7 +97,7 @@ def _make_axes(duration: float) -> go.Figure:
         hovermode="x",
         hoverdistance=-1,  # a click anywhere on the plot finds the nearest frame
         dragmode=False,  # a finger scrolls the page, a click moves the video; the buttons zoom
-        legend={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 0, "font": {"size": 11}},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
         modebar={
             "remove": ["lasso2d", "select2d", "autoScale2d", "zoom2d"],
             "orientation": "h",

@@ -20,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from grounding.errors import GroundingError
 from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
@@ -36,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The command line's options."""
     parser.add_argument("--cache", metavar="DIR", help="keep encoded videos here, so that none is encoded twice")
     parser.add_argument(
-        "--cache-mb", type=parse_megabytes, default=MEGABYTES, metavar="N", help="how much they may take up"
+        "--cache-mb", type=parse_megabytes, metavar="N", help=f"how much they may take up, {MEGABYTES:g} by default"
     )
 
 
@@ -49,8 +50,12 @@ def parse_megabytes(text: str) -> float:
 
 
 def cache_from_options(args: argparse.Namespace) -> "FeatureCache | None":
-    """None unless a folder was named."""
-    return FeatureCache(args.cache, args.cache_mb) if args.cache else None
+    """None unless a folder was named. Raises GroundingError for a size of none."""
+    if args.cache:
+        return FeatureCache(args.cache, MEGABYTES if args.cache_mb is None else args.cache_mb)
+    if args.cache_mb is not None:
+        raise GroundingError("--cache-mb says how much the folder of --cache may take up: give --cache DIR, too.")
+    return None
 
 
 class Entry(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ class EncodedVideo:
         rough: how many key frames stand for what is not encoded; 0 where all of it is.
 
     Raises:
-        FeaturesError: shapes disagree, no frame at all, or a value that is not finite.
+        FeaturesError: shapes disagree, no frame at all, a value that is not finite, or a duration that is no number.
     """
 
     timestamps: np.ndarray
@@ -51,6 +52,8 @@ class EncodedVideo:
             raise FeaturesError("The features or timestamps hold NaN or infinity: encode this video again.")
         if (np.diff(timestamps) <= 0).any() or timestamps[0] < 0:
             raise FeaturesError("The timestamps must be seconds from 0 on, each later than the one before.")
+        if not isinstance(self.duration, Real):
+            raise FeaturesError(f"The duration is {self.duration!r}: give a number of seconds, such as 30.0.")
         if not (np.isfinite(self.duration) and self.duration > timestamps[-1]):
             raise FeaturesError(
                 f"The duration {self.duration} s must be later than the last frame, {timestamps[-1]:.3f} s."

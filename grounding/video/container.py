@@ -35,7 +35,7 @@ ADDRESS = re.compile(r"\w{2,}:/")  # as a Path writes it; one letter is a drive
 
 def check_file(path: Path) -> None:
     """Raises VideoError unless `path` is a file that begins like a video container, whatever its name."""
-    name = path.name
+    name = path.name or str(path)
     try:
         str(path).encode()  # OpenCV crashes on a name that is not UTF-8
         if not path.exists():
@@ -53,7 +53,9 @@ def check_file(path: Path) -> None:
     if not head:
         raise VideoError(f"The file {name!r} is empty: upload or copy it again.")
     if not is_video_head(head):
-        raise VideoError(f"The file {name!r} is not a video: give an mp4, mov, mkv, webm or avi file.")
+        raise VideoError(
+            f"The file {name!r} is not a video: give an mp4, mov, mkv, webm, avi, ts, mpg, wmv, flv or ogv file."
+        )
 
 
 def is_video_head(head: bytes) -> bool:

@@ -131,6 +131,8 @@ def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
     app.main(["--cache", str(tmp_path), "--cache-mb", "5", "--memory-mb", "7"])
     assert (app.storage().cache.folder.parent, app.storage().cache.room) == (tmp_path, 5e6)
     assert app.memory_cache.shared_budget().bytes == 7e6
+    with pytest.raises(SystemExit, match="give --cache DIR, too"):
+        app.main(["--cache-mb", "5"])
     monkeypatch.setattr(models.Predictor, "from_checkpoint", lambda name, device, cache: cache)
     assert models.load_predictor.__wrapped__("embedded") is app.storage().cache
 

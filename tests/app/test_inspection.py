@@ -61,6 +61,11 @@ def test_the_verdict_follows_the_scores():
         "came close to fooling the model",
         "was told apart",
     ]
+    assert [judge(score, 0.8, "in the same shot") for score in (0.9, 0.7, 0.2)] == [
+        "may well be a part of the moment",
+        "may well be a part of the moment",
+        "was told apart",
+    ]
 
 
 def test_the_other_model_is_told_only_where_it_is_asked_for_and_there():

@@ -5,7 +5,7 @@ import base64
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.steps import ask, upload
+from tests.browser.steps import answered, ask, upload
 from tests.clips import bad_file, colours
 
 DROP = """([name, content]) => {
@@ -18,12 +18,19 @@ DROP = """([name, content]) => {
 }"""
 
 
-@pytest.mark.parametrize("kind", ["empty", "text", "truncated", "sound"])
-def test_a_file_that_is_no_video_is_told_at_once_and_beside_the_clip(tab, tmp_path, kind):
-    upload(tab, bad_file(kind, tmp_path))
-    expect(tab.locator("#clip-message [role=alert]")).to_contain_text(f"{kind}.mp4")
-    expect(tab.locator("#progress .working")).to_have_count(0)
-    expect(tab.locator("#clip-message [role=alert]")).to_contain_text(f"{kind}.mp4")
+def test_a_file_that_is_no_video_is_told_at_once_and_leaves_for_another(tab, tmp_path, scenes):
+    (tmp_path / "notes.txt").write_text("no video")
+    for path, said in (
+        (tmp_path / "notes.txt", "'notes.txt' is not a video"),
+        (bad_file("truncated", tmp_path), "truncated.mp4"),
+    ):
+        tab.set_input_files("#clip input[type=file]", str(path))
+        expect(tab.locator("#clip-message [role=alert]")).to_contain_text(said)
+        expect(tab.locator("#clip video")).to_have_count(0)
+        expect(tab.locator("#clip")).to_contain_text("Drop Video Here")
+        expect(tab.locator("#progress .working")).to_have_count(0)
+    answered(tab, scenes, "a cat")
+    expect(tab.locator("#clip-message [role=alert]")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +47,3 @@ def test_content_decides_what_a_video_is_and_not_the_name(tab, tmp_path, name, w
         expect(tab.locator("#clip video")).to_be_attached()
     ask(tab, "something green")
     expect(tab.locator("#message [role=status]")).to_contain_text("something green")
-
-
-def test_a_text_file_gets_its_one_sentence(tab, tmp_path):
-    (tmp_path / "notes.txt").write_text("no video")
-    upload(tab, tmp_path / "notes.txt")
-    expect(tab.locator("#clip-message [role=alert]")).to_contain_text("'notes.txt' is not a video")

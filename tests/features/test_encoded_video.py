@@ -44,6 +44,7 @@ def test_cannot_be_changed():
         ({"timestamps": np.array([0.0, 1.0, 0.5])}, "later than the one before"),
         ({"timestamps": np.array([0.0, 0.5, 0.5])}, "later than the one before"),
         ({"timestamps": np.array([-1.0, 0.5, 1.0])}, "from 0 on"),
+        ({"duration": "1.5"}, "give a number of seconds"),
         ({"duration": 1.0}, "later than the last frame"),
         ({"duration": 0.0}, "later than the last frame"),
         ({"duration": np.nan}, "later than the last frame"),
