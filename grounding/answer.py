@@ -11,7 +11,7 @@ from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
 from grounding.segments.curve import edges_from_timestamps
-from grounding.segments.find import Segment, find_segments
+from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.stand_out import describe_doubt, weigh_frames
@@ -144,6 +144,9 @@ def find_answer_segments(
         ("scene changes", reading.windows, reading.join, reading.changes),
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
+    edges, rule = edges_from_timestamps(video.timestamps, video.duration), config.stands_out  # (T + 1,)
+    if rule and match.background is not None and rule.is_filled(curve, edges, match.background[row].numpy()):
+        return curve, [make_segment(edges, curve, 0, len(curve))]
     return curve, find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
 
 

@@ -5,7 +5,8 @@
 
 Every second video of MOMENTS, which the checkpoint was not trained on, chooses: frames of these videos are the
 background, and the rule is the one that tells off sentences of other videos and nonsense nine times of ten and the
-videos' own sentences as seldom as can be. The other videos measure it, with the same background. Composed videos whose
+videos' own sentences as seldom as can be. Where that loses no moment, a video that stands out as a whole is one moment
+from its start to its end. The other videos measure the rule, with the same background. Composed videos whose
 lines name the "clips" they are joined from do not take each other's sentences where they share one.
 
 Writes background.safetensors and, into config.json, "stands_out". Run it again after every training.
@@ -16,7 +17,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,8 @@ class Judged:
         weights: (T,) seconds of each frame that lie in the best segment.
         background: (N,) matching scores at the frames of other videos.
         right: whether the best segment is the moment asked for, IoU 0.5 or more.
+        seconds: (T,) how long each frame is shown.
+        fills: whether the whole video is the moment asked for, IoU 0.5 or more.
     """
 
     kind: str
@@ -61,6 +64,8 @@ class Judged:
     weights: np.ndarray
     background: np.ndarray
     right: bool = False
+    seconds: np.ndarray = field(default_factory=lambda: np.ones(1))
+    fills: bool = False
 
 
 def read_videos(path: Path) -> dict[str, list[tuple[Moment, frozenset[str]]]]:
@@ -139,10 +144,13 @@ class Judge:
         background = grounder.logits(embedded, other)[0].sigmoid().double().numpy()  # (N,)
         changes = video.compute_once("changes", lambda: find_scene_changes(video.timestamps, video.features, config))
         best = find_segments(video.timestamps, scores, video.features, video.duration, 1, config, changes)[0]
-        weights = weigh_frames(edges_from_timestamps(video.timestamps, video.duration), best.start, best.end)
-        right = moment is not None and moment.start is not None
-        right = right and compute_iou(best.span, (moment.start, moment.end)) >= 0.5
-        return Judged(kind, scores, weights, background, right)
+        edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
+        weights = weigh_frames(edges, best.start, best.end)  # (T,)
+        right, fills = (
+            moment is not None and moment.start is not None and compute_iou(span, (moment.start, moment.end)) >= 0.5
+            for span in (best.span, (0.0, video.duration))
+        )
+        return Judged(kind, scores, weights, background, right, np.diff(edges), fills)
 
 
 def measure_all(judged: Sequence[Judged], power: float) -> np.ndarray:
@@ -164,6 +172,12 @@ def choose_rule(judged: Sequence[Judged]) -> tuple[float, float]:
         )  # off the edge on both sides
         best = min(best, (float((own < threshold).mean()), power, threshold))
     return best[1:]
+
+
+def choose_fills(judged: Sequence[Judged], rule: StandOutRule) -> bool:
+    """Whether no moment is lost where a video that stands out as a whole is taken for one moment."""
+    whole = [each for each in judged if rule.is_met(each.scores, each.seconds, each.background)]
+    return sum(each.fills for each in whole) >= sum(each.right for each in whole)
 
 
 def measure_rule(judged: Sequence[Judged], power: float, threshold: float) -> dict[str, float]:
@@ -195,10 +209,12 @@ def choose_and_write(checkpoint: str, moments: Path, features: Path, timestamps:
         raise DataError(f"{moments}: {len(videos)} videos are too few to choose a rule on: give 20 or more.")
     judge = Judge(predictor, open_store(predictor, features, timestamps, None), videos, halves[0])
     nonsense = invent_nonsense(200)
-    power, threshold = choose_rule(judge.ask(halves[0], nonsense[::2]))
+    asked = judge.ask(halves[0], nonsense[::2])
+    power, threshold = choose_rule(asked)
+    fills = choose_fills(asked, StandOutRule(power, threshold, ""))
     measured = measure_rule(judge.ask(halves[1], nonsense[1::2], seed=1), power, threshold)
     record = {"told off, percent": measured, "on": f"{len(halves[1])} videos of {moments.name}"}
-    return write_rule(folder, predictor, StandOutRule(power, threshold, "", record), judge.background)
+    return write_rule(folder, predictor, StandOutRule(power, threshold, "", fills, record), judge.background)
 
 
 def main() -> int:

@@ -43,9 +43,10 @@ def describe_hardest(state: ClipState) -> str:
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
     shot = describe_shot(state, hardest)
+    verdict = judge(hardest.score, moment, shot)
     return (
         f"For “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
-        f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {judge(hardest.score, moment, shot)}: it "
+        f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {verdict}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
 

@@ -86,16 +86,14 @@ def find_segments(
     find = find_places if config.contrast else find_runs_above
     spans = find(edges, timestamps, scores, changes, top_k, config)
 
-    # What is told of a segment is the mean of the scores as they are, by the time that each frame is shown.
-    seconds = np.diff(edges)  # (T,)
-    return [
-        Segment(
-            float(edges[first]),
-            float(edges[last]),
-            min(float(np.average(scores[first:last], weights=seconds[first:last])), 1.0),
-        )
-        for first, last in spans or [(0, len(scores))]
-    ]
+    return [make_segment(edges, scores, *span) for span in spans or [(0, len(scores))]]
+
+
+def make_segment(edges: np.ndarray, scores: np.ndarray, first: int, last: int) -> Segment:
+    """The segment between two edges, scored by the mean of the scores (T,) as they are, by the time of each frame."""
+    seconds = np.diff(edges[first : last + 1])
+    score = min(float(np.average(scores[first:last], weights=seconds)), 1.0)
+    return Segment(float(edges[first]), float(edges[last]), score)
 
 
 def find_runs_above(

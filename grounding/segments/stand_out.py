@@ -22,12 +22,14 @@ class StandOutRule:
         power: how much the best of the other videos' frames count; the higher, the more they do.
         threshold: the least evidence of a moment that stands out.
         background: sha256 of the file that holds the frames of other videos.
+        fills: whether a video that stands out as a whole is one moment; else a moment is always a part of it.
         measured: shares of sentences that were told off, percent, and on what that was measured.
     """
 
     power: float
     threshold: float
     background: str
+    fills: bool = False
     measured: dict[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -43,6 +45,13 @@ class StandOutRule:
     def is_met(self, scores: np.ndarray, weights: np.ndarray, background: np.ndarray) -> bool:
         """Whether a moment stands out; arguments as in `measure_evidence`."""
         return bool(measure_evidence(scores, weights, background, self.power) >= self.threshold)
+
+    def is_filled(self, scores: np.ndarray, edges: np.ndarray, background: np.ndarray) -> bool:
+        """Whether the whole video is the moment: its contrast alone would always leave a part out.
+
+        `scores` and `background` as in `measure_evidence`, `edges` (T + 1,) seconds.
+        """
+        return self.fills and self.is_met(scores, np.diff(edges), background)
 
 
 def measure_evidence(scores: np.ndarray, weights: np.ndarray, background: np.ndarray, power: float) -> float:

@@ -38,6 +38,12 @@ def test_a_rule_is_met_from_its_threshold_on():
     assert not StandOutRule(1.0, 1.01, "").is_met(*given)
 
 
+def test_a_video_is_filled_where_it_stands_out_as_a_whole_and_the_rule_says_so():
+    scores, edges, elsewhere = score([2.0, 0.0]), np.array([0.0, 3.0, 4.0]), score([0.0])  # 1.5 by time
+    rules = [StandOutRule(1.0, 1.4, "", True), StandOutRule(1.0, 1.6, "", True), StandOutRule(1.0, 1.4, "")]
+    assert [rule.is_filled(scores, edges, elsewhere) for rule in rules] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("rule", "named"),
     [((0.0, 1.0, ""), "power"), ((101.0, 1.0, ""), "power"), ((1.0, float("nan"), ""), "threshold")],

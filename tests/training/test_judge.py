@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from grounding.encoders.queries import QueryTokens
 from grounding.errors import CheckpointError
 from grounding.model import Grounder, GrounderConfig
 from grounding.segments.config import SegmentConfig
+from grounding.segments.stand_out import StandOutRule
 from training.export import export
 from training.features import write_features
-from training.judge import Judged, choose_rule, invent_nonsense, main, measure_rule
+from training.judge import Judged, choose_fills, choose_rule, invent_nonsense, main, measure_rule
 
 THINGS = [f"thing{number}" for number in range(24)]
 
@@ -66,6 +68,10 @@ def test_the_rule_tells_what_is_there_from_what_is_not(toy, monkeypatch):
     assert measured["others"] >= 90 and measured["nonsense"] >= 90
     video = EncodedVideo(np.arange(40.0), np.eye(24)[[3] * 10 + [5] * 30], 40.0, "toy")
     there, absent = predictor.ground_many(video, ["a thing3", "a thing9"])
+    assert predictor.config.stands_out.fills  # it costs nothing where no moment fills its video
+    (filled,) = predictor.ground(EncodedVideo(np.arange(40.0), np.eye(24)[[3] * 40], 40.0, "toy"), "a thing3").segments
+    assert filled.span == (0.0, 40.0)
+    assert there.segments[0].span == (0.0, 9.5)
     assert there.stands_out and not there.doubt and there.to_dict()["stands_out"] is True
     assert absent.stands_out is False and absent.doubt.startswith(
         "Nothing here stands out for this sentence; the curve"
@@ -102,6 +108,15 @@ def test_the_chosen_rule_tells_off_nine_of_ten_and_no_more():
     own = [judged("own", 0.55, right=True), judged("own", 0.9), judged("own", 0.2), judged("own", 0.8)]
     measured = measure_rule(negative + own, *choose_rule(negative + own))
     assert measured == {"own": 25.0, "others": 90.0, "nonsense": 90.0, "own, found": 0.0}
+
+
+def test_a_video_is_one_moment_only_where_that_loses_none():
+    rule = StandOutRule(1.0, 0.0, "")
+    part = Judged("own", np.array([0.9]), np.ones(1), np.array([0.5]), right=True)
+    whole = replace(part, right=False, fills=True)
+    assert [choose_fills(rows, rule) for rows in ([], [part], [part, whole], [part, part, whole])] == [
+        *(True, False, True, False)
+    ]
 
 
 def test_nonsense_is_always_the_same_and_never_twice_in_a_row():
