@@ -1,6 +1,7 @@
 """Queries scored against the frames of a video, which are embedded block by block: a long one takes no more memory."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
@@ -19,7 +20,7 @@ from grounding.model import FrameTower, Grounder
 
 Result = TypeVar("Result")
 
-NOTHING: tuple[Callable[[], EncodedVideo | None], Tensor | None] = (lambda: None, None)
+FRAMES_MEGABYTES = 64.0  # of 1e6 bytes: width 384 at two frames a second is six hours
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Matcher:
         self.loading = RLock()
         self._load, self._unit = load_query_encoder, unit
         self._query_encoder: QueryEncoder | None = None
-        self._last = LastFrames()
+        self._recent = RecentFrames()
         self._last_read: tuple[tuple, QueryTokens | None] = ((), None)  # replaced as one, as the frames are
 
     @property
@@ -97,7 +98,7 @@ class Matcher:
     def embed_video(self, video: EncodedVideo) -> Tensor:
         """(T, D) frames of unit length, on the device, kept for the next query in the same video."""
         tower = self.grounder.frame_tower
-        return self._last.get(video, lambda: embed_frames(tower, video.features, self.device, self._unit))  # (T, D)
+        return self._recent.get(video, lambda: embed_frames(tower, video.features, self.device, self._unit))  # (T, D)
 
     def match(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
         """Scores every query at every frame. Raises EncoderError."""
@@ -143,7 +144,7 @@ class Matcher:
     def _move_to_cpu(self) -> None:
         self.device, self.note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
         self.grounder.to(self.device)
-        self._last, self._query_encoder = LastFrames(), None
+        self._recent, self._query_encoder = RecentFrames(), None
 
 
 def embed_frames(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
@@ -172,23 +173,37 @@ def _embed_block(tower: FrameTower, features: np.ndarray, first: int, device: to
     return tower(rows.unsqueeze(0), mask)[0, first - begin :][:BLOCK]  # (N, D)
 
 
-class LastFrames:
-    """The frames of the last video, for the next query in it; they go with the video."""
+class RecentFrames:
+    """The frames of the videos that were asked last, for the next query in them; they go with the video.
 
-    def __init__(self) -> None:
-        self._last = NOTHING  # a pair that is read and replaced as one, since threads share a predictor
+    Args:
+        megabytes: of 1e6 bytes, how much they may take up together; the last video's may always be kept.
+    """
+
+    def __init__(self, megabytes: float = FRAMES_MEGABYTES) -> None:
+        self._room, self._lock = megabytes * 1e6, RLock()  # a video may go while the lock is held
+        self._held: OrderedDict[int, tuple[Callable[[], EncodedVideo | None], Tensor]] = OrderedDict()
 
     def get(self, video: EncodedVideo, embed: Callable[[], Tensor]) -> Tensor:
-        """(T, D), what `embed` gives for this video; called only where the last video was another one."""
-        last, frames = self._last
-        if last() is not video:
-            frames = embed()  # (T, D)
-            self._last = (ref(video, self._forget), frames)
+        """(T, D), what `embed` gives for this video; called only where they are not kept."""
+        key = id(video)
+        with self._lock:
+            kept, frames = self._held.get(key, (lambda: None, None))
+            if kept() is video:
+                self._held.move_to_end(key)
+                return frames
+        frames = embed()  # (T, D)
+        with self._lock:
+            self._held[key] = (ref(video, lambda gone: self._forget(key, gone)), frames)
+            self._held.move_to_end(key)
+            while len(self._held) > 1 and sum(one.nbytes for _, one in list(self._held.values())) > self._room:
+                self._held.popitem(last=False)
         return frames
 
-    def _forget(self, gone: Callable[[], EncodedVideo | None]) -> None:
-        if self._last[0] is gone:
-            self._last = NOTHING
+    def _forget(self, key: int, gone: Callable[[], EncodedVideo | None]) -> None:
+        with self._lock:
+            if key in self._held and self._held[key][0] is gone:
+                del self._held[key]
 
 
 def measure_cosines(features: np.ndarray, text: Tensor) -> np.ndarray:

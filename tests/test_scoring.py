@@ -12,7 +12,7 @@ from grounding import scoring
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import FrameTower, Grounder, GrounderConfig
-from grounding.scoring import LastFrames, Matcher, embed_frames, measure_cosines, stretch
+from grounding.scoring import Matcher, RecentFrames, embed_frames, measure_cosines, stretch
 
 CPU = torch.device("cpu")
 
@@ -67,15 +67,19 @@ def video() -> EncodedVideo:
     return EncodedVideo(np.arange(3.0), np.ones((3, 6)), 3.0, "toy")
 
 
-def test_the_frames_of_the_last_video_are_found_once():
-    last, one, other = LastFrames(), video(), video()
-    assert last.get(one, lambda: "one") == last.get(one, lambda: "one again") == "one"
-    assert last.get(other, lambda: "other") == "other"
-    assert last.get(one, lambda: "one again") == "one again"
+def test_the_frames_of_recent_videos_are_found_once():
+    recent, one, other = RecentFrames(megabytes=40e-6), video(), video()
+    zeros, ones = torch.zeros(3, 2), torch.ones(3, 2)  # 24 bytes each
+    assert recent.get(one, lambda: zeros) is recent.get(one, lambda: ones) is zeros
+    assert recent.get(other, lambda: ones) is ones  # and there is no room for both
+    assert recent.get(one, lambda: ones) is ones
+    roomy = RecentFrames()
+    assert [roomy.get(each, lambda: zeros) is zeros for each in (one, other)] == [True, True]
+    assert roomy.get(one, lambda: ones) is roomy.get(other, lambda: ones) is zeros
 
 
 def test_frames_go_with_their_video_and_not_with_the_one_before():
-    last, one, other = LastFrames(), video(), video()
+    last, one, other = RecentFrames(), video(), video()
     last.get(other, lambda: torch.ones(3, 2))
     kept = weakref.ref(last.get(one, lambda: torch.zeros(3, 2)))
     del other
