@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE = 120_000  # milliseconds that a machine with other work on it may take
 
 
 @pytest.fixture(scope="session")
@@ -22,18 +23,31 @@ def chromium():
 
 
 @pytest.fixture
-def tab(chromium, address):
+def visit(chromium, address):
+    """Opens the page for one more visitor, in a window of a width; each waits for what it needs, not for a time."""
+    expect.set_options(timeout=PATIENCE)
+    contexts = []
+
+    def open_page(width=1280, height=900, **more):
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **more))
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.elsewhere = []
+        page.on("request", lambda request: request.url.startswith("http") and _note(page, request.url, address))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def tab(visit):
     """The page, open in a fresh session; `tab.elsewhere` collects requests to any other address."""
-    expect.set_options(timeout=60_000)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    tab.elsewhere = []
-    tab.on("request", lambda request: request.url.startswith("http") and _note(tab, request.url, address))
-    tab.goto(address)
-    yield tab
-    context.close()
+    return visit()
 
 
-def _note(tab, url, address):
+def _note(page, url, address):
     if not url.startswith(address):
-        tab.elsewhere.append(url)
+        page.elsewhere.append(url)

@@ -61,7 +61,21 @@ def playhead(tab):
     return (head["x"] + head["width"] / 2 - area["x"]) / area["width"]
 
 
-def wait_until(tab, is_so, seconds=60.0):
+def count_moves(tab):
+    """From now on the page counts how often it was told where the video stands, which is the last word of an event."""
+    tab.evaluate("""() => {
+      const show = window.grounding.show;
+      window.moves = 0;
+      window.grounding.show = (span) => (show(span), window.moves++);
+    }""")
+
+
+def wait_for_move(tab):
+    """Until an event of the page has come to its end since."""
+    tab.wait_for_function("window.moves > 0")
+
+
+def wait_until(tab, is_so, seconds=120.0):
     """Until something holds on the server, which runs in this process; the page goes on meanwhile."""
     end = time.monotonic() + seconds
     while not is_so():
@@ -78,7 +92,7 @@ class Gated:
 
     def encode(self, frames):
         self.calls += 1
-        self.gate.acquire(timeout=30)
+        self.gate.acquire(timeout=300)
         return self.encoder.encode(frames)
 
     def let_go(self, chunks=1):

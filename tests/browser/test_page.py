@@ -6,7 +6,16 @@ import pytest
 from playwright.sync_api import expect
 
 from grounding.app import models
-from tests.browser.steps import Gated, answered, ask, play_time, upload, wait_for_time
+from tests.browser.steps import (
+    Gated,
+    answered,
+    ask,
+    count_moves,
+    play_time,
+    upload,
+    wait_for_move,
+    wait_for_time,
+)
 from tests.clips import bad_file, colours
 
 
@@ -54,10 +63,11 @@ def test_an_error_leaves_the_last_answer_and_the_video_alone(tab, scenes):
     ask(tab, "a cup of coffee")
     tab.wait_for_function("document.querySelector('#clip video').currentTime > 7")
     tab.evaluate("document.querySelector('#clip video').currentTime = 2")
+    count_moves(tab)
     ask(tab, " ")
     expect(tab.locator("#message [role=alert]")).to_contain_text("The query is empty")
     expect(tab.locator("#frames img").first).to_be_visible()
-    tab.wait_for_timeout(500)  # a video that moves does so after the message
+    wait_for_move(tab)
     assert play_time(tab) == pytest.approx(2, abs=0.1)
 
 
@@ -72,9 +82,10 @@ def test_an_answer_about_a_clip_that_has_left_is_not_shown(tab, scenes, tmp_path
     tab.locator("#clip button[aria-label='Clear']").click()
     upload(tab, colours(tmp_path / "other.mp4"))
     expect(tab.locator("#clip video")).to_be_visible()
+    count_moves(tab)
     gated.let_go(100)
     expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
-    tab.wait_for_timeout(500)
+    wait_for_move(tab)
     expect(tab.locator("#message [role=status]")).to_have_count(0)
     expect(tab.locator("#segments")).to_be_hidden()
 
@@ -123,9 +134,8 @@ def test_another_clip_clears_the_last_answer(tab, scenes, tmp_path):
     expect(tab.locator("#segments")).to_be_hidden()
 
 
-def test_two_visitors_see_their_own_clip(tab, chromium, address, scenes, tmp_path):
-    other = chromium.new_context().new_page()
-    other.goto(address)
+def test_two_visitors_see_their_own_clip(tab, visit, scenes, tmp_path):
+    other = visit()
     upload(tab, scenes)
     upload(other, colours(tmp_path / "other.mp4"))
     ask(tab, "a cat")
@@ -134,13 +144,10 @@ def test_two_visitors_see_their_own_clip(tab, chromium, address, scenes, tmp_pat
     expect(other.locator("#message")).to_contain_text("something blue")
     expect(tab.locator("#plot .xtick").last).to_contain_text("0:12")
     expect(other.locator("#plot .xtick").last).to_contain_text("0:06")
-    other.context.close()
 
 
-def test_the_page_fits_a_phone(chromium, address, scenes):
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    phone = context.new_page()
-    phone.goto(address)
+def test_the_page_fits_a_phone(visit, scenes):
+    phone = visit(390, 844, has_touch=True, is_mobile=True)
     expect(phone.locator("#find")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     upload(phone, scenes)
@@ -150,14 +157,11 @@ def test_the_page_fits_a_phone(chromium, address, scenes):
     order = ["#find", "#message", "#plot", "#queries", "#segments", "#frames", "#examples"]
     tops = [phone.locator(part).bounding_box()["y"] for part in order]
     assert tops == sorted(tops)
-    context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1000])
-def test_the_video_stays_in_sight_while_one_looks_around(chromium, address, scenes, width):
-    context = chromium.new_context(viewport={"width": width, "height": 844})
-    small = context.new_page()
-    small.goto(address)
+def test_the_video_stays_in_sight_while_one_looks_around(visit, scenes, width):
+    small = visit(width, 844)
     answered(small, scenes, "a cup of coffee")
     frame = small.locator(".frame").last
     frame.scroll_into_view_if_needed()
@@ -167,7 +171,6 @@ def test_the_video_stays_in_sight_while_one_looks_around(chromium, address, scen
     assert clip["y"] >= 0 and clip["y"] + clip["height"] <= 844
     top = "(it) => document.elementFromPoint(it.left + it.width / 2, it.top + it.height / 2).closest('#clip') !== null"
     assert small.locator("#clip").evaluate(f"clip => ({top})(clip.getBoundingClientRect())")  # nothing lies over it
-    context.close()
 
 
 def test_an_empty_plot_is_no_stop_for_the_keyboard(tab):

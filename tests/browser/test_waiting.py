@@ -140,9 +140,8 @@ def test_a_clip_that_is_taken_away_stops_the_work_too(tab, longer, gated):
     expect(tab.locator("#message [role=status]")).to_have_count(0)
 
 
-def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, chromium, address, long, scenes, gated):
-    other = chromium.new_context().new_page()
-    other.goto(address)
+def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, visit, long, scenes, gated):
+    other = visit()
     upload(other, long)
     ask(other, "something green")
     expect(other.locator("#progress")).to_contain_text("Loading the model")
@@ -155,17 +154,15 @@ def test_whoever_waits_for_another_visitor_can_cancel_as_well(tab, chromium, add
     expect(other.locator("#message [role=status]")).to_contain_text("something green")
     expect(tab.locator("#message")).to_contain_text("Stopped")
     assert gated.calls == 3
-    other.context.close()
 
 
-def test_whoever_leaves_frees_the_place_for_those_behind(tab, chromium, address, long, scenes, gated):
-    first, second = (chromium.new_context().new_page() for _ in range(2))
+def test_whoever_leaves_frees_the_place_for_those_behind(tab, visit, long, scenes, gated):
+    first, second = visit(), visit()
     for page, clip, told in (
         (first, long, "Loading the model"),
         (second, scenes, "one other"),
         (tab, scenes, "2 others"),
     ):
-        page.goto(address)
         upload(page, clip)
         ask(page, "a cat")
         expect(page.locator("#progress")).to_contain_text(told)
@@ -173,4 +170,3 @@ def test_whoever_leaves_frees_the_place_for_those_behind(tab, chromium, address,
     expect(tab.locator("#progress")).to_contain_text("one other before you")
     gated.let_go(100)
     expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
-    first.context.close()

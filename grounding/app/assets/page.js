@@ -56,15 +56,18 @@
     wanted.plays ? play(wanted) : seek(wanted.first);
   }
 
+  // Someone went elsewhere. A page that was busy or hidden may see a segment's end late; that is no such move.
+  function leave(player) {
+    if (span && (player.currentTime < span.start - NUDGE || player.currentTime > span.end + NUDGE)) span = null;
+  }
+
   // Keeps what plays within its segment: again from its start, or an end.
   function keepWithin(player) {
-    if (!span || player.seeking) return;
-    const now = player.currentTime;
-    if (now < span.start - NUDGE || now > span.end + NUDGE) span = null; // someone went elsewhere
-    else if (now < span.end && !player.ended) return;
-    else if (one("#loop input")?.checked) play(span);
+    if (!span || player.seeking || (player.currentTime < span.end && !player.ended)) return;
+    if (one("#loop input")?.checked) play(span);
     else {
       player.pause();
+      if (!player.ended) player.currentTime = Math.min(player.currentTime, span.end);
       span = null;
     }
   }
@@ -114,13 +117,14 @@
   }
 
   // With every picture while the video plays, and once for each event that moves it.
-  function follow() {
+  function follow(event) {
     const player = video();
     cancelAnimationFrame(next);
     placePlayhead();
+    if (event?.type === "seeked" && player) leave(player);
     if (!player || (player.paused && !player.ended)) return;
     keepWithin(player); // a segment may last to the end of the video, which pauses there by itself
-    if (!player.paused) next = requestAnimationFrame(follow);
+    if (!player.paused) next = requestAnimationFrame(() => follow());
   }
 
   // Another segment, outlined while the list's line is pointed at or has the focus
@@ -282,7 +286,7 @@
 
   new MutationObserver(() => (bind(), hush(), settle(), offerAllFiles(), reachAnswer())).observe(document, { childList: true, subtree: true });
   for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
-    document.addEventListener(name, (event) => event.target === video() && graph() && follow(), true);
+    document.addEventListener(name, (event) => event.target === video() && graph() && follow(event), true);
   }
   document.addEventListener("click", (event) => {
     const frame = event.target.closest?.(".frame[data-time]");
