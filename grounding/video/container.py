@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import av
 
 # ffmpeg's names of what may be opened; no playlist is one.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,mxf"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,dv"
 OPEN_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 MAGIC = (
     b"\x1aE\xdf\xa3",  # matroska, webm
@@ -27,6 +27,7 @@ MAGIC = (
     b"\x00\x00\x01\xba",  # mpeg, packed
     b"\x00\x00\x01\xb3",  # mpeg, a picture track alone
     b"\x06\x0e+4\x02\x05\x01\x01",  # mxf
+    b"\x1f\x07\x00",  # dv, a tape
 )
 MP4_BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"sidx")
 BROADCAST = ("mpegts", "mpeg")  # formats in which a progressive stream may turn interlaced

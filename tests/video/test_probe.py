@@ -161,6 +161,8 @@ def test_no_picture_that_can_be_decoded_is_an_error(tmp_path):
         ("a.3gp", "mpeg4"),
         ("MOV00001.MPG", "mpeg2video"),
         ("a.vob", "mpeg2video"),
+        ("a.m2v", "mpeg2video"),
+        ("tape.dv", "dvvideo"),
         ("a.mxf", "mpeg2video"),
         ("a.wmv", "wmv2"),
         ("a.ogv", "libtheora"),
@@ -171,7 +173,8 @@ def test_no_picture_that_can_be_decoded_is_an_error(tmp_path):
 def test_what_cameras_and_recorders_write_is_read(tmp_path, name, codec):
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV has no {codec}")
-    frames = [plain(colour, (144, 176)) for colour in (RED, GREEN, BLUE) for _ in range(25)]
+    size = (576, 720) if codec == "dvvideo" else (144, 176)
+    frames = [plain(colour, size) for colour in (RED, GREEN, BLUE) for _ in range(25)]
     muxer = {"mpegts_m2ts_mode": "1"} if name.endswith("M2TS") else {}
     path = write_video(tmp_path / name, frames, codec=codec, fps=25, ticks=25, muxer=muxer)
     samples = list(FrameReader(path, 1.0))
