@@ -14,6 +14,7 @@ SPANS = 3  # that are named; of the others only how many there are
 OBEYED = ("Cc", "Cs")  # Unicode's categories of control characters and of half characters
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its classes of what turns writing around
 STDOUT, STDERR = 1, 2  # as the system numbers them
+READER_LEFT = 141  # as a shell says of a program that SIGPIPE ended
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
@@ -102,9 +103,14 @@ def _open_nowhere(number: int, name: str) -> None:
 
 
 def print_answer(text: str) -> None:
-    """Prints an answer. Raises WriteError for a full disk or a reader that has left."""
+    """Prints an answer. Raises WriteError for a full disk, and ends the program in silence where a reader such as
+    `head` has left.
+    """
     try:
         print(text, flush=True)
+    except BrokenPipeError:
+        _silence(STDOUT)
+        sys.exit(READER_LEFT)
     except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
         _silence(STDOUT)  # else Python tries once more at its end
         reason = getattr(error, "strerror", None) or "it is closed"

@@ -202,6 +202,11 @@ class TestConsoles:
         run = self.run("clip.mp4 'a cat' 2>/dev/full", tmp_path, notice)
         assert (run.returncode, run.stdout) == (0, b"a cat\n")
 
+    def test_a_reader_that_has_enough_ends_it_in_silence(self, tmp_path):
+        many = "import grounding.__main__ as m; m.run = lambda args: [m.print_answer('x' * 99) for _ in range(10000)];"
+        run = self.run("clip.mp4 'a cat' | head -1", tmp_path, many)
+        assert (run.returncode, run.stdout, run.stderr) == (0, b"x" * 99 + b"\n", b"")
+
     def test_ctrl_c_is_one_line_and_130(self, tmp_path):
         stop = "import grounding.__main__ as m, os, signal;m.run = lambda args: os.kill(os.getpid(), signal.SIGINT);"
         run = self.run("clip.mp4 'a cat'", tmp_path, stop)
