@@ -22,30 +22,41 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def profile(chromium):
+    """That of one visitor after another: Chromium reads the page's scripts once, and each page is a session of its own.
+
+    Who is there at the same time has another one, since a browser opens six connections at most.
+    """
+    with chromium.new_context() as context:
+        yield context
+
+
 @pytest.fixture
 def visit(chromium, address):
     """Opens the page for one more visitor, in a window of a width; each waits for what it needs, not for a time."""
     expect.set_options(timeout=PATIENCE)
-    contexts = []
+    pages = []
 
-    def open_page(width=1280, height=900, **more):
-        contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **more))
-        contexts[-1].set_default_timeout(PATIENCE)
-        page = contexts[-1].new_page()
+    def open_page(width=1280, height=900, profile=None, **more):
+        page = profile.new_page() if profile else chromium.new_page(**more)
+        pages.append(page)
+        page.set_default_timeout(PATIENCE)
+        page.set_viewport_size({"width": width, "height": height})
         page.elsewhere = []
         page.on("request", lambda request: request.url.startswith("http") and _note(page, request.url, address))
         page.goto(address)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture
-def tab(visit):
+def tab(visit, profile):
     """The page, open in a fresh session; `tab.elsewhere` collects requests to any other address."""
-    return visit()
+    return visit(profile=profile)
 
 
 def _note(page, url, address):

@@ -166,7 +166,7 @@ def test_whoever_leaves_frees_the_place_for_those_behind(tab, visit, long, scene
         upload(page, clip)
         ask(page, "a cat")
         expect(page.locator("#progress")).to_contain_text(told)
-    second.context.close()
+    second.close()
     expect(tab.locator("#progress")).to_contain_text("one other before you")
     gated.let_go(100)
     expect(tab.locator("#message [role=status]")).to_contain_text("a cat")

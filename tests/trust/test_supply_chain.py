@@ -47,9 +47,10 @@ def _is(node: ast.AST | None, value: bool) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_runs_what_a_file_holds(path):
-    assert offences(path.read_text(encoding="utf-8")) == []
+def test_nothing_runs_what_a_file_holds():
+    found = {str(path.relative_to(ROOT)): offences(path.read_text(encoding="utf-8")) for path in SOURCES}
+    assert "app.py" in found and "grounding/files.py" in found
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize(
