@@ -44,7 +44,7 @@ def at_work(tab, clip, gated):
     """A query on a clip whose first chunk is encoded; the processes that decode."""
     upload(tab, clip)
     ask(tab, "something green")
-    gated.let_go()
+    gated.let_go(2)  # the key frames of a clip of more than a minute come first
     expect(tab.locator("#progress")).to_contain_text("Looked at 0:15")
     return children()
 
@@ -87,6 +87,7 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
     wait_for_end(tab, decoding)
     assert gated.calls <= 3  # chunks, of eight
     tab.locator("#clip button[aria-label='Clear']").click()
+    gated.let_go(100)
     answered(tab, scenes, "a cat")  # the model is free
 
 
