@@ -87,9 +87,9 @@ def show_progress(fraction: float, message: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     from grounding.answer import describe_reading
-    from grounding.encoders.queries import check_query
     from grounding.features.disk_cache import cache_from_options
     from grounding.predictor import Predictor
+    from grounding.validation import check_query
 
     queries = [check_query(query) for query in args.query]
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))

@@ -2,20 +2,23 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from grounding.checkpoint import CheckpointConfig
 from grounding.features.encoded_video import EncodedVideo
-from grounding.scoring import Match
 from grounding.segments.curve import edges_from_timestamps
 from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.stand_out import describe_doubt, weigh_frames
 from grounding.text import shorten
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from grounding.scoring import Match
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def describe_readers(readers: Collection[str], cut: Iterable[str]) -> str:
 
 
 def build_answer(
-    config: CheckpointConfig, video: EncodedVideo, query: str, match: Match, row: int, top_k: int
+    config: CheckpointConfig, video: EncodedVideo, query: str, match: "Match", row: int, top_k: int
 ) -> Answer:
     """The answer to one query.
 
@@ -110,9 +113,11 @@ def build_answer(
         row: which of them this query is.
         top_k: how many segments at most.
     """
+    from torch import from_numpy
+
     scores, frames = match.scores[row], match.frames  # (T,) and (T, D)
     curve, segments = find_answer_segments(config, video, match, row, top_k)
-    times = torch.from_numpy(video.timestamps)  # (T,)
+    times = from_numpy(video.timestamps)  # (T,)
     hard = [
         frame
         for index, segment in enumerate(segments)
@@ -135,7 +140,7 @@ def build_answer(
 
 
 def find_answer_segments(
-    config: CheckpointConfig, video: EncodedVideo, match: Match, row: int, top_k: int
+    config: CheckpointConfig, video: EncodedVideo, match: "Match", row: int, top_k: int
 ) -> tuple[np.ndarray, list[Segment]]:
     """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`."""
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
@@ -151,7 +156,7 @@ def find_answer_segments(
 
 
 def decide_stands_out(
-    config: CheckpointConfig, video: EncodedVideo, curve: np.ndarray, best: Segment, match: Match, row: int
+    config: CheckpointConfig, video: EncodedVideo, curve: np.ndarray, best: Segment, match: "Match", row: int
 ) -> bool | None:
     """Whether a segment, `best`, stands out by the checkpoint's rule, None without one; `curve` (T,) are the scores."""
     if not config.stands_out or match.background is None:
@@ -161,8 +166,10 @@ def decide_stands_out(
     return config.stands_out.is_met(curve, weights, match.background[row].numpy())
 
 
-def measure_segment_similarities(frames: torch.Tensor, answer: Answer) -> list[np.ndarray]:
+def measure_segment_similarities(frames: "Tensor", answer: Answer) -> list[np.ndarray]:
     """For each segment of an answer, the (T,) cosines of `frames` (T, D) with it, see `measure_moment_similarity`."""
-    times, scores = torch.from_numpy(answer.timestamps), torch.from_numpy(answer.scores).float()  # (T,) each
+    from torch import from_numpy
+
+    times, scores = from_numpy(answer.timestamps), from_numpy(answer.scores).float()  # (T,) each
     bounds = [(segment.start, segment.end) for segment in answer.segments]
     return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]

@@ -1,25 +1,92 @@
-"""A checkpoint: config.json, which names everything the weights depend on, and model.safetensors."""
+"""A checkpoint: config.json, which names everything the weights depend on, and model.safetensors.
+
+Torch takes seconds to load, so what needs it imports it in functions: lists of checkpoints are read without.
+"""
 
 import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from grounding.errors import CheckpointError, FeaturesError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
-from grounding.model import Grounder, GrounderConfig
 from grounding.segments.config import SegmentConfig
 from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule
 from grounding.text import describe_type
+from grounding.validation import check_ranges
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from grounding.model import Grounder
+
+WIDEST, MIN_CENTERS = 65536, 4
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+@dataclass(frozen=True)
+class GrounderConfig:
+    """Sizes of the grounder.
+
+    Attributes:
+        frame_width: width of the frame features, Dv.
+        query_width: width of the query tokens, Dq.
+        width: width D of the space where frames and queries meet.
+        context: frames that a frame sees around itself, an odd number; 1 is none.
+        dropout: share of features dropped in training.
+        blur: standard deviation of the Gaussian that features are averaged with over time, frames; 0 is none.
+        centered: whether a fixed center, which training finds, is taken off features and pooled queries.
+        joint: whether frames and queries come from the two towers of one model, as CLIP's do, and so meet already: the
+            frame side starts as the identity, and of queries the center is taken off and nothing is trained. The three
+            widths are then the same.
+        adapter: in a joint space, whether a linear map of the queries that a stand-in reads is trained along, from the
+            identity on. What CLIP's text tower reads goes past it: see `Matcher.change_reader`.
+        sentence_centers: centers of the training sentences, to which a frame's match is taken off its scores in part,
+            see model.hold_back; 0 is none.
+    """
+
+    frame_width: int
+    query_width: int = 384
+    width: int = 512
+    context: int = 5
+    dropout: float = 0.3
+    blur: float = 0.0
+    centered: bool = False
+    joint: bool = False
+    adapter: bool = False
+    sentence_centers: int = 0
+
+    def __post_init__(self) -> None:
+        widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
+        check_ranges(
+            self,
+            {name: (1 <= value <= WIDEST, f"from 1 to {WIDEST}") for name, value in widths.items()}
+            | {
+                "context": (self.context % 2 == 1 and 1 <= self.context < 1000, "odd, from 1 to 999"),
+                "dropout": (0 <= self.dropout < 1, "from 0 on and below 1"),
+                "blur": (0 <= self.blur <= 100, "from 0 to 100 frames"),
+                "joint": (
+                    not self.joint or (self.centered and len(set(widths.values())) == 1),
+                    "false, or centered true and the three widths the same",
+                ),
+                "adapter": (self.joint or not self.adapter, "false where joint is false"),
+                "sentence_centers": (
+                    self.sentence_centers == 0
+                    or (MIN_CENTERS <= self.sentence_centers <= WIDEST and not self.joint and self.width > 1),
+                    f"0, or from {MIN_CENTERS} to {WIDEST}, where joint is false and width above 1",
+                ),
+            },
+        )
+
+    @property
+    def learned_width(self) -> int:
+        """What the projections give: all of `width`, but for the coordinate that `hold_back` adds."""
+        return self.width - bool(self.sentence_centers)
 
 
 @dataclass(frozen=True)
@@ -86,8 +153,12 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise CheckpointError(f"{path} is not a checkpoint's config ({error}): fetch the checkpoint again.") from error
 
 
-def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
+def load_grounder(folder: Path, config: CheckpointConfig) -> "Grounder":
     """The trained grounder of a checkpoint, ready to score. Raises CheckpointError if the weights do not fit."""
+    from safetensors.torch import load_file
+
+    from grounding.model import Grounder
+
     path = folder / "model.safetensors"
     grounder = Grounder(config.model)
     try:
@@ -102,11 +173,13 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> Grounder:
     return grounder.eval()
 
 
-def load_background(folder: Path, config: CheckpointConfig) -> Tensor | None:
+def load_background(folder: Path, config: CheckpointConfig) -> "Tensor | None":
     """(N, D) frames of other videos that the checkpoint's rule of what stands out needs; None where it has no rule.
 
     Raises CheckpointError if they are missing, damaged or another checkpoint's.
     """
+    from safetensors.torch import load_file
+
     if config.stands_out is None:
         return None
     path = folder / BACKGROUND_FILE

@@ -7,78 +7,18 @@ LiT, CVPR 2022.
 """
 
 import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from grounding.validation import check_ranges
+if TYPE_CHECKING:
+    from grounding.checkpoint import GrounderConfig
 
-WIDEST = 65536
 NEAREST = 4  # sentence centers that tell how well a frame matches sentences in general
 HELD_BACK = 0.25  # share of that match which is taken off its score
 COORDINATE = 0.5  # what queries hold in the coordinate in which frames hold that match
-
-
-@dataclass(frozen=True)
-class GrounderConfig:
-    """Sizes of the grounder.
-
-    Attributes:
-        frame_width: width of the frame features, Dv.
-        query_width: width of the query tokens, Dq.
-        width: width D of the space where frames and queries meet.
-        context: frames that a frame sees around itself, an odd number; 1 is none.
-        dropout: share of features dropped in training.
-        blur: standard deviation of the Gaussian that features are averaged with over time, frames; 0 is none.
-        centered: whether a fixed center, which training finds, is taken off features and pooled queries.
-        joint: whether frames and queries come from the two towers of one model, as CLIP's do, and so meet already: the
-            frame side starts as the identity, and of queries the center is taken off and nothing is trained. The three
-            widths are then the same.
-        adapter: in a joint space, whether a linear map of the queries that a stand-in reads is trained along, from the
-            identity on. What CLIP's text tower reads goes past it: see `Matcher.change_reader`.
-        sentence_centers: centers of the training sentences, to which a frame's match is taken off its scores in part,
-            see `hold_back`; 0 is none.
-    """
-
-    frame_width: int
-    query_width: int = 384
-    width: int = 512
-    context: int = 5
-    dropout: float = 0.3
-    blur: float = 0.0
-    centered: bool = False
-    joint: bool = False
-    adapter: bool = False
-    sentence_centers: int = 0
-
-    def __post_init__(self) -> None:
-        widths = {name: getattr(self, name) for name in ("frame_width", "query_width", "width")}
-        check_ranges(
-            self,
-            {name: (1 <= value <= WIDEST, f"from 1 to {WIDEST}") for name, value in widths.items()}
-            | {
-                "context": (self.context % 2 == 1 and 1 <= self.context < 1000, "odd, from 1 to 999"),
-                "dropout": (0 <= self.dropout < 1, "from 0 on and below 1"),
-                "blur": (0 <= self.blur <= 100, "from 0 to 100 frames"),
-                "joint": (
-                    not self.joint or (self.centered and len(set(widths.values())) == 1),
-                    "false, or centered true and the three widths the same",
-                ),
-                "adapter": (self.joint or not self.adapter, "false where joint is false"),
-                "sentence_centers": (
-                    self.sentence_centers == 0
-                    or (NEAREST <= self.sentence_centers <= WIDEST and not self.joint and self.width > 1),
-                    f"0, or from {NEAREST} to {WIDEST}, where joint is false and width above 1",
-                ),
-            },
-        )
-
-    @property
-    def learned_width(self) -> int:
-        """What the projections give: all of `width`, but for the coordinate that `hold_back` adds."""
-        return self.width - bool(self.sentence_centers)
 
 
 def count_blur_reach(sigma: float) -> int:
@@ -112,7 +52,7 @@ def hold_back(frames: Tensor, centers: Tensor) -> Tensor:
 class FrameTower(nn.Module):
     """Projects frame features and lets each frame see its neighbours."""
 
-    def __init__(self, config: GrounderConfig) -> None:
+    def __init__(self, config: "GrounderConfig") -> None:
         super().__init__()
         self.blur, self.centered, self.width = config.blur, config.centered, config.width
         self.register_buffer("center", torch.zeros(config.frame_width), persistent=config.centered)
@@ -150,7 +90,7 @@ class FrameTower(nn.Module):
 class QueryTower(nn.Module):
     """Pools query tokens by learned attention, then projects. Untrained, the pooling is the mean over the tokens."""
 
-    def __init__(self, config: GrounderConfig) -> None:
+    def __init__(self, config: "GrounderConfig") -> None:
         super().__init__()
         self.register_buffer("center", torch.zeros(config.query_width), persistent=config.centered)
         self.dropout = nn.Dropout(config.dropout)
@@ -174,7 +114,7 @@ class JointQueryTower(nn.Module):
     """Queries of a joint space, of which the center is taken off. A text tower is not trained, so what it knows stays
     known (locked-text tuning; cf. Zhai et al., LiT, CVPR 2022, who lock the image tower)."""
 
-    def __init__(self, config: GrounderConfig) -> None:
+    def __init__(self, config: "GrounderConfig") -> None:
         super().__init__()
         self.register_buffer("center", torch.zeros(config.width))
         self.adapter = nn.Identity()
@@ -194,7 +134,7 @@ class JointQueryTower(nn.Module):
 class Grounder(nn.Module):
     """Matching scores of frames to queries."""
 
-    def __init__(self, config: GrounderConfig) -> None:
+    def __init__(self, config: "GrounderConfig") -> None:
         super().__init__()
         self.config = config
         self.frame_tower = FrameTower(config)

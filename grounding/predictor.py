@@ -24,7 +24,6 @@ from grounding.checkpoint import (
 )
 from grounding.encoders.devices import resolve_device
 from grounding.encoders.oom_fallback import FallbackFrameEncoder
-from grounding.encoders.queries import check_query
 from grounding.encoders.registry import FrameEncoder, QueryEncoder, load_frame_encoder, load_query_encoder
 from grounding.encoders.stand_in import StandIn, load_stand_in, measure_center
 from grounding.errors import QueryError
@@ -38,7 +37,7 @@ from grounding.files import hash_file
 from grounding.isolation.worker_pool import Check, get_pool
 from grounding.model import Grounder
 from grounding.scoring import Matcher, measure_cosines, stretch
-from grounding.validation import check_top_k
+from grounding.validation import check_query, check_top_k
 from grounding.video.container import check_path
 
 

@@ -172,8 +172,9 @@ def tiny_checkpoint(tmp_path, tiny_stand_in):
     import torch
     from safetensors.torch import save_file
 
+    from grounding.checkpoint import GrounderConfig
     from grounding.encoders.stand_in import save_stand_in
-    from grounding.model import Grounder, GrounderConfig
+    from grounding.model import Grounder
 
     torch.manual_seed(0)
     folder = tmp_path / "clip-tiny"

@@ -6,10 +6,9 @@ import torch
 
 from grounding import answer as answers
 from grounding.answer import build_answer, describe_reading
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import GrounderConfig
 from grounding.scoring import Match
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))

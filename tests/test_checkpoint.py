@@ -4,10 +4,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grounding.checkpoint import find_checkpoint, list_checkpoints, load_background, load_grounder, read_config
+from grounding.checkpoint import (
+    GrounderConfig,
+    find_checkpoint,
+    list_checkpoints,
+    load_background,
+    load_grounder,
+    read_config,
+)
 from grounding.errors import CheckpointError
 from grounding.files import hash_file
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 
 MODEL = {"frame_width": 6, "query_width": 5, "width": 8, "context": 3}
 VALUES = {"name": "small", "frame_encoder": "embedded", "model": MODEL}

@@ -1,6 +1,7 @@
 """Who may import whom: data flows one way, and the child that opens a stranger's file stays small."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,3 +119,17 @@ def test_the_child_that_opens_files_loads_no_torch():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert loaded.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("work", "unwanted"),
+    [
+        ("import grounding, grounding.__main__", ("torch", "gradio", "av")),
+        ("import app; from grounding.app.page import build_page; build_page()", ("torch", "open_clip", "openvino")),
+    ],
+)
+def test_what_takes_long_is_loaded_when_it_is_needed(work, unwanted):
+    code = f"import sys; {work}; print([name for name in {unwanted} if name in sys.modules])"
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": "/nonexistent"}
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+    assert loaded.stdout.strip() == "[]"

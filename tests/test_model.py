@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from grounding.model import COORDINATE, HELD_BACK, Grounder, GrounderConfig, blur_features, hold_back, start_from_bridge
+from grounding.checkpoint import MIN_CENTERS, GrounderConfig
+from grounding.model import COORDINATE, HELD_BACK, NEAREST, Grounder, blur_features, hold_back, start_from_bridge
 
 CONFIG = GrounderConfig(frame_width=6, query_width=5, width=8, context=3, dropout=0.5)
 
@@ -249,3 +250,7 @@ class TestSentenceCenters:
         features, mask, _, _ = inputs()
         mask[:, 5:] = False
         assert not model.frame_tower(features, mask)[:, 5:].any()
+
+
+def test_a_checkpoint_has_as_many_sentence_centers_as_are_looked_for():
+    assert MIN_CENTERS == NEAREST

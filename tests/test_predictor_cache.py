@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from grounding import Predictor
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.features.disk_cache import FeatureCache
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from tests.clips import colours
 
 

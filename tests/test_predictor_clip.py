@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 
 from grounding import EncodedVideo, Predictor
 from grounding import __main__ as cli
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.registry import load_query_encoder
 from grounding.encoders.stand_in import CENTER_QUERIES, StandIn
 from grounding.errors import EncoderError
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from tests.clips import colours
 from tests.towers import TINY_GROUNDER
 

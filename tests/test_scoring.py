@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from grounding import scoring
+from grounding.checkpoint import GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import FrameTower, Grounder, GrounderConfig
+from grounding.model import FrameTower, Grounder
 from grounding.scoring import Matcher, RecentFrames, embed_frames, measure_cosines, stretch
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding.model import GrounderConfig
+from grounding.checkpoint import GrounderConfig
 from grounding.segments.config import SegmentConfig
 from grounding.validation import check_ranges
 from training.batches import CompositionConfig

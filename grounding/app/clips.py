@@ -3,15 +3,18 @@
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from grounding.app.clip_limits import check_clip, check_length, check_size
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.thumbnails import ThumbnailCollector, Thumbnails, read_thumbnails
-from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.worker_pool import Check
-from grounding.predictor import Predictor
 from grounding.video.damage import Span
+
+if TYPE_CHECKING:
+    from grounding.features.cache_key import Key
+    from grounding.predictor import Predictor
 
 REFRESH = 0.5  # seconds between two looks at what is encoded so far: each costs as much as the clip is long
 
@@ -51,7 +54,7 @@ class Clip:
 
 def encode_clip(
     path: str | None,
-    predictor: Predictor,
+    predictor: "Predictor",
     memory: MemoryCache[Clip],
     check: Check,
     pictures: bool = True,
@@ -109,13 +112,13 @@ def _read_share(path: str, rate: float, duration: float, check: Check) -> Genera
             return end.value
 
 
-def _load_clip(key: Key, predictor: Predictor) -> Clip | None:
+def _load_clip(key: "Key", predictor: "Predictor") -> Clip | None:
     video = predictor.store.get(key)
     return Clip(video, None, video.duration) if video else None
 
 
 def _grow_clip(
-    path: str, predictor: Predictor, check: Check, collector: ThumbnailCollector | None, query: str
+    path: str, predictor: "Predictor", check: Check, collector: ThumbnailCollector | None, query: str
 ) -> Generator[Clip, None, Clip]:
     key_frames, early = None, ThumbnailCollector()
     if collector:  # a program waits for the end anyway

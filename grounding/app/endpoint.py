@@ -12,9 +12,8 @@ from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
-from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
-from grounding.validation import check_top_k
+from grounding.validation import check_query, check_top_k
 
 PROGRAMS = {"concurrency_limit": 1}  # at the model or waiting for it; the others wait in Gradio's queue
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -25,10 +26,11 @@ from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_growing
 from grounding.app.state import ClipState, QueryResult
 from grounding.app.thumbnails import render_sheet
-from grounding.encoders.queries import check_query
 from grounding.errors import GroundingError
-from grounding.predictor import Predictor
-from grounding.validation import check_top_k
+from grounding.validation import check_query, check_top_k
+
+if TYPE_CHECKING:
+    from grounding.predictor import Predictor
 
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 
@@ -64,7 +66,7 @@ class Search:
     session: str | None
     stage: Stage = Stage.WAITING
     drawn: float = 0.0
-    rough: tuple[Predictor, Clip] | None = None
+    rough: "tuple[Predictor, Clip] | None" = None
 
     def run(self, job: Job) -> Iterator[PageUpdate]:
         """From the wait for its turn to the answer. Raises what ends it early."""
@@ -99,17 +101,17 @@ class Search:
     def _same_clip(self) -> bool:
         return self.before is not None and self.before.clip == self.video
 
-    def _encode(self, job: Job, predictor: Predictor, query: str) -> Iterator[Clip]:
+    def _encode(self, job: Job, predictor: "Predictor", query: str) -> Iterator[Clip]:
         self.drawn = time.monotonic()
         yield from encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled, query=query)
 
-    def _draw_now_and_then(self, predictor: Predictor, clip: Clip, query: str) -> object:
+    def _draw_now_and_then(self, predictor: "Predictor", clip: Clip, query: str) -> object:
         if time.monotonic() - self.drawn < REDRAW:
             return gr.skip()
         self.drawn, self.stage = time.monotonic(), Stage.GROWING
         return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.missing)
 
-    def _answer(self, predictor: Predictor, clip: Clip) -> PageUpdate:
+    def _answer(self, predictor: "Predictor", clip: Clip) -> PageUpdate:
         result = answer_query(predictor, clip, self.query, self.top_k)
         before = self.before if self._same_clip else ClipState(self.video)
         new = not self._same_clip
@@ -179,7 +181,7 @@ def show_thumbnails(state: ClipState | None, memory: MemoryCache[Clip] | None) -
     return PageUpdate(state=state, thumbnails=render_sheet(thumbnails), frames=render_inspection(state))
 
 
-def answer_query(predictor: Predictor, clip: Clip, query: str, top_k: int) -> QueryResult:
+def answer_query(predictor: "Predictor", clip: Clip, query: str, top_k: int) -> QueryResult:
     """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
     answer = predictor.ground(clip.video, query, top_k)
     baseline = load_baseline(predictor.config)

@@ -42,13 +42,20 @@ class Controls(NamedTuple):
     picture: gr.Button
 
 
+class Example(NamedTuple):
+    """An example clip's queries to press, and the event that takes clip and query into the inputs."""
+
+    queries: gr.Dataset
+    taking: gr.events.Dependency
+
+
 class Layout(NamedTuple):
     """All that events read and write."""
 
     inputs: Inputs
     controls: Controls
     parts: PageUpdate
-    examples: list[gr.Examples]
+    examples: list[Example]
 
 
 def add_layout(kept: float) -> Layout:
@@ -150,19 +157,22 @@ def add_pictures() -> Parts:
     return {"plot": plot, "inspection": inspection, "compare": compare, "show_clip": show_clip, "frames": frames}
 
 
-def add_examples(inputs: Inputs) -> list[gr.Examples]:
-    """Example clips, each with its queries."""
+def add_examples(inputs: Inputs) -> list[Example]:
+    """Example clips, each with its queries. gr.Examples would open each clip once for each query, at every start."""
     with gr.Column(elem_id="examples"):
-        return [
-            gr.Examples(
-                [[str(EXAMPLES / entry["file"]), query] for query in entry["queries"]],
-                [inputs.video, inputs.query],
-                label=entry["title"],
-                example_labels=entry["queries"],
-                api_visibility="private",
-            )
-            for entry in read_examples()
-        ]
+        return [add_example(inputs, entry["title"], entry["file"], entry["queries"]) for entry in read_examples()]
+
+
+def add_example(inputs: Inputs, title: str, file: str, queries: list[str]) -> Example:
+    """One clip; pressing a query takes both over."""
+
+    def take(index: int) -> tuple[str, str]:
+        return str(EXAMPLES / file), queries[index]
+
+    rows = [[query] for query in queries]
+    listed = gr.Dataset(components=[inputs.query], samples=rows, sample_labels=queries, label=title, type="index")
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    return Example(listed, listed.click(take, listed, [inputs.video, inputs.query], **quiet))
 
 
 def read_examples() -> list[dict]:

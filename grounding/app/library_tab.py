@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -29,7 +29,9 @@ from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments
 from grounding.library.command_line import add_videos
 from grounding.library.find_videos import absolute_path, find_videos
-from grounding.library.library import Library
+
+if TYPE_CHECKING:
+    from grounding.library.library import Library
 
 CLIP_TAB = "clip"
 MOMENTS = 12  # shown for a query
@@ -51,7 +53,7 @@ class SharedFolder:
     """
 
     folder: Path
-    library: Library
+    library: "Library"
     videos: frozenset[str]
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -70,6 +72,8 @@ def share_folder(folder: str | Path, store: Path) -> SharedFolder:
     Raises GroundingError where there is no video, or LanceDB is not installed.
     """
     folder = absolute_path(folder)
+    from grounding.library.library import Library
+
     library = Library(store, load_predictor(check_checkpoint(default_checkpoint())))
     videos = frozenset(map(str, find_videos([folder])))
     gr.set_static_paths(list(videos))  # handed out from where they are, and never copied or deleted

@@ -6,11 +6,13 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from grounding.features.cache_key import Key
 from grounding.files import hash_file
+
+if TYPE_CHECKING:
+    from grounding.features.cache_key import Key
 
 MAX_ENTRIES = 4  # encoded clips a visitor can go back to without waiting
 MEGABYTES = 1000.0  # of 1e6 bytes, for all visitors: hundreds of clips of 90 s, or a dozen of two hours
@@ -67,13 +69,13 @@ class MemoryCache(Generic[T]):
         self._hashes: dict[tuple, str] = {}
         self.budget.register(self)
 
-    def get(self, key: Key) -> T | None:
+    def get(self, key: "Key") -> T | None:
         """The value, None where there is none (any more)."""
         with self.budget.lock:
             entry = self.entries.get(key)
             return entry.value if entry else None
 
-    def keys_of(self, path: str | Path) -> list[Key]:
+    def keys_of(self, path: str | Path) -> "list[Key]":
         """What is kept of a file; nothing of one that has left."""
         if not Path(path).is_file():
             return []
@@ -81,7 +83,7 @@ class MemoryCache(Generic[T]):
         with self.budget.lock:
             return [key for key in self.entries if key.content == content]
 
-    def put(self, key: Key, value: T, size: int) -> None:
+    def put(self, key: "Key", value: T, size: int) -> None:
         """Keeps a value of `size` bytes, or marks it as used again; one too large for the room is not kept."""
         if size > self.budget.bytes:
             return  # and not everything else before it

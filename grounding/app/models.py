@@ -1,19 +1,21 @@
 """The checkpoints that answer: which are here, which one where a visitor chose none, each loaded once for all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from grounding.app.zero_gpu import LentEncoder, import_spaces, lend_encoders
 from grounding.checkpoint import CheckpointConfig, find_checkpoint, list_checkpoints, read_config
-from grounding.encoders.open_clip_models import find_open_clip
-from grounding.encoders.registry import resolve_device
+from grounding.encoders.hub import find_open_clip
 from grounding.errors import CheckpointError, EncoderError, GroundingError
-from grounding.features.disk_cache import FeatureCache
-from grounding.predictor import Predictor
 from grounding.text import shorten
+
+if TYPE_CHECKING:
+    from grounding.features.disk_cache import FeatureCache
+    from grounding.predictor import Predictor
 
 ANYWHERE = "embedded"  # its weights come with the app, so it answers on any machine
 ON_GPU = ("clip-vit-l-14", "clip-vit-b-32")  # best first
@@ -33,7 +35,7 @@ class Choice:
 class Storage:
     """Where encoded clips are kept beside the memory of each visitor: nowhere, unless the app is told."""
 
-    cache: FeatureCache | None = None
+    cache: "FeatureCache | None" = None
 
 
 @cache
@@ -43,13 +45,15 @@ def storage() -> Storage:
 
 
 @cache
-def load_predictor(checkpoint: str) -> Predictor:
+def load_predictor(checkpoint: str) -> "Predictor":
     """Each checkpoint is loaded once for all visitors; of theirs it holds the last query and what was embedded for it,
     see Matcher."""
+    from grounding.predictor import Predictor
+
     return Predictor.from_checkpoint(checkpoint, device="cpu" if import_spaces() else "auto", cache=storage().cache)
 
 
-def load_baseline(config: CheckpointConfig) -> Predictor | None:
+def load_baseline(config: CheckpointConfig) -> "Predictor | None":
     """The same model without hard-negative mining, where it is there and reads the same features."""
     if config.baseline not in list_checkpoints():
         return None
@@ -97,9 +101,8 @@ def find_missing() -> list[str]:
     """The checkpoints offered whose weights cannot be had here, found once, when the page is built."""
     configs = read_installed()
     names = list_offered(configs)
-    with ThreadPoolExecutor(max(len(names), 1)) as pool:  # at once, since each may wait for the hub
-        places = list(pool.map(lambda name: locate_weights(configs[name].frame_encoder), names))
-    return sorted(name for name, place in zip(names, places, strict=True) if place is None)
+    places = locate_all([configs[name].frame_encoder for name in names], locate_weights)
+    return sorted(name for name in names if places[configs[name].frame_encoder] is None)
 
 
 def describe_missing() -> str:
@@ -113,20 +116,23 @@ def describe_missing() -> str:
 
 
 def choose_default(
-    configs: Mapping[str, CheckpointConfig], on_gpu: bool, locate: Callable[[str], str | None]
+    configs: Mapping[str, CheckpointConfig], has_gpu: Callable[[], bool], locate: Callable[[str], str | None]
 ) -> Choice | None:
     """The default among `configs`, None where there is none.
 
     Args:
         configs: by name.
-        on_gpu: whether a GPU will run it.
+        has_gpu: whether a GPU will run it; asked only where that decides, since the answer takes seconds.
         locate: for a frame encoder's name, how its weights can be had ("in the cache", "from the hub"), or None.
     """
-    wanted = [name for name in (ON_GPU if on_gpu else ON_CPU) if name in configs]
-    for name in wanted:
-        where = locate(configs[name].frame_encoder)
-        if where:
-            return Choice(name, f"the default on a {'GPU' if on_gpu else 'CPU'}; CLIP's weights are {where}")
+    wanted = [name for name in ON_GPU if name in configs]
+    places = locate_all([configs[name].frame_encoder for name in wanted], locate)
+    if any(places.values()):
+        device, names = ("GPU", ON_GPU) if has_gpu() else ("CPU", ON_CPU)
+        for name in names:
+            place = name in configs and places[configs[name].frame_encoder]
+            if place:
+                return Choice(name, f"the default on a {device}; CLIP's weights are {place}")
     others = list_offered(configs)
     if not others:
         return None
@@ -134,6 +140,12 @@ def choose_default(
     if wanted:
         return Choice(name, "the default here, since CLIP's weights are not in the cache and the hub is out of reach")
     return Choice(name, "the only checkpoint installed" if others == [name] else "the default, which needs no download")
+
+
+def locate_all(encoders: Sequence[str], locate: Callable[[str], str | None]) -> dict[str, str | None]:
+    """What `locate` says of each frame encoder, by name; asked at once, since each may wait for the hub."""
+    with ThreadPoolExecutor(max(len(encoders), 1)) as pool:
+        return dict(zip(encoders, pool.map(locate, encoders), strict=True))
 
 
 def locate_weights(frame_encoder: str, patience: float = HUB_SECONDS) -> str | None:
@@ -154,11 +166,18 @@ def _ask_hub(frame_encoder: str) -> str | None:
         return None
 
 
+def has_gpu() -> bool:
+    """Whether towers would compute on a GPU."""
+    from grounding.encoders.devices import resolve_device
+
+    return resolve_device("auto").type == "cuda"
+
+
 @cache
 def default_choice() -> Choice | None:
     """The default and why, found once, when the page is built; may ask the hub for a few seconds. None without any."""
     prepare_zero_gpu()
-    return choose_default(read_installed(), resolve_device("auto").type == "cuda", locate_weights)
+    return choose_default(read_installed(), has_gpu, locate_weights)
 
 
 def default_checkpoint() -> str | None:
@@ -167,7 +186,7 @@ def default_checkpoint() -> str | None:
     return choice.name if choice else None
 
 
-def describe_model(predictor: Predictor) -> str:
+def describe_model(predictor: "Predictor") -> str:
     """Which checkpoint answers, where, and why that one."""
     name, choice = predictor.config.name, default_choice()
     reason = choice.reason if choice and choice.name == name else "as chosen"

@@ -74,7 +74,7 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
         for event in (
             inputs.button.click,
             inputs.query.submit,
-            *(example.load_input_event.success for example in layout.examples),
+            *(example.taking.success for example in layout.examples),
         )
     ]
     for found in asking:
@@ -134,8 +134,8 @@ def connect_clip(layout: Layout) -> None:
     checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **QUICK)
     checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **QUICK)
     for example in layout.examples:
-        example.dataset.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **QUICK)
-        example.load_input_event.success(**forget)
+        example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **QUICK)
+        example.taking.success(**forget)
 
 
 def make_stale_answer_event(inputs: Inputs, parts: PageUpdate) -> dict:

@@ -8,13 +8,17 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from grounding.encoders.registry import FrameEncoder, load_frame_encoder
 from grounding.errors import EncoderError
-from grounding.predictor import Predictor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from grounding.encoders.registry import FrameEncoder
+    from grounding.predictor import Predictor
 
 START, PER_FRAME = 10.0, 0.05  # seconds asked for: a fresh worker takes its towers along, then frames follow
 
@@ -24,7 +28,7 @@ class LentEncoder:
 
     device = "cuda"  # so that what it encodes is not kept on disk as the CPU's
 
-    def __init__(self, encoder: FrameEncoder, spaces: ModuleType) -> None:
+    def __init__(self, encoder: "FrameEncoder", spaces: ModuleType) -> None:
         self.name, self.width = encoder.name, encoder.width
 
         def encode(frames: Sequence[np.ndarray]) -> np.ndarray:
@@ -32,9 +36,11 @@ class LentEncoder:
 
         self._encode: Callable[[Sequence[np.ndarray]], np.ndarray] = spaces.GPU(duration=estimate_seconds)(encode)
 
-    def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
+    def encode(self, frames: Sequence[np.ndarray]) -> "Tensor":
         """B frames, each (H, W, 3) uint8 RGB, to (B, width) float32 on the CPU."""
-        return torch.from_numpy(self._encode(frames))  # (B, width)
+        from torch import from_numpy
+
+        return from_numpy(self._encode(frames))  # (B, width)
 
 
 def estimate_seconds(frames: Sequence[np.ndarray]) -> float:
@@ -48,12 +54,14 @@ def import_spaces() -> ModuleType | None:
     return importlib.import_module("spaces") if on_zero_gpu else None
 
 
-def lend_encoders(predictors: Iterable[Predictor], spaces: ModuleType) -> None:
+def lend_encoders(predictors: "Iterable[Predictor]", spaces: ModuleType) -> None:
     """Gives predictors on the CPU a frame encoder on ZeroGPU, one for all that read the same features.
 
     To be called before the app is launched, in the main thread. A predictor whose weights cannot be had is left as it
     is, and says so when it is asked.
     """
+    from grounding.encoders.registry import load_frame_encoder
+
     lent: dict[str, LentEncoder] = {}
     for predictor in predictors:
         name = predictor.config.frame_encoder

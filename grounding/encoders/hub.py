@@ -1,5 +1,6 @@
 """Weights that open_clip publishes on the hub: found in its cache, asked for, and fetched."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,67 @@ from typing import Any
 from grounding.errors import EncoderError
 
 HUB_TIMEOUT = 3.0  # seconds for each address of the hub; a firewall that drops packets makes us wait for all of them
+PUBLISHED = {  # those of the checkpoints here, so that whether they are at hand is known without importing open_clip
+    "open_clip:ViT-B-32-quickgelu:openai": "timm/vit_base_patch32_clip_224.openai",
+    "open_clip:ViT-L-14-quickgelu:openai": "timm/vit_large_patch14_clip_224.openai",
+}
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # open_clip's names, in its order
+
+
+def find_open_clip(name: str) -> str | None:
+    """How the weights of "open_clip:<model>:<pretrained>" can be had without downloading them now.
+
+    Returns:
+        "in the cache", "on the hub", or None where the hub is out of reach or does not have them.
+
+    Raises:
+        EncoderError: no such model or tag.
+    """
+    repository, files = _name_published(name)
+    if find_in_cache(repository, files):
+        return "in the cache"
+    return None if ask_hub(repository) else "on the hub"
+
+
+def find_cached_open_clip(name: str) -> str | None:
+    """Path of the weights of "open_clip:<model>:<pretrained>" in the hub's cache, None where they are not there yet.
+
+    Raises:
+        EncoderError: no such model or tag.
+    """
+    return find_in_cache(*_name_published(name))
+
+
+def _name_published(name: str) -> tuple[str, tuple[str, ...]]:
+    """Repository and files on the hub; of the checkpoints here without importing open_clip, which takes seconds."""
+    if name in PUBLISHED:
+        return PUBLISHED[name], HUB_FILES
+    return name_hub_files(resolve_name(name, may_be_own=False)[1])
+
+
+def resolve_name(name: str, may_be_own: bool) -> tuple[str, dict[str, Any]]:
+    """Model name, and what open_clip knows of the tag: pixel statistics, activation, repository on the hub."""
+    import open_clip
+
+    _, model, tag = _split_name(name)
+    if model not in open_clip.list_models():
+        near = ", ".join(difflib.get_close_matches(model, open_clip.list_models())) or "none"
+        raise EncoderError(f"open_clip has no model {model!r}. Similar names: {near}; all: open_clip.list_models().")
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    pretrained = open_clip.get_pretrained_cfg(model, tag)
+    # A model of one's own has no published weights, and then its tag is only a name.
+    if not pretrained and (tags or not may_be_own):
+        raise EncoderError(f"{model} has no weights called {tag!r}. There are: {', '.join(tags) or 'none'}.")
+    return model, pretrained
+
+
+def _split_name(name: str) -> list[str]:
+    parts = name.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise EncoderError(
+            f"{name!r} is not 'open_clip:<model>:<pretrained>', such as 'open_clip:ViT-B-32-quickgelu:openai'."
+        )
+    return parts
 
 
 def name_hub_files(pretrained: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,5 @@
 """The models of open_clip: which there are, and both towers of one, built from a file of the hub or a local one."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
-from grounding.encoders.hub import ask_hub, fetch_weights, find_in_cache, name_hub_files, shorten_error
+from grounding.encoders.hub import fetch_weights, resolve_name, shorten_error
 from grounding.encoders.torchscript import is_torchscript, read_torchscript
 from grounding.errors import EncoderError
 
@@ -40,7 +39,7 @@ class OpenClipModel:
         import open_clip
 
         self.name, self.device, self._weights = name, device, weights
-        self.model_name, self._pretrained = _resolve_name(name, may_be_own=weights is not None)
+        self.model_name, self._pretrained = resolve_name(name, may_be_own=weights is not None)
         if weights is not None and not Path(weights).is_file():
             raise EncoderError(f"There is no weights file {str(weights)!r}. Check the path given as weights.")
         self.width: int = open_clip.get_model_config(self.model_name)["embed_dim"]
@@ -101,31 +100,6 @@ def _shared_models() -> tuple[Lock, WeakValueDictionary]:
     return Lock(), WeakValueDictionary()
 
 
-def _resolve_name(name: str, may_be_own: bool) -> tuple[str, dict[str, Any]]:
-    """Model name, and what open_clip knows of the tag: pixel statistics, activation, repository on the hub."""
-    import open_clip
-
-    _, model, tag = _split_name(name)
-    if model not in open_clip.list_models():
-        near = ", ".join(difflib.get_close_matches(model, open_clip.list_models())) or "none"
-        raise EncoderError(f"open_clip has no model {model!r}. Similar names: {near}; all: open_clip.list_models().")
-    tags = open_clip.list_pretrained_tags_by_model(model)
-    pretrained = open_clip.get_pretrained_cfg(model, tag)
-    # A model of one's own has no published weights, and then its tag is only a name.
-    if not pretrained and (tags or not may_be_own):
-        raise EncoderError(f"{model} has no weights called {tag!r}. There are: {', '.join(tags) or 'none'}.")
-    return model, pretrained
-
-
-def _split_name(name: str) -> list[str]:
-    parts = name.split(":")
-    if len(parts) != 3 or not all(parts):
-        raise EncoderError(
-            f"{name!r} is not 'open_clip:<model>:<pretrained>', such as 'open_clip:ViT-B-32-quickgelu:openai'."
-        )
-    return parts
-
-
 def _build_model(model_name: str, file: str, pretrained: Mapping[str, Any]) -> tuple[nn.Module, Callable]:
     """Model and evaluation transform. Raises EncoderError for a file that does not fit."""
     try:
@@ -162,27 +136,3 @@ def _name_tensors(model_name: str) -> set[str]:
 
     with torch.device("meta"):
         return set(open_clip.CLIP(**open_clip.get_model_config(model_name)).state_dict())
-
-
-def find_open_clip(name: str) -> str | None:
-    """How the weights of "open_clip:<model>:<pretrained>" can be had without downloading them now.
-
-    Returns:
-        "in the cache", "on the hub", or None where the hub is out of reach or does not have them.
-
-    Raises:
-        EncoderError: no such model or tag.
-    """
-    repository, files = name_hub_files(_resolve_name(name, may_be_own=False)[1])
-    if find_in_cache(repository, files):
-        return "in the cache"
-    return None if ask_hub(repository) else "on the hub"
-
-
-def find_cached_open_clip(name: str) -> str | None:
-    """Path of the weights of "open_clip:<model>:<pretrained>" in the hub's cache, None where they are not there yet.
-
-    Raises:
-        EncoderError: no such model or tag.
-    """
-    return find_in_cache(*name_hub_files(_resolve_name(name, may_be_own=False)[1]))

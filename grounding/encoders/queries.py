@@ -16,13 +16,12 @@ from grounding.encoders.hub import shorten_error
 from grounding.encoders.open_clip_models import share_open_clip_model
 from grounding.encoders.openvino_runtime import compile_for
 from grounding.encoders.packaged_weights import load_minilm
-from grounding.errors import EncoderError, QueryError
-from grounding.text import describe_type
+from grounding.errors import EncoderError
+from grounding.validation import check_text
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-MAX_QUERY = 1000  # characters
 MAX_WORD_PIECES = 256  # the length all-MiniLM-L6-v2 was published for
 
 
@@ -146,25 +145,3 @@ def check_queries(queries: Sequence[str]) -> None:
         raise TypeError(f"encode takes a list of queries. Write encode([{queries[:40]!r}]).")
     for query in queries:
         check_text(query)
-
-
-def check_text(query: str) -> None:
-    """Raises QueryError for half a surrogate pair, which comes from a terminal, from JSON or from a text cut short."""
-    try:
-        query.encode()
-    except UnicodeEncodeError as error:
-        raise QueryError(f"The query {ascii(query[:40])} holds bytes that are not text. Type it again.") from error
-
-
-def check_query(query: str) -> str:
-    """`query` without outer blanks. Raises QueryError if it is blank or longer than MAX_QUERY characters."""
-    if query is not None and not isinstance(query, str):
-        raise QueryError(f"The query is {describe_type(query)}: give one sentence, a str.")
-    if not query or not query.strip():
-        raise QueryError("The query is empty: describe the moment in a few words, such as 'a dog catches a frisbee'.")
-    if len(query) > MAX_QUERY:
-        raise QueryError(
-            f"The query has {len(query):,} characters and {MAX_QUERY:,} is the most: describe one moment in a sentence."
-        )
-    check_text(query)
-    return query.strip()

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from grounding.encoders.devices import resolve_device
 from grounding.encoders.frames import EmbeddedFrameEncoder, OpenClipFrameEncoder
-from grounding.encoders.hub import is_cache_empty
-from grounding.encoders.open_clip_models import find_cached_open_clip, find_open_clip
+from grounding.encoders.hub import find_cached_open_clip, find_open_clip, is_cache_empty
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0
 from grounding.encoders.queries import MiniLMQueryEncoder, OpenClipQueryEncoder, QueryTokens
 from grounding.encoders.stand_in import StandIn, StandInQueryEncoder, check_agreement

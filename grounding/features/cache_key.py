@@ -15,7 +15,7 @@ import torch
 
 import grounding
 from grounding.encoders.devices import tower_dtype
-from grounding.encoders.open_clip_models import find_cached_open_clip
+from grounding.encoders.hub import find_cached_open_clip
 from grounding.encoders.openvino_runtime import describe_runtime
 from grounding.encoders.packaged_weights import EFFICIENTNET_LITE0, MINILM
 from grounding.files import hash_file

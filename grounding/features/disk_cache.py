@@ -14,16 +14,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from grounding.errors import GroundingError
-from grounding.features.cache_key import Key
 from grounding.features.encoded_video import EncodedVideo
 from grounding.files import hash_file
+
+if TYPE_CHECKING:
+    from grounding.features.cache_key import Key
 
 MEGABYTES = 2000.0  # of 1e6 bytes: 3,000 clips of 90 s, or 40 of two hours
 ENDING = ".safetensors"
@@ -81,7 +83,7 @@ class FeatureCache:
         self.folder, self.room = Path(folder).expanduser() / "encoded", megabytes * 1e6
         self._warned = False
 
-    def get(self, key: Key) -> EncodedVideo | None:
+    def get(self, key: "Key") -> EncodedVideo | None:
         """The video with this key, None where there is none; an entry that is damaged is removed."""
         path, video = self._path(key), None
         try:
@@ -96,7 +98,7 @@ class FeatureCache:
             self._remove(path, error)
         return video
 
-    def put(self, key: Key, video: EncodedVideo) -> None:
+    def put(self, key: "Key", video: EncodedVideo) -> None:
         """Keeps a video, if there is room for it at all."""
         size = video.timestamps.nbytes + video.features.nbytes
         if size > self.room:
@@ -109,7 +111,7 @@ class FeatureCache:
         except (OSError, SafetensorError) as error:
             self._warn(error)
 
-    def put_file(self, key: Key, path: str | Path, video: EncodedVideo) -> None:
+    def put_file(self, key: "Key", path: str | Path, video: EncodedVideo) -> None:
         """Keeps an encoded file, unless it was written to or has left while it was encoded."""
         with suppress(OSError):
             if hash_file(path) == key.content:
@@ -119,7 +121,7 @@ class FeatureCache:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # refused where the folder is somebody else's, who could put anything into it
 
-    def _path(self, key: Key) -> Path:
+    def _path(self, key: "Key") -> Path:
         return self.folder / f"{key.to_file_name()}{ENDING}"
 
     def _make_room(self, size: int) -> None:
@@ -156,7 +158,7 @@ class FeatureCache:
         self._warned = True
 
 
-def write_entry(path: Path, key: Key, video: EncodedVideo) -> None:
+def write_entry(path: Path, key: "Key", video: EncodedVideo) -> None:
     """Writes beside `path` and renames, so that whoever reads finds all of it or nothing. Raises OSError."""
     part = path.with_name(f"{PART}{token_hex(8)}")
     tensors = {"timestamps": video.timestamps, "features": np.ascontiguousarray(video.features)}  # (T,), (T, D)
@@ -169,7 +171,7 @@ def write_entry(path: Path, key: Key, video: EncodedVideo) -> None:
         part.unlink(missing_ok=True)
 
 
-def read_entry(path: Path, key: Key) -> EncodedVideo:
+def read_entry(path: Path, key: "Key") -> EncodedVideo:
     """Raises FileNotFoundError, OSError, or whatever shows that the file is not what was written for this key."""
     with safe_open(path, "numpy") as file:
         head = file.metadata()
@@ -190,7 +192,7 @@ def pack_facts(video: EncodedVideo) -> str:
     return json.dumps([float(video.duration), video.skipped])
 
 
-def compute_checksum(key: Key, video: EncodedVideo) -> str:
+def compute_checksum(key: "Key", video: EncodedVideo) -> str:
     """SHA-256 over all that an entry says."""
     digest = hashlib.sha256(f"{key.to_text()} {pack_facts(video)} {video.features.shape}".encode())
     digest.update(np.ascontiguousarray(video.timestamps))

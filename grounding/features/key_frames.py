@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
 from grounding.isolation.client import probe_video, read_key_frames
 from grounding.isolation.worker_pool import Check
 from grounding.video.reader import Frame
+
+if TYPE_CHECKING:
+    from grounding.encoders.registry import FrameEncoder
 
 SHORT = 60.0  # seconds; a shorter video is encoded as soon as it is looked at
 MAX_COUNT = 480  # key frames; of a longer video those that are evenly spread
@@ -90,7 +93,7 @@ class KeyFrames:
 
 
 def encode_key_frames(
-    path: str | Path, encoder: FrameEncoder, rate: float, check: Check | None = None, see: See = ignore
+    path: str | Path, encoder: "FrameEncoder", rate: float, check: Check | None = None, see: See = ignore
 ) -> KeyFrames | None:
     """The key frames of a video; None where it is short, does not tell its length, or has too few of them.
 

@@ -6,18 +6,20 @@ from contextlib import closing
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from grounding.encoders.registry import FrameEncoder
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.key_frames import KeyFrames
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.damage import Span
 from grounding.video.reader import Frame
+
+if TYPE_CHECKING:
+    from grounding.encoders.registry import FrameEncoder
 
 CHUNK = 32  # frames encoded at once
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
@@ -60,7 +62,7 @@ class StreamingEncoder:
     def __init__(
         self,
         path: str | Path,
-        encoder: FrameEncoder,
+        encoder: "FrameEncoder",
         rate: float,
         check: Check | None = None,
         key_frames: KeyFrames | None = None,
@@ -170,7 +172,7 @@ class Rows:
 
 def encode_frames(
     path: str | Path,
-    encoder: FrameEncoder,
+    encoder: "FrameEncoder",
     rate: float,
     progress: Progress | None = None,
     key_frames: KeyFrames | None = None,
@@ -197,7 +199,7 @@ def read_chunks(reader: IsolatedReader) -> Iterator[Chunk]:
 
 
 def encode_new(
-    encoder: FrameEncoder, frames: Sequence[np.ndarray], known: Sequence[np.ndarray | None] = ()
+    encoder: "FrameEncoder", frames: Sequence[np.ndarray], known: Sequence[np.ndarray | None] = ()
 ) -> np.ndarray:
     """(B, width), as the encoder's `encode`, but frames that show nothing new are not encoded again: slides, screens
     and cameras that stand still.

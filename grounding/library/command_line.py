@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from grounding.answer import describe_readers
-from grounding.encoders.queries import check_query
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path
-from grounding.library.library import AddProgress, Library
-from grounding.library.ranking import describe_doubt
-from grounding.predictor import Predictor
 from grounding.text import escape_unprintable, format_clock
-from grounding.validation import check_top_k
+from grounding.validation import check_query, check_top_k
+
+if TYPE_CHECKING:
+    from grounding.library.library import AddProgress, Library
+    from grounding.predictor import Predictor
 
 DOUBTFUL = "  (fits no better than other videos do)"
 SCORES = "Scores compare videos: each is of its video's best window, not the mean inside the moment as for one video."
@@ -58,6 +59,9 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     check_top_k(args.top_k)
     if args.export:
         check_export(args.export, args.overwrite)
+    from grounding.library.library import Library
+    from grounding.predictor import Predictor
+
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
     add_videos(library, args.paths)
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
@@ -70,13 +74,13 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         print(line, file=sys.stderr)
 
 
-def describe_queries(predictor: Predictor, queries: list[str]) -> str:
+def describe_queries(predictor: "Predictor", queries: list[str]) -> str:
     """A line on who reads the queries, and which of them in part; "" where there is nothing to say."""
     cut = predictor.query_encoder.encode(queries).cut
     return describe_readers({predictor.query_encoder.name}, [queries[index] for index in sorted(cut)])
 
 
-def add_videos(library: Library, paths: list[str], left_out: MutableMapping[str, str] | None = None) -> None:
+def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[str, str] | None = None) -> None:
     """Adds videos under a progress bar; those that cannot be read are told on stderr, a line each, and why is put into
     `left_out` by video."""
     with tqdm(unit="video", disable=None, leave=False) as bar:  # None: on a terminal alone
@@ -86,7 +90,7 @@ def add_videos(library: Library, paths: list[str], left_out: MutableMapping[str,
                 left_out[progress.video] = progress.problem
 
 
-def show_progress(bar: tqdm, progress: AddProgress) -> None:
+def show_progress(bar: tqdm, progress: "AddProgress") -> None:
     """One step of the bar."""
     bar.total, bar.n = progress.total, progress.done
     name = escape_unprintable(Path(progress.video).name)
@@ -103,6 +107,8 @@ def to_json(moment: Moment) -> str:
 
 def describe(moments: list[Moment]) -> Iterator[str]:
     """Moments as lines for a person, under the query that found them, and a line of doubt where none stands out."""
+    from grounding.library.ranking import describe_doubt
+
     for query, group in groupby(moments, key=lambda moment: moment.query):
         group = list(group)
         yield escape_unprintable(query)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from grounding.encoders.queries import check_query
 from grounding.errors import FeaturesError, VideoError, WriteError
 from grounding.exports.cut_list import Moment
 from grounding.features.cache_key import Key
@@ -37,7 +36,7 @@ from grounding.library.recent_videos import RecentVideos
 from grounding.library.window_index import WindowIndex, lies_within
 from grounding.library.windows import make_windows
 from grounding.predictor import Predictor
-from grounding.validation import check_top_k
+from grounding.validation import check_query, check_top_k
 from grounding.video.container import check_file
 
 PER_VIDEO = 20  # windows looked for, for each video whose features are read again for boundaries

@@ -6,11 +6,12 @@ shares are our reading of it.
 """
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from grounding.validation import check_ranges
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,16 @@ class Scale:
 SCALES = (Scale(1.0, 0.5), Scale(3.0, 0.25), Scale(9.0, 0.125))
 
 
-def compute_prototype(frames: Tensor, weights: Tensor) -> Tensor:
+def compute_prototype(frames: "Tensor", weights: "Tensor") -> "Tensor":
     """Weighted mean direction of `frames` (..., T, D) under non-negative `weights` (..., T): unit length, (..., D)."""
-    mean = torch.einsum("...td,...t->...d", frames, weights)  # (..., D)
-    return torch.nn.functional.normalize(mean, dim=-1)  # (..., D)
+    from torch import einsum
+    from torch.nn.functional import normalize
+
+    mean = einsum("...td,...t->...d", frames, weights)  # (..., D)
+    return normalize(mean, dim=-1)  # (..., D)
 
 
-def measure_boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
+def measure_boundary_distance(foreground: "Tensor", timestamps: "Tensor") -> "Tensor":
     """Seconds from each frame to the nearest foreground frame: 0 inside, infinity where there is no foreground.
 
     `foreground` (..., T) bool and `timestamps` (..., T) seconds give (..., T).
@@ -51,8 +55,13 @@ def measure_boundary_distance(foreground: Tensor, timestamps: Tensor) -> Tensor:
 
 
 def mine_hard_negatives(
-    similarity: Tensor, candidates: Tensor, distance: Tensor, scale: Scale, near_duplicate: float, bonus: float = 0.1
-) -> Tensor:
+    similarity: "Tensor",
+    candidates: "Tensor",
+    distance: "Tensor",
+    scale: Scale,
+    near_duplicate: float,
+    bonus: float = 0.1,
+) -> "Tensor":
     """The hardest background frames at one scale.
 
     A frame's hardness is its similarity to the moment, and `bonus` more within the scale's radius of a boundary.
@@ -102,8 +111,8 @@ class HardNegative:
 
 
 def measure_moment_similarity(
-    frames: Tensor, timestamps: Tensor, scores: Tensor, bounds: tuple[float, float]
-) -> Tensor:
+    frames: "Tensor", timestamps: "Tensor", scores: "Tensor", bounds: tuple[float, float]
+) -> "Tensor":
     """Cosine of every frame with the prototype of those inside `bounds` (start and end, seconds), by their scores.
 
     `frames` (T, D) of unit length, `timestamps` (T,) seconds and `scores` (T,) give (T,); all 0 where no frame is
@@ -114,9 +123,9 @@ def measure_moment_similarity(
 
 
 def inspect_segment(
-    frames: Tensor,
-    timestamps: Tensor,
-    scores: Tensor,
+    frames: "Tensor",
+    timestamps: "Tensor",
+    scores: "Tensor",
     bounds: tuple[float, float],
     segment: int = 0,
     scales: tuple[Scale, ...] = SCALES,

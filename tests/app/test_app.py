@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 import app
+from grounding import Predictor
 from grounding.app import models
 from tests.clips import BAD_KINDS, bad_file
 
@@ -133,7 +134,7 @@ def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
     assert app.memory_cache.shared_budget().bytes == 7e6
     with pytest.raises(SystemExit, match="give --cache DIR, too"):
         app.main(["--cache-mb", "5"])
-    monkeypatch.setattr(models.Predictor, "from_checkpoint", lambda name, device, cache: cache)
+    monkeypatch.setattr(Predictor, "from_checkpoint", lambda name, device, cache: cache)
     assert models.load_predictor.__wrapped__("embedded") is app.storage().cache
 
 

@@ -3,13 +3,11 @@ from threading import Event
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from grounding.app import models
 from grounding.app.models import Choice
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.errors import CheckpointError, EncoderError, GroundingError
-from grounding.model import GrounderConfig
 
 SMALL, LARGE = "open_clip:ViT-B-32-quickgelu:openai", "open_clip:ViT-L-14-quickgelu:openai"
 ENCODERS = {"clip-vit-b-32": SMALL, "clip-vit-l-14": LARGE}
@@ -99,7 +97,8 @@ def test_on_zero_gpu_predictors_answer_on_the_cpu_and_encoders_are_lent_before_t
 def test_towers_are_lent_before_the_default_is_chosen_since_that_asks_for_cuda(monkeypatch):
     order = []
     monkeypatch.setattr(models, "prepare_zero_gpu", lambda: order.append("lent"))
-    monkeypatch.setattr(models, "resolve_device", lambda name: order.append("asked") or torch.device("cpu"))
+    monkeypatch.setattr(models, "locate_weights", lambda name: "in the cache")
+    monkeypatch.setattr(models, "has_gpu", lambda: order.append("asked") or False)
     models.default_choice.__wrapped__()
     assert order == ["lent", "asked"]
 
@@ -124,6 +123,10 @@ def configs(*names):
     return {name: CheckpointConfig(name, ENCODERS.get(name, "embedded"), sizes) for name in names}
 
 
+def no_gpu():
+    return False
+
+
 def cached(*encoders):
     return lambda encoder: "in the cache" if encoder in encoders else None
 
@@ -140,24 +143,24 @@ def cached(*encoders):
 )
 def test_the_default_is_the_best_whose_weights_are_there(on_gpu, cached_encoders, name):
     everything = configs("clip-vit-b-32", "clip-vit-l-14", "embedded")
-    assert models.choose_default(everything, on_gpu, cached(*cached_encoders)).name == name
+    assert models.choose_default(everything, lambda: on_gpu, cached(*cached_encoders)).name == name
 
 
 def test_the_reason_says_whether_the_weights_or_the_checkpoint_are_missing():
     with_clip, without = configs("clip-vit-b-32", "embedded"), configs("embedded", "other")
-    assert "in the cache" in models.choose_default(with_clip, False, cached(SMALL)).reason
-    assert "out of reach" in models.choose_default(with_clip, False, cached()).reason
-    assert "needs no download" in models.choose_default(without, False, cached()).reason
-    assert "only checkpoint" in models.choose_default(configs("embedded"), False, cached()).reason
+    assert "in the cache" in models.choose_default(with_clip, no_gpu, cached(SMALL)).reason
+    assert "out of reach" in models.choose_default(with_clip, no_gpu, cached()).reason
+    assert "needs no download" in models.choose_default(without, no_gpu, cached()).reason
+    assert "only checkpoint" in models.choose_default(configs("embedded"), no_gpu, cached()).reason
 
 
 def test_the_hub_is_not_asked_for_weights_that_no_checkpoint_needs():
-    models.choose_default(configs("embedded"), True, lambda encoder: pytest.fail("asked"))
+    models.choose_default(configs("embedded"), lambda: pytest.fail("asked"), lambda encoder: pytest.fail("asked"))
 
 
 def test_without_embedded_or_any_checkpoint():
-    assert models.choose_default(configs("mine"), False, cached()).name == "mine"
-    assert models.choose_default({}, False, cached()) is None
+    assert models.choose_default(configs("mine"), no_gpu, cached()).name == "mine"
+    assert models.choose_default({}, no_gpu, cached()) is None
 
 
 def test_a_baseline_is_neither_offered_nor_the_default():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.app import zero_gpu as spaces
 from grounding.app.zero_gpu import LentEncoder, estimate_seconds, import_spaces, lend_encoders
 from grounding.errors import EncoderError
 from tests.clips import RED, plain
@@ -85,7 +84,9 @@ def test_arrays_cross_between_processes_and_the_time_grows_with_the_frames(packa
 
 def test_predictors_of_the_same_features_share_an_encoder_on_the_gpu(package, monkeypatch):
     asked = []
-    monkeypatch.setattr(spaces, "load_frame_encoder", lambda *arguments: asked.append(arguments) or Colour())
+    monkeypatch.setattr(
+        "grounding.encoders.registry.load_frame_encoder", lambda *arguments: asked.append(arguments) or Colour()
+    )
     predictors = [Reading("colour"), Reading("colour")]
     lend_encoders(predictors, package)
     assert asked == [("colour", "cuda")]
@@ -99,7 +100,7 @@ def test_weights_that_cannot_be_had_do_not_stop_the_others(package, monkeypatch)
             raise EncoderError("out of reach")
         return Colour()
 
-    monkeypatch.setattr(spaces, "load_frame_encoder", load)
+    monkeypatch.setattr("grounding.encoders.registry.load_frame_encoder", load)
     far, near = Reading("far"), Reading("colour")
     lend_encoders([far, near], package)
     assert far.frame_encoder == "its own"

@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from grounding.encoders.hub import HUB_FILES
-from grounding.encoders.open_clip_models import find_open_clip
+from grounding.encoders.hub import HUB_FILES, find_open_clip
 from grounding.encoders.registry import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
 

@@ -6,9 +6,10 @@ from safetensors.torch import load_file
 from grounding.encoders import openvino_runtime
 from grounding.encoders import packaged_weights as weights
 from grounding.encoders import queries as module
-from grounding.encoders.queries import QueryTokens, check_query
+from grounding.encoders.queries import QueryTokens
 from grounding.encoders.registry import load_query_encoder
 from grounding.errors import EncoderError, QueryError
+from grounding.validation import check_query
 
 
 def test_tokens_hold_every_word_piece_and_the_mask_tells_which(query_encoder):

@@ -15,7 +15,7 @@ from tests.library.clips import write_folder
 @pytest.fixture(autouse=True)
 def one_predictor(predictor, monkeypatch):
     """Loading the checkpoint once is enough for these tests."""
-    monkeypatch.setattr(command_line.Predictor, "from_checkpoint", lambda name, weights=None: predictor)
+    monkeypatch.setattr("grounding.predictor.Predictor.from_checkpoint", lambda name, weights=None: predictor)
 
 
 @pytest.fixture(scope="module")

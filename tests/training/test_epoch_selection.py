@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.checkpoint import load_grounder, read_config
+from grounding.checkpoint import GrounderConfig, load_grounder, read_config
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from tests.training.test_train import config  # noqa: F401, a fixture
 from training.epoch_selection import EncodedQueries, Selection, make_validator
 from training.features import write_features

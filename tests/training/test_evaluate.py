@@ -8,9 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from grounding import EncodedVideo
-from grounding.checkpoint import CheckpointConfig
+from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.errors import QueryError, VideoError
-from grounding.model import GrounderConfig
 from grounding.segments.find import Segment
 from training.evaluate import evaluate, main, open_store
 from training.features import FeatureFolder

@@ -8,8 +8,9 @@ from safetensors.numpy import save_file
 
 import training.initialization as initialization
 import training.stand_in as stand_in
+from grounding.checkpoint import GrounderConfig
 from grounding.errors import GroundingError
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from training.batches import QueryBank, Source
 from training.config import BridgeConfig, DataConfig, TrainConfig
 from training.initialization import fit_bridge, initialize

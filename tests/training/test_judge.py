@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from grounding import EncodedVideo, Predictor
-from grounding.checkpoint import CheckpointConfig, read_config
+from grounding.checkpoint import CheckpointConfig, GrounderConfig, read_config
 from grounding.encoders.queries import QueryTokens
 from grounding.errors import CheckpointError
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from grounding.segments.config import SegmentConfig
 from grounding.segments.stand_out import StandOutRule
 from training.export import export

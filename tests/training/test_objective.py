@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from grounding.model import Grounder, GrounderConfig
+from grounding.checkpoint import GrounderConfig
+from grounding.model import Grounder
 from training.batches import Batch, CompositionConfig, QueryBank, Source, collate
 from training.objective import NEAR_SAME, ObjectiveConfig, compute_losses, find_near_same, split_parts
 

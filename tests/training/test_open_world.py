@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from grounding.checkpoint import GrounderConfig
 from grounding.errors import GroundingError
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from training.open_world import PHOTOS, measure_open_world, read_open_world
 
 WIDTH = 8

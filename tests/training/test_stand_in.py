@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 
 import training.stand_in as stand_in
-from grounding.checkpoint import load_grounder, read_config
+from grounding.checkpoint import GrounderConfig, load_grounder, read_config
 from grounding.encoders.registry import load_query_encoder
 from grounding.encoders.stand_in import load_stand_in
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from training.batches import CompositionConfig, QueryBank, Source
 from training.config import DataConfig, TrainConfig
 from training.distributed import Team

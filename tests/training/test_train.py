@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from grounding.checkpoint import load_grounder, read_config
+from grounding.checkpoint import GrounderConfig, load_grounder, read_config
 from grounding.encoders.registry import QueryTokens
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
-from grounding.model import Grounder, GrounderConfig
+from grounding.model import Grounder
 from training.batches import CompositionConfig
 from training.config import DataConfig, TrainConfig
 from training.features import write_features

@@ -11,9 +11,9 @@ from grounding.app.exports import csv_from_segments, html_from_figure, json_from
 from grounding.app.inspection import render_inspection
 from grounding.app.markup import label_query, render_answer, render_error
 from grounding.app.plots import draw_results
-from grounding.encoders.queries import check_query
 from grounding.errors import QueryError, VideoError
 from grounding.exports.table import FORMULA
+from grounding.validation import check_query
 from grounding.video.clips import name_cut
 from tests.states import make_answer, make_state
 from tests.trust.texts import NAMES, QUERIES
