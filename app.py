@@ -1,13 +1,12 @@
 """Serves the demo: python app.py, then open the address it prints."""
 
 import argparse
-import ctypes
 import math
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import gradio as gr
 
@@ -20,11 +19,11 @@ from grounding.app.models import storage
 from grounding.app.page import VISITORS, build_page
 from grounding.app.temp_folder import temp_folder
 from grounding.app.theme import make_theme, read_head, read_style
+from grounding.encoders.memory import hold_little_memory
 from grounding.errors import GroundingError
 from grounding.features import disk_cache
 from grounding.library.command_line import add_store_option
 
-ARENAS = -8, 2  # glibc's M_ARENA_MAX, and its value
 THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model
 SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself holds 0.1 MB for each
 LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # Gradio asks the app once whether it is up
@@ -96,12 +95,6 @@ def bypass_proxy() -> None:
     """A proxy that the environment names is not asked for this machine itself, where it would fail."""
     hosts = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*filter(None, [hosts]), *LOCAL])
-
-
-def hold_little_memory() -> None:
-    """glibc gives threads pools of memory and keeps what is freed there, which adds up where many ask at once."""
-    with suppress(OSError, AttributeError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(*ARENAS)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -87,11 +87,13 @@ def show_progress(fraction: float, message: str) -> None:
 def run(args: argparse.Namespace) -> None:
     """Grounds every query and prints the answers. Raises GroundingError."""
     from grounding.answer import describe_reading
+    from grounding.encoders.memory import hold_little_memory
     from grounding.features.disk_cache import cache_from_options
     from grounding.predictor import Predictor
     from grounding.validation import check_query
 
     queries = [check_query(query) for query in args.query]
+    hold_little_memory()
     predictor = Predictor.from_checkpoint(args.checkpoint, weights=args.weights, cache=cache_from_options(args))
     report = show_progress if sys.stderr.isatty() else None
 

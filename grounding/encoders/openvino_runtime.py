@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
+from grounding.encoders.memory import trim_memory
 from grounding.encoders.openvino_towers import TowerBuilder
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ def compile_for(
     if openvino is None:
         return None
     try:
-        return CompiledNetwork(openvino, build(TowerBuilder(openvino)), dtype, rows)
+        network = CompiledNetwork(openvino, build(TowerBuilder(openvino)), dtype, rows)
+        trim_memory()  # of the graph that was compiled
+        return network
     except RuntimeError as error:  # whatever its plugins do not know
         log.warning("OpenVINO failed (%s): torch computes instead.", str(error).strip().splitlines()[0][:200])
         return None

@@ -104,8 +104,8 @@ class TowerBuilder:
 
 
 def array(tensor: Tensor) -> np.ndarray:
-    """Weights as a graph takes them."""
-    return tensor.detach().float().contiguous().numpy()
+    """Weights as a graph takes them: copied, since it would keep the whole file in memory that they lie in."""
+    return tensor.detach().float().contiguous().numpy().copy()
 
 
 def integers(*values: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from grounding.files import hash_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ def load_efficientnet_lite0() -> Lite0:
     return tower.eval()
 
 
+def load_minilm_words() -> "Tensor":
+    """(30522, 384), the embedding of each word piece; rows are read from the file as needed, and most never are."""
+    from safetensors import safe_open
+
+    with safe_open(_locate(MINILM), "pt") as file:
+        return file.get_tensor("embeddings.word_embeddings.weight")
+
+
 def load_minilm() -> tuple[MiniLM, "Tokenizer"]:
     """all-MiniLM-L6-v2 in evaluation mode, and its tokenizer as published. Raises EncoderError, see _locate."""
     from safetensors.torch import load_file
@@ -78,5 +87,5 @@ def load_minilm() -> tuple[MiniLM, "Tokenizer"]:
     file = _locate(MINILM)
     with torch.device("meta"):
         tower = MiniLM()
-    tower.load_published(load_file(file))  # read as needed: most words never are
+    tower.load_published(load_file(file))
     return tower.eval(), Tokenizer.from_file(str(file.with_name("tokenizer.json")))

@@ -15,7 +15,7 @@ from grounding.encoders.devices import CHUNK, inference
 from grounding.encoders.hub import shorten_error
 from grounding.encoders.open_clip_models import share_open_clip_model
 from grounding.encoders.openvino_runtime import compile_for
-from grounding.encoders.packaged_weights import load_minilm
+from grounding.encoders.packaged_weights import load_minilm, load_minilm_words
 from grounding.errors import EncoderError
 from grounding.validation import check_text
 
@@ -59,8 +59,9 @@ class MiniLMQueryEncoder:
         self.device = device
         tower, self.tokenizer = load_minilm()
         self.compiled = compile_for(device, lambda build: build.build_minilm(tower), torch.float32)
-        self.words = tower.words.weight  # read as needed: most words never are
-        if not self.compiled:
+        if self.compiled:
+            self.words = load_minilm_words()  # not the tower's, which keep all of its weights in memory
+        else:
             self.tower = tower.to(device)
         self.tokenizer.enable_truncation(MAX_WORD_PIECES)
         self.tokenizer.enable_padding()

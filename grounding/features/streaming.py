@@ -1,7 +1,7 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import groupby
@@ -124,6 +124,7 @@ class StreamingEncoder:
             rows = encode_new(self._encoder, [frame.image for frame in chunk.frames], known)  # (B, D)
             self._rows.put(chunk.first, [frame.timestamp for frame in chunk.frames], rows)
             yield chunk
+            del chunk  # its frames are not needed while those of the next one come
 
 
 class Rows:
@@ -184,7 +185,8 @@ def encode_frames(
     report = progress or (lambda fraction, message: None)
     report(0.0, "Opening the video")
     stream = StreamingEncoder(path, encoder, rate, key_frames=key_frames)
-    for _ in stream:
+    for chunk in stream:
+        del chunk
         report(min(stream.seconds / stream.expected, 0.99), f"Encoded {stream.seconds:.0f} s of video")
     report(1.0, "Encoded the whole video")
     return stream.video()
@@ -194,8 +196,12 @@ def read_chunks(reader: IsolatedReader) -> Iterator[Chunk]:
     """Frames in chunks of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
     with closing(reader.read_indexed()) as frames:
         for _, group in groupby(frames, lambda indexed: indexed[0] // CHUNK):
-            indices, chunk = zip(*group, strict=True)
-            yield Chunk(indices[0], list(chunk))
+            yield _make_chunk(group)  # and holds on to none while the next one comes
+
+
+def _make_chunk(indexed: Iterable[tuple[int, Frame]]) -> Chunk:
+    indices, frames = zip(*indexed, strict=True)
+    return Chunk(indices[0], list(frames))
 
 
 def encode_new(
