@@ -1,5 +1,6 @@
 """That the benchmark runs, on two seconds of video; nothing here is timed."""
 
+import math
 import shutil
 
 import pytest
@@ -56,6 +57,11 @@ def test_what_ours_is_compared_with_is_measured(file, tiny_model, monkeypatch, r
     assert times["first"] > 0 and times["second"] > 0 and times["frames"] == 1
 
 
+def test_a_rough_answer_is_measured_where_there_is_one(file, long_scenes):
+    assert jobs.rough(str(file))["first"] == math.inf
+    assert 0 < jobs.rough(str(long_scenes))["first"] < math.inf
+
+
 def test_decoding_alone_is_measured(file):
     assert all(value > 0 for value in decode_only(file).values())
 
@@ -67,6 +73,6 @@ def test_a_job_that_fails_says_why():
 
 def test_a_table_is_markdown():
     assert (
-        table(("file", "s"), [("a", 1.23456), ("b", 12345.6)])
-        == "| file | s |\n| --- | --- |\n| a | 1.23 |\n| b | 12346 |"
+        table(("file", "s"), [("a", 1.23456), ("b", 12345.6), ("c", math.inf)])
+        == "| file | s |\n| --- | --- |\n| a | 1.23 |\n| b | 12346 |\n| c | none |"
     )
