@@ -2,14 +2,16 @@
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from grounding.answer import decide_stands_out, find_answer_segments
 from grounding.checkpoint import check_features
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
-from grounding.library.embedding import matching_scores
-from grounding.predictor import Predictor
 from grounding.segments.find import Segment
+
+if TYPE_CHECKING:
+    from grounding.predictor import Predictor
 
 MOMENTS = 3  # of one video at most
 LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
@@ -17,7 +19,7 @@ NOTHING_STANDS_OUT = "Nothing in these videos stands out for this sentence."
 
 
 def rank_moments(
-    predictor: Predictor,
+    predictor: "Predictor",
     query: str,
     evidence: Mapping[str, float],
     load: Callable[[str], EncodedVideo | None],
@@ -37,6 +39,8 @@ def rank_moments(
             be among the first.
         top_k: how many moments at most.
     """
+    from grounding.library.embedding import matching_scores
+
     waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # cosines with their sign turned: best first
     heapq.heapify(waiting)
     found: list[tuple[str, Segment, bool | None]] = []
@@ -57,7 +61,7 @@ def rank_moments(
     ]
 
 
-def ground_moments(predictor: Predictor, video: EncodedVideo, query: str) -> list[tuple[Segment, bool | None]]:
+def ground_moments(predictor: "Predictor", video: EncodedVideo, query: str) -> list[tuple[Segment, bool | None]]:
     """The segments of a video, best first, each with whether it stands out. Raises as `Predictor.ground` does."""
     check_features(predictor.config, video)
     match = predictor.matcher.match(video, [query])
