@@ -131,8 +131,8 @@ class TestWhoReads:
         self, tiny_stand_in, published, tiny_weights, monkeypatch, cached, on_hub, download, name
     ):
         monkeypatch.setattr("grounding.encoders.registry.is_cache_empty", lambda: not cached)
-        monkeypatch.setattr("grounding.encoders.open_clip_models.find_in_cache", lambda *_: "it" if cached else None)
-        monkeypatch.setattr("grounding.encoders.open_clip_models.ask_hub", lambda _: None if on_hub else OSError())
+        monkeypatch.setattr("grounding.encoders.hub.find_in_cache", lambda *_: "it" if cached else None)
+        monkeypatch.setattr("grounding.encoders.hub.ask_hub", lambda _: None if on_hub else OSError())
         monkeypatch.setattr("grounding.encoders.open_clip_models.fetch_weights", lambda *_: str(tiny_weights))
         assert load_query_encoder(published, "cpu", stand_in=tiny_stand_in, download=download).name == name
 

@@ -208,10 +208,7 @@ class TestTextTower:
 
     def test_damaged_weights_in_the_cache_are_an_error(self, config, tmp_path, monkeypatch):
         (tmp_path / "damaged.safetensors").write_bytes(b"half")
-        for module in ("hub", "open_clip_models"):
-            monkeypatch.setattr(
-                f"grounding.encoders.{module}.find_in_cache", lambda *_: str(tmp_path / "damaged.safetensors")
-            )
+        monkeypatch.setattr("grounding.encoders.hub.find_in_cache", lambda *_: str(tmp_path / "damaged.safetensors"))
         published = dataclasses.replace(config, frame_encoder="open_clip:ViT-B-32-quickgelu:openai")
         with pytest.raises(GroundingError, match=r"damaged\.safetensors"):
             find_text_tower(published)
