@@ -42,6 +42,8 @@ def describe_hardest(state: ClipState) -> str:
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
+    if state.result.answer.doubt:
+        return f"Nothing stands out for “{query}”, so there is no moment that these frames could be mistaken for."
     shot = describe_shot(state, hardest)
     verdict = judge(hardest.score, moment, shot)
     return (

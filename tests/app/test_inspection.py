@@ -53,6 +53,9 @@ def test_one_sentence_says_what_one_is_looking_at():
     assert "0:05.0 , 1.0 s after the moment ends, fooled the model" in said
     assert "&lt;green&gt;" in said
     assert "fills the video" in describe_hardest(make_state().select_segment(1))
+    state = make_state("something <green>")
+    doubtful = replace(state.result, answer=replace(state.result.answer, stands_out=False))
+    assert text(describe_hardest(replace(state, results=(doubtful,)))).startswith("Nothing stands out for “something")
 
 
 def test_the_verdict_follows_the_scores():
