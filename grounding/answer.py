@@ -149,8 +149,9 @@ def find_answer_segments(
         ("scene changes", reading.windows, reading.join, reading.changes),
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
-    edges, rule = edges_from_timestamps(video.timestamps, video.duration), config.stands_out  # (T + 1,)
-    if rule and match.background is not None and rule.is_filled(curve, edges, match.background[row].numpy()):
+    rule, background = config.stands_out, match.background
+    if rule and background is not None and rule.is_filled(curve, background[row].numpy()):
+        edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
         return curve, [make_segment(edges, curve, 0, len(curve))]
     return curve, find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
 

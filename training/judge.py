@@ -5,9 +5,10 @@
 
 Every second video of MOMENTS, which the checkpoint was not trained on, chooses: frames of these videos are the
 background, and the rule is the one that tells off sentences of other videos and nonsense nine times of ten and the
-videos' own sentences as seldom as can be. Where that loses no moment, a video that stands out as a whole is one moment
-from its start to its end. The other videos measure the rule, with the same background. Composed videos whose
-lines name the "clips" they are joined from do not take each other's sentences where they share one.
+videos' own sentences as seldom as can be. Where that loses no moment, a video whose frames
+stand out one by one is one moment from its start to its end. The other videos measure the rule, with the same
+background. Composed videos whose lines name the "clips" they are joined from do not take each other's sentences where
+they share one.
 
 Writes background.safetensors and, into config.json, "stands_out". Run it again after every training.
 """
@@ -17,7 +18,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,6 @@ class Judged:
         weights: (T,) seconds of each frame that lie in the best segment.
         background: (N,) matching scores at the frames of other videos.
         right: whether the best segment is the moment asked for, IoU 0.5 or more.
-        seconds: (T,) how long each frame is shown.
         fills: whether the whole video is the moment asked for, IoU 0.5 or more.
     """
 
@@ -64,7 +64,6 @@ class Judged:
     weights: np.ndarray
     background: np.ndarray
     right: bool = False
-    seconds: np.ndarray = field(default_factory=lambda: np.ones(1))
     fills: bool = False
 
 
@@ -150,7 +149,7 @@ class Judge:
             moment is not None and moment.start is not None and compute_iou(span, (moment.start, moment.end)) >= 0.5
             for span in (best.span, (0.0, video.duration))
         )
-        return Judged(kind, scores, weights, background, right, np.diff(edges), fills)
+        return Judged(kind, scores, weights, background, right, fills)
 
 
 def measure_all(judged: Sequence[Judged], power: float) -> np.ndarray:
@@ -175,8 +174,8 @@ def choose_rule(judged: Sequence[Judged]) -> tuple[float, float]:
 
 
 def choose_fills(judged: Sequence[Judged], rule: StandOutRule) -> bool:
-    """Whether no moment is lost where a video that stands out as a whole is taken for one moment."""
-    whole = [each for each in judged if rule.is_met(each.scores, each.seconds, each.background)]
+    """Whether no moment is lost where a video whose frames stand out is taken for one moment."""
+    whole = [each for each in judged if rule.has_all_frames(each.scores, each.background)]
     return sum(each.fills for each in whole) >= sum(each.right for each in whole)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from grounding.segments.curve import logits_from_scores
 from grounding.validation import check_ranges
 
+FILLED = 0.9  # share of a video's frames
 BACKGROUND_FILE = "background.safetensors"  # (N, D) frames of other videos, beside a checkpoint's weights
 
 
@@ -22,7 +23,8 @@ class StandOutRule:
         power: how much the best of the other videos' frames count; the higher, the more they do.
         threshold: the least evidence of a moment that stands out.
         background: sha256 of the file that holds the frames of other videos.
-        fills: whether a video that stands out as a whole is one moment; else a moment is always a part of it.
+        fills: whether a video of which FILLED of the frames stand out, each by itself, is one moment; else a moment is
+            always a part of it.
         measured: shares of sentences that were told off, percent, and on what that was measured.
     """
 
@@ -46,12 +48,14 @@ class StandOutRule:
         """Whether a moment stands out; arguments as in `measure_evidence`."""
         return bool(measure_evidence(scores, weights, background, self.power) >= self.threshold)
 
-    def is_filled(self, scores: np.ndarray, edges: np.ndarray, background: np.ndarray) -> bool:
-        """Whether the whole video is the moment: its contrast alone would always leave a part out.
+    def is_filled(self, scores: np.ndarray, background: np.ndarray) -> bool:
+        """Whether the whole video is the moment, of which contrast alone would always leave a part out."""
+        return self.fills and self.has_all_frames(scores, background)
 
-        `scores` and `background` as in `measure_evidence`, `edges` (T + 1,) seconds.
-        """
-        return self.fills and self.is_met(scores, np.diff(edges), background)
+    def has_all_frames(self, scores: np.ndarray, background: np.ndarray) -> bool:
+        """Whether FILLED of the frames of a video stand out by themselves; arguments as in `measure_evidence`."""
+        evidence = measure_frame_evidence(scores, background, self.power)  # (T,)
+        return bool(np.quantile(evidence, 1 - FILLED) >= self.threshold)
 
 
 def measure_evidence(scores: np.ndarray, weights: np.ndarray, background: np.ndarray, power: float) -> float:
@@ -66,10 +70,14 @@ def measure_evidence(scores: np.ndarray, weights: np.ndarray, background: np.nda
         background: (N,) matching scores of the same query at frames of other videos.
         power: see StandOutRule.
     """
-    moment = float(np.average(logits_from_scores(scores), weights=weights))
+    return float(np.average(measure_frame_evidence(scores, background, power), weights=weights))
+
+
+def measure_frame_evidence(scores: np.ndarray, background: np.ndarray, power: float) -> np.ndarray:
+    """The evidence of each frame, as if it were the moment, (T,); arguments as in `measure_evidence`."""
     others = power * logits_from_scores(background)  # (N,)
     highest = others.max()  # taken out, so that no power overflows
-    return power * moment - highest - float(np.log(np.exp(others - highest).mean()))
+    return power * logits_from_scores(scores) - highest - float(np.log(np.exp(others - highest).mean()))
 
 
 def weigh_frames(edges: np.ndarray, start: float, end: float) -> np.ndarray:

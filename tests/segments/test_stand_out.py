@@ -38,10 +38,11 @@ def test_a_rule_is_met_from_its_threshold_on():
     assert not StandOutRule(1.0, 1.01, "").is_met(*given)
 
 
-def test_a_video_is_filled_where_it_stands_out_as_a_whole_and_the_rule_says_so():
-    scores, edges, elsewhere = score([2.0, 0.0]), np.array([0.0, 3.0, 4.0]), score([0.0])  # 1.5 by time
-    rules = [StandOutRule(1.0, 1.4, "", True), StandOutRule(1.0, 1.6, "", True), StandOutRule(1.0, 1.4, "")]
-    assert [rule.is_filled(scores, edges, elsewhere) for rule in rules] == [True, False, False]
+def test_a_video_is_filled_where_its_frames_stand_out_by_themselves_and_the_rule_says_so():
+    nearly_all, most = score([2.0] * 19 + [0.0]), score([2.0] * 17 + [0.0] * 3)
+    given = StandOutRule(1.0, 1.9, "", fills=True), StandOutRule(1.0, 2.1, "", fills=True), StandOutRule(1.0, 1.9, "")
+    assert [rule.is_filled(nearly_all, score([0.0])) for rule in given] == [True, False, False]
+    assert not given[0].is_filled(most, score([0.0])) and given[0].is_met(most, np.ones(20) / 20, score([-1.0]))
 
 
 @pytest.mark.parametrize(
