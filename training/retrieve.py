@@ -7,7 +7,8 @@ Every query of the moments file is searched among all of its videos; they must h
 A query that stands there with several videos has several right ones, as where videos were composed of the same clips.
 
 R@K video: one of the first K videos is right. R@K moment: one of the first K moments overlaps the right one by an IoU
-of 0.5 or more; for queries with a span. Both are percent, and printed as JSON.
+of 0.5 or more; for queries with a span. Told off: none of the first ten moments stands out; a second time where the
+right videos are taken away, so that the sentence should be. All are percent, and printed as JSON.
 """
 
 import argparse
@@ -24,13 +25,14 @@ from grounding import EncodedVideo, Predictor
 from grounding.errors import GroundingError
 from grounding.exports.cut_list import Moment as Found
 from grounding.library.embedding import embed_frames, embed_query
-from grounding.library.ranking import rank_moments
+from grounding.library.ranking import describe_doubt, rank_moments
 from grounding.library.windows import make_windows
 from grounding.segments.find import compute_iou
 from training.features import FeatureFolder
 from training.moments import Moment, read_moments
 
 FIRST = (1, 5)  # how many are looked at
+TOP_K = 10  # moments that are asked for
 OVERLAP = 0.5  # IoU
 
 Spans = Sequence[tuple[float, float]]
@@ -68,9 +70,13 @@ def score_retrieval(videos: Videos, moments: Sequence[Moment], with_moments: boo
         for first in FIRST:
             hits[f"R@{first} video"].append(any(name in spans for name in list(ranked)[:first]))
         if with_moments and any(spans.values()):
-            found = rank_moments(videos.predictor, query, ranked, videos.videos.__getitem__, max(FIRST))
+            found = rank_moments(videos.predictor, query, ranked, videos.videos.__getitem__, TOP_K)
             for first in FIRST:
                 hits[f"R@{first} moment"].append(any(is_right(one, spans) for one in found[:first]))
+            others = {name: cosine for name, cosine in ranked.items() if name not in spans}
+            absent = rank_moments(videos.predictor, query, others, videos.videos.__getitem__, TOP_K)
+            hits["told off"].append(bool(describe_doubt(found)))
+            hits["told off without its videos"].append(bool(describe_doubt(absent)))
     return {name: round(100 * float(np.mean(values)), 1) for name, values in hits.items()}
 
 

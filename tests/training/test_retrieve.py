@@ -57,6 +57,6 @@ def test_it_runs_on_features_and_a_moments_file(tmp_path, monkeypatch, capsys, p
     assert retrieve.main() == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["queries"], scores["videos"], scores["R@5 video"]) == (2, 2, 100.0)
-    assert {"R@1 video", "R@1 moment", "R@5 moment"} <= set(scores)
+    assert {"R@1 video", "R@1 moment", "R@5 moment", "told off", "told off without its videos"} <= set(scores)
     monkeypatch.setattr(sys, "argv", ["retrieve", "embedded", str(tmp_path / "no.jsonl"), "--features", str(tmp_path)])
     assert retrieve.main() == 2
