@@ -16,7 +16,7 @@ from tests.browser.steps import (
     wait_for_move,
     wait_for_time,
 )
-from tests.clips import bad_file, colours
+from tests.clips import colours
 
 
 def test_from_upload_to_answer(tab, scenes):
@@ -115,13 +115,6 @@ def test_nothing_is_offered_that_needs_the_network(tab, scenes):
 def test_without_a_clip_the_message_says_what_to_do(tab):
     ask(tab, "a cat")
     expect(tab.locator("#message [role=alert]")).to_contain_text("upload a video")
-
-
-def test_a_file_that_is_no_video_is_named(tab, tmp_path):
-    upload(tab, bad_file("truncated", tmp_path))
-    expect(tab.locator("#clip video")).to_be_attached()
-    ask(tab, "a cat")
-    expect(tab.locator("#message [role=alert]")).to_contain_text("truncated.mp4")
 
 
 def test_another_clip_clears_the_last_answer(tab, scenes, tmp_path):
