@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from grounding.encoders.registry import FrameEncoder
 
 SHORT = 60.0  # seconds; a shorter video is encoded as soon as it is looked at
-MAX_COUNT = 480  # key frames; of a longer video those that are evenly spread
+MAX_COUNT = 400  # key frames; of a longer video those that are evenly spread
 APART = 2.0  # seconds between key frames; nearer ones would be most of the work already
 FAR = 30.0  # seconds between key frames, from which they say too little
 CHUNK = 32  # frames encoded at once

@@ -3,11 +3,13 @@
 import math
 from array import array
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grounding.video.container import forgive_damage, get_limits, seconds_from_stamp
+from grounding.video.container import forgive_damage, get_limits, scale_stamp
 
 if TYPE_CHECKING:
     import av
@@ -58,6 +60,11 @@ class PictureTrack:
     last: tuple[float, float] = (-math.inf, 0.0)
     first: "av.VideoFrame | None" = None
 
+    @cached_property
+    def base(self) -> Fraction:
+        """Seconds in the track's unit; a stream makes a new fraction whenever it is asked."""
+        return self.stream.time_base
+
     def add(self, packet: "av.Packet") -> None:
         """Notes a packet, and decodes up to the first frame."""
         stamp = packet.dts if packet.pts is None else packet.pts
@@ -65,10 +72,10 @@ class PictureTrack:
         self.is_exact &= packet.pts is not None or not is_shown
         if stamp is not None and is_shown:
             self.stamps.append(stamp)
-            seconds = seconds_from_stamp(self.stream, stamp)
+            seconds = scale_stamp(stamp - (self.stream.start_time or 0), self.base)
             if packet.is_keyframe:
                 self.keys.append(seconds)
-            length = float((packet.duration or 0) * self.stream.time_base)
+            length = scale_stamp(packet.duration or 0, self.base)
             self.last = max(self.last, (seconds, length))
         if self.first is None and self.is_small_enough:
             with forgive_damage():
@@ -91,9 +98,8 @@ class PictureTrack:
 def make_packet_table(film: PictureTrack, is_exact: bool, end: float) -> PacketTable:
     """`end`: raw seconds at which the sound ends, or the container says that all does."""
     stamps = np.sort(np.array(film.stamps, np.int64))  # (N,)
-    raw = np.fromiter(
-        (seconds_from_stamp(film.stream, stamp) for stamp in map(int, stamps)), np.float64, len(stamps)
-    )  # (N,)
+    start, base = film.stream.start_time or 0, film.stream.time_base
+    raw = np.fromiter((scale_stamp(int(stamp) - start, base) for stamp in stamps), np.float64, len(stamps))  # (N,)
     gaps = np.diff(raw)
     is_exact = is_exact and film.is_exact and len(raw) > 1 and bool(gaps.min() > 0)
     # The last frame lasts as its packet says, else as the shortest one, and beyond that while anything else goes on.
