@@ -108,6 +108,7 @@ class CheckpointConfig:
             answer; "" is not checked.
         stand_in: sha256 of stand_in.safetensors, which reads queries where the query encoder's weights are not at hand;
             "" is none.
+        trained_by: what read the training queries in CLIP's joint space: the name of a text tower, or the stand-in.
         stands_out: from when on a moment stands out; None says nothing of it.
     """
 
@@ -123,6 +124,7 @@ class CheckpointConfig:
     baseline: str = ""
     weights: str = ""
     stand_in: str = ""
+    trained_by: str = ""
     stands_out: StandOutRule | None = None
 
     def __post_init__(self) -> None:

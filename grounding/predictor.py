@@ -69,8 +69,8 @@ class Predictor:
         def load_queries(device: torch.device) -> QueryEncoder:
             given = weights if config.query_encoder == config.frame_encoder else None  # one file holds both towers
             encoder = load_query_encoder(config.query_encoder, str(device), given, stand_in)
-            if stand_in and encoder.name != "stand-in":
-                self.matcher.change_reader(measure_center(encoder, stand_in))
+            if stand_in and encoder.name not in ("stand-in", config.trained_by):
+                self.matcher.change_reader(measure_center(encoder))
             return encoder
 
         unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not

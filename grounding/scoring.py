@@ -86,13 +86,12 @@ class Matcher:
     def query_encoder(self, encoder: QueryEncoder | None) -> None:
         self._query_encoder = encoder
 
-    def change_reader(self, center: Tensor | None = None) -> None:
+    def change_reader(self, center: Tensor) -> None:
         """Queries of a joint space are read from now on by another encoder than in training: they go past the adapter,
-        and `center` (D,), where it is given, is taken off them. The grounder that was given stays as it is."""
+        and their own `center` (D,) is taken off them. The grounder that was given stays as it is."""
         self.grounder = copy.deepcopy(self.grounder)
         self.grounder.query_tower.adapter = nn.Identity()
-        if center is not None:
-            self.grounder.query_tower.center.copy_(center)
+        self.grounder.query_tower.center.copy_(center)
 
     @torch.inference_mode()
     def embed_video(self, video: EncodedVideo) -> Tensor:

@@ -13,7 +13,7 @@ from grounding import EncodedVideo, Predictor
 from grounding import __main__ as cli
 from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.registry import load_query_encoder
-from grounding.encoders.stand_in import CENTER_QUERIES, StandIn
+from grounding.encoders.stand_in import CENTER_QUERIES
 from grounding.errors import EncoderError
 from grounding.model import Grounder
 from tests.clips import colours
@@ -50,6 +50,7 @@ def test_stored_features_are_grounded_by_the_text_tower_alone_where_the_weights_
 
 def test_scores_come_from_clip_s_own_text_embedding(tiny_checkpoint, stored, tiny_weights, tiny_model):
     predictor = Predictor.from_checkpoint(tiny_checkpoint, "cpu", tiny_weights)
+    assert predictor.query_encoder.name == OWN  # which finds its center when it loads
     with torch.no_grad():
         text = tiny_model.encode_text(open_clip.get_tokenizer("tiny-clip")([QUERY]), normalize=True)  # (1, 16)
         frames = F.normalize(torch.from_numpy(stored.features).float(), dim=1).unsqueeze(0)
@@ -116,18 +117,20 @@ class TestClipSimilarity:
         assert predictor.measure_clip_similarity(video, predictor.ground(video, "a cat")) is None
 
 
-def test_where_no_text_of_clip_was_known_its_own_mean_is_taken_off(tiny_stand_in, tiny_weights, stored):
-    config = CheckpointConfig("clip", OWN, GrounderConfig(**TINY_GROUNDER), OWN)
-    unknown = StandIn(tiny_stand_in.weight, tiny_stand_in.query_mean, torch.zeros(16))
-    grounder = Grounder(config.model)
-    predictor = Predictor(config, grounder, "cpu", tiny_weights, stand_in=unknown)
-    predictor.ground(stored, QUERY)
-    mean = predictor.query_encoder.encode(CENTER_QUERIES).tokens[:, 0].mean(dim=0)
-    torch.testing.assert_close(predictor.grounder.query_tower.center, mean)
+def test_the_mean_taken_off_is_the_reader_s_own(tiny_stand_in, tiny_weights, stored):
+    model = GrounderConfig(**TINY_GROUNDER)
+    grounder = Grounder(model)
+
+    def find_center(trained_by):
+        config = CheckpointConfig("clip", OWN, model, OWN, trained_by=trained_by)
+        predictor = Predictor(config, grounder, "cpu", tiny_weights, stand_in=tiny_stand_in)
+        predictor.ground(stored, QUERY)
+        return predictor.grounder.query_tower.center, predictor.query_encoder.encode(CENTER_QUERIES).tokens[:, 0]
+
+    center, read = find_center("the stand-in")
+    torch.testing.assert_close(center, read.mean(dim=0))
     assert not grounder.query_tower.center.any()
-    known = Predictor(config, grounder, "cpu", tiny_weights, stand_in=tiny_stand_in)
-    known.ground(stored, QUERY)
-    assert not known.grounder.query_tower.center.any()
+    assert not find_center(OWN)[0].any()
 
 
 def test_the_stand_in_is_read_through_the_adapter_and_the_text_tower_goes_past_it(tiny_stand_in, tiny_weights, stored):

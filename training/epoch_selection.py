@@ -112,8 +112,8 @@ def predict_spans(predictor: Predictor, videos: dict, moments: Sequence[Moment])
     return found
 
 
-def describe_checkpoint(config: TrainConfig, read_by: str = "") -> CheckpointConfig:
-    """What the checkpoint that a run makes says of itself; `read_by` names what read its training queries."""
+def describe_checkpoint(config: TrainConfig, trained_by: str = "") -> CheckpointConfig:
+    """What the checkpoint that a run makes says of itself; `trained_by` names what read its training queries."""
     return CheckpointConfig(
         name=config.name,
         summary=config.summary,
@@ -123,5 +123,6 @@ def describe_checkpoint(config: TrainConfig, read_by: str = "") -> CheckpointCon
         model=config.model,
         rate=config.rate,
         segments=config.segments,
-        data=config.description + (f". Queries were read by {read_by}" if read_by else ""),
+        data=config.description,
+        trained_by=trained_by,
     )
