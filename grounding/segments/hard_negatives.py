@@ -8,6 +8,8 @@ shares are our reading of it.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from grounding.validation import check_ranges
 
 if TYPE_CHECKING:
@@ -145,18 +147,25 @@ def inspect_segment(
         The hardest first; empty where no frame lies outside or none inside.
     """
     start, end = bounds
-    inside = (timestamps >= start) & (timestamps < end)  # (T,)
-    similarity = measure_moment_similarity(frames, timestamps, scores, bounds)  # (T,)
+    # Frames farther away than the widest ring are not looked at: in a long video they are nearly all.
+    times, reach = timestamps.numpy(), max(scale.radius for scale in scales)
+    near = slice(np.searchsorted(times, start - reach), np.searchsorted(times, end + reach))
+    times, scores, frames = times[near], scores.numpy()[near], frames.numpy()[near]  # (N,), (N,), (N, D)
+    inside = (times >= start) & (times < end)  # (N,)
+    if not inside.any():
+        return []
+    prototype = (inside * (scores + 1e-3)).astype(frames.dtype) @ frames  # (D,), as in measure_moment_similarity
+    similarity = frames @ (prototype / max(np.linalg.norm(prototype), 1e-12))  # (N,)
 
     # Ring by ring outwards, on either side: each ring gives its one hardest frame.
     found = []
-    for side, distance in (("before", start - timestamps), ("after", timestamps - end)):
+    for side, distance in (("before", start - times), ("after", times - end)):
         inner = 0.0
         for number, scale in enumerate(scales, start=1):
-            ring = ~inside & (distance >= inner) & (distance < scale.radius)  # (T,)
+            ring = np.flatnonzero(~inside & (distance >= inner) & (distance < scale.radius))  # (R,)
             inner = scale.radius
-            if inside.any() and ring.any():
-                hardest = int(similarity.masked_fill(~ring, -2.0).argmax())
-                values = (float(row[hardest]) for row in (timestamps, scores, similarity))
+            if len(ring):
+                hardest = ring[similarity[ring].argmax()]
+                values = (float(row[hardest]) for row in (times, scores, similarity))
                 found.append(HardNegative(*values, number, segment, side))
     return sorted(found, key=lambda frame: -frame.similarity)
