@@ -159,7 +159,7 @@ class FrameReader:
             step = shortest if shortest < math.inf else step
             last, backward = timestamp, 0
             self.duration = timestamp + step
-            end = timestamp if raw is None else packets.find_end(raw) - first
+            end = timestamp + step if raw is None else packets.find_end(raw) - first
             yield TimedFrame(timestamp, end, get_image)
         # The last frame lasts as its packet says, if that is the last packet.
         if self.duration and len(packets.seconds) and abs(packets.seconds[-1] - first - last) < EARLY_END:

@@ -101,7 +101,7 @@ def wrong_samples(
     step = max(np.diff(written).min(initial=1.0), ROUNDED)  # the length of a frame
     if clock is not None:
         expected, stamps = outside(sampled(clock, rate), skipped, step), outside(stamps, skipped, step)
-        stamps = [stamp for stamp in stamps if stamp < clock[-1] + step]  # how long the last lasts is not known here
+        stamps = [stamp for stamp in stamps if stamp <= clock[-1] + ROUNDED]  # how long the last lasts is open
         if len(expected) != len(stamps):
             return f"{len(stamps)} samples at {rate:g} fps where {len(expected)} are expected"
         worst = int(np.abs(np.array(stamps) - expected).argmax())

@@ -143,6 +143,7 @@ def test_frames_without_a_timestamp_follow_the_one_before(tmp_path):
     frames = list(reader)  # an avi has no timestamps for the frames that the decoder still holds at the end
     assert len(frames) == 20
     assert nearest(frames[-1].image) == BLUE
+    assert [frame.timestamp for frame in FrameReader(path, rate=20.0)] == pytest.approx(np.arange(40) / 20)
     assert reader.duration == pytest.approx(2.0)
     assert reader.info.fps is None  # this one claims 1000
 
