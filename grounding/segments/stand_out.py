@@ -11,6 +11,7 @@ import numpy as np
 from grounding.segments.curve import logits_from_scores
 from grounding.validation import check_ranges
 
+FLAT = 0.2  # how far a curve may go and yet be said to stay between two scores
 FILLED = 0.9  # share of a video's frames
 BACKGROUND_FILE = "background.safetensors"  # (N, D) frames of other videos, beside a checkpoint's weights
 
@@ -88,4 +89,7 @@ def weigh_frames(edges: np.ndarray, start: float, end: float) -> np.ndarray:
 def describe_doubt(scores: np.ndarray) -> str:
     """The sentence beside a best guess that does not stand out; `scores` (T,) are the curve's."""
     low, high = scores.min(), scores.max()
+    if high - low > FLAT:
+        rises = f"the curve goes from {low:.2f} to {high:.2f}, but other videos fit it as well"
+        return f"Nothing here stands out for this sentence: {rises}."
     return f"Nothing here stands out for this sentence; the curve stays between {low:.2f} and {high:.2f}."

@@ -150,6 +150,10 @@ def test_the_page_fits_a_phone(visit, scenes):
     order = ["#find", "#message", "#plot", "#queries", "#segments", "#frames", "#examples"]
     tops = [phone.locator(part).bounding_box()["y"] for part in order]
     assert tops == sorted(tops)
+    phone.set_viewport_size({"width": 1000, "height": 844})  # turned, or made wider
+    phone.wait_for_function("document.querySelector('#plot .main-svg').clientWidth > 400")
+    legend, tick = (phone.locator(part).first.bounding_box() for part in ("#plot .legend", "#plot .xtick"))
+    assert legend["y"] >= tick["y"] + tick["height"]
 
 
 @pytest.mark.parametrize("width", [390, 1000])
@@ -161,7 +165,7 @@ def test_the_video_stays_in_sight_while_one_looks_around(visit, scenes, width):
     frame.click()
     wait_for_time(small, float(frame.get_attribute("data-time")), within=0.1)
     clip = small.locator("#clip video").bounding_box()
-    assert clip["y"] >= 0 and clip["y"] + clip["height"] <= 844
+    assert clip["y"] >= 0 and clip["height"] <= 844 / 3
     top = "(it) => document.elementFromPoint(it.left + it.width / 2, it.top + it.height / 2).closest('#clip') !== null"
     assert small.locator("#clip").evaluate(f"clip => ({top})(clip.getBoundingClientRect())")  # nothing lies over it
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.steps import answered, play_time, span, wait_for_time
+from tests.browser.steps import answered, ask, play_time, span, wait_for_time
 
 
 def colours(tab):
@@ -39,6 +39,24 @@ def test_the_query_that_is_picked_drives_segments_frames_and_video(tab, scenes):
     expect(tab.locator("#query textarea")).to_have_value("a cat")
     expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
     wait_for_time(tab, 0)
+
+
+def test_what_does_not_stand_out_is_said_and_the_sixth_query_takes_the_place_of_the_first(tab, scenes):
+    answered(tab, scenes, "a cat", "zxqv blorp")
+    expect(tab.locator("#message [role=status]")).to_contain_text("Best guess: ")
+    expect(tab.locator("#message [role=status]")).to_contain_text("Nothing here stands out for this sentence")
+    expect(tab.locator("#frames")).to_contain_text("Nothing stands out")
+    shading = tab.locator("#plot .shapelayer path").evaluate("path => path.style.opacity * path.style.fillOpacity")
+    assert shading < 0.1
+    expect(tab.locator("#segments")).to_contain_text("Best first")
+    for query in ("a rocket", "a dog", "a car"):
+        ask(tab, query)
+        expect(tab.locator("#message [role=status]")).to_contain_text(query)
+    expect(tab.locator("#queries")).to_contain_text("5 at most: the next one takes the place of “a cat”")
+    ask(tab, "a cup")
+    expect(tab.locator("#message [role=status]")).to_contain_text("a cup")
+    expect(tab.locator("#queries label")).to_have_count(5)
+    expect(tab.locator("#queries label").first).to_contain_text("zxqv blorp")
 
 
 def test_removing_the_last_one_leaves_an_empty_page(tab, scenes):
