@@ -115,7 +115,7 @@ def add_library_tab(kept: float) -> LibraryParts:
             scale=4,
         )
         button = gr.Button("Search", variant="primary", elem_id="library-search", scale=1)
-    message = gr.HTML(elem_id="library-message")
+    message = gr.HTML(elem_id="library-message", elem_classes="message")
     gallery = gr.Gallery(
         label="Moments, best first: choose one to see it",
         columns=4,

@@ -32,7 +32,7 @@ class Moment:
         query: what was asked.
         start, end: seconds since the first frame.
         score: higher is better.
-        stands_out: whether it fits the query better than other videos do, as `Answer.stands_out`; None if not known.
+        stands_out: whether it fits the query better than other videos do; None if not known.
     """
 
     video: str

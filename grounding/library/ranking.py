@@ -1,7 +1,9 @@
 """Which moments of which videos come first."""
 
 import heapq
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grounding.answer import decide_stands_out, find_answer_segments
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 MOMENTS = 3  # of one video at most
 LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
+RISE = 0.11  # of the evidence asked for, with the logarithm of the number of videos: the best of many fits by chance
 NOTHING_STANDS_OUT = "Nothing in these videos stands out for this sentence."
 
 
@@ -43,6 +46,7 @@ def rank_moments(
 
     waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # cosines with their sign turned: best first
     heapq.heapify(waiting)
+    margin = RISE * math.log(max(len(evidence), 1))
     found: list[tuple[str, Segment, bool | None]] = []
     cosines: list[float] = []
     segments: dict[str, list[tuple[Segment, bool | None]]] = {}
@@ -50,7 +54,7 @@ def rank_moments(
         behind, video, rank = heapq.heappop(waiting)
         if rank == 0:
             encoded = load(video)
-            segments[video] = ground_moments(predictor, encoded, query) if encoded else []
+            segments[video] = ground_moments(predictor, encoded, query, margin) if encoded else []
         if rank < len(segments[video]):
             found.append((video, *segments[video][rank]))
             cosines.append(-behind)
@@ -61,12 +65,18 @@ def rank_moments(
     ]
 
 
-def ground_moments(predictor: "Predictor", video: EncodedVideo, query: str) -> list[tuple[Segment, bool | None]]:
-    """The segments of a video, best first, each with whether it stands out. Raises as `Predictor.ground` does."""
-    check_features(predictor.config, video)
+def ground_moments(
+    predictor: "Predictor", video: EncodedVideo, query: str, margin: float = 0.0
+) -> list[tuple[Segment, bool | None]]:
+    """The segments of a video, best first, each with whether it stands out by the checkpoint's rule and `margin` more.
+    Raises as `Predictor.ground` does."""
+    config = predictor.config
+    check_features(config, video)
     match = predictor.matcher.match(video, [query])
-    curve, segments = find_answer_segments(predictor.config, video, match, 0, MOMENTS)
-    return [(one, decide_stands_out(predictor.config, video, curve, one, match, 0)) for one in segments]
+    curve, segments = find_answer_segments(config, video, match, 0, MOMENTS)
+    rule = config.stands_out and replace(config.stands_out, threshold=config.stands_out.threshold + margin)
+    strict = replace(config, stands_out=rule)
+    return [(one, decide_stands_out(strict, video, curve, one, match, 0)) for one in segments]
 
 
 def describe_doubt(moments: Sequence[Moment]) -> str:

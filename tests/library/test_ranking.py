@@ -23,7 +23,6 @@ def test_moments_follow_their_videos_best_window_less_for_later_ones(predictor, 
     assert [moment.video for moment in found] == ["a", "a", "b", "a"]
     best = predictor.ground(videos["a"], "a cat", 3)
     assert [(one.start, one.end) for one in found if one.video == "a"] == [(s.start, s.end) for s in best.segments]
-    assert found[0].stands_out == best.stands_out
     assert [moment.score for moment in found] == sorted((moment.score for moment in found), reverse=True)
 
 
@@ -43,6 +42,14 @@ def test_a_video_that_is_left_out_gives_its_place_to_the_next(predictor, videos)
     found = rank_moments(predictor, "a cat", {"a": 0.3, "b": 0.2}, videos.get, 1)
     assert [moment.video for moment in found] == ["b"]
     assert rank_moments(predictor, "a cat", {}, videos.get, 1) == []
+
+
+def test_more_evidence_is_asked_for_the_more_videos_there_are(predictor, videos):
+    def stands_out(margin):
+        return [one for _, one in ranking.ground_moments(predictor, videos["a"], "a cat", margin)]
+
+    assert stands_out(0.0)[0] == predictor.ground(videos["a"], "a cat").stands_out
+    assert set(stands_out(-100.0)) == {True} and set(stands_out(100.0)) == {False}
 
 
 def test_doubt_is_said_only_where_no_moment_stands_out():
