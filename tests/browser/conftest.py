@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -32,9 +33,9 @@ def profile(chromium):
         yield context
 
 
-@pytest.fixture
-def visit(chromium, address):
-    """Opens the page for one more visitor, in a window of a width; each waits for what it needs, not for a time."""
+@contextmanager
+def visits(chromium, address):
+    """Opens the page for visitors, in windows of a width; each waits for what it needs, not for a time."""
     expect.set_options(timeout=PATIENCE)
     pages = []
 
@@ -54,9 +55,23 @@ def visit(chromium, address):
 
 
 @pytest.fixture
+def visit(chromium, address):
+    """Opens the page for one more visitor."""
+    with visits(chromium, address) as open_page:
+        yield open_page
+
+
+@pytest.fixture
 def tab(visit, profile):
     """The page, open in a fresh session; `tab.elsewhere` collects requests to any other address."""
     return visit(profile=profile)
+
+
+@pytest.fixture(scope="module")
+def shared_tab(chromium, address, profile):
+    """The same for all tests of a file that only look around."""
+    with visits(chromium, address) as open_page:
+        yield open_page(profile=profile)
 
 
 def _note(page, url, address):

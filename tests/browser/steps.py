@@ -18,12 +18,13 @@ def ask(tab, query):
 
 
 def answered(tab, path, *queries):
-    """Uploads a clip and asks queries one after another."""
+    """Uploads a clip and asks queries one after another. Returns the page."""
     upload(tab, path)
     expect(tab.locator("#clip video")).to_be_visible()
     for query in queries:
         ask(tab, query)
         expect(tab.locator("#message [role=status]")).to_contain_text(query)
+    return tab
 
 
 def play_time(tab):

@@ -10,9 +10,14 @@ from grounding.app import find
 from tests.browser.steps import answered, play_time, wait_for_time
 
 
-def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
-    answered(tab, scenes, "a rocket")
-    frames = tab.locator("#frames")
+@pytest.fixture(scope="module")
+def rocket(shared_tab, scenes):
+    """An answer to look around in."""
+    return answered(shared_tab, scenes, "a rocket")
+
+
+def test_boundary_frames_stand_beside_the_frame_just_inside(rocket):
+    frames = rocket.locator("#frames")
     expect(frames.locator(".frame.hardest")).to_have_count(1)
     expect(frames.get_by_text("just inside")).to_have_count(2)
     expect(frames).to_contain_text("the hardest look-alike, at")
@@ -20,22 +25,20 @@ def test_boundary_frames_stand_beside_the_frame_just_inside(tab, scenes):
     expect(frames.locator(".frame.hardest")).to_contain_text(values)
     drawn = frames.locator(".frame img").first.evaluate("image => image.naturalWidth")
     assert drawn > 100
-    expect(tab.locator("#plot .legendtext", has_text="look-alike within 1 s")).to_be_visible()
+    expect(rocket.locator("#plot .legendtext", has_text="look-alike within 1 s")).to_be_visible()
 
 
-def test_a_press_on_a_frame_moves_the_video_there(tab, scenes):
-    answered(tab, scenes, "a rocket")
-    for frame in (tab.locator(".frame.hardest"), tab.locator(".frame.inside").last):
+def test_a_press_on_a_frame_moves_the_video_there(rocket):
+    for frame in (rocket.locator(".frame.hardest"), rocket.locator(".frame.inside").last):
         frame.click()
-        wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
+        wait_for_time(rocket, float(frame.get_attribute("data-time")), within=0.1)
 
 
-def test_frames_can_be_reached_and_pressed_by_keyboard(tab, scenes):
-    answered(tab, scenes, "a rocket")
-    frame = tab.get_by_role("button", name=re.compile("frame at .* within 1 s")).first
+def test_frames_can_be_reached_and_pressed_by_keyboard(rocket):
+    frame = rocket.get_by_role("button", name=re.compile("frame at .* within 1 s")).first
     frame.focus()
-    tab.keyboard.press("Enter")
-    wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
+    rocket.keyboard.press("Enter")
+    wait_for_time(rocket, float(frame.get_attribute("data-time")), within=0.1)
 
 
 def test_no_switch_where_there_is_nothing_to_compare_with(tab, scenes, monkeypatch):

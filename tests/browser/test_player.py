@@ -6,12 +6,21 @@ from playwright.sync_api import expect
 from tests.browser.steps import answered, place, play_time, playhead, plays, span, wait_for_time, wait_until
 
 
+@pytest.fixture(scope="module")
+def asked(shared_tab, scenes):
+    answered(shared_tab, scenes, "a cup of coffee")
+    wait_for_time(shared_tab, 7.75)
+    return shared_tab
+
+
 @pytest.fixture
-def cup(tab, scenes):
-    """An answer to look around in: the cup fills the last four of twelve seconds."""
-    answered(tab, scenes, "a cup of coffee")
-    wait_for_time(tab, 7.75)
-    return tab
+def cup(asked):
+    """An answer to look around in: the cup fills the last four of twelve seconds, and the video stands there."""
+    yield asked
+    asked.mouse.move(5, 5)
+    asked.get_by_label("Loop").uncheck()
+    asked.evaluate("const it = document.querySelector('#clip video'); it.pause(); it.currentTime = 7.75")
+    wait_for_time(asked, 7.75)
 
 
 def test_a_click_on_the_curve_moves_the_video(cup):
@@ -52,7 +61,8 @@ def test_at_the_pointer_stand_time_score_and_the_frame_there(cup):
     expect(cup.locator("#peek")).to_be_hidden()
 
 
-def test_a_chosen_segment_plays_and_ends_where_it_ends(cup):
+def test_a_chosen_segment_plays_and_ends_where_it_ends(tab, scenes):
+    cup = answered(tab, scenes, "a cup of coffee")
     second = cup.locator("#segments label").nth(1)
     start, end = span(second.inner_text())
     second.hover()
