@@ -14,10 +14,10 @@ import torch
 
 from grounding import EncodedVideo, Predictor, scoring
 from grounding.checkpoint import CheckpointConfig, GrounderConfig
-from grounding.encoders.queries import MAX_QUERY
 from grounding.errors import CheckpointError, FeaturesError, QueryError, VideoError
 from grounding.features.streaming import encode_frames
 from grounding.model import Grounder
+from grounding.validation import MAX_QUERY
 from tests.clips import BAD_KINDS, bad_file, plain, write_video
 
 
