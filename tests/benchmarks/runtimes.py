@@ -29,7 +29,7 @@ TOWERS = ("lite0", "minilm", "clip")
 KINDS = ("torch", "torch bf16", "torch int8", "torch.compile", "torch.compile bf16")
 KINDS += ("onnxruntime", "onnxruntime int8", "openvino", "openvino bf16", "openvino int8")
 BATCH, PIECES, SIDE = 8, 16, 224
-SECONDS = 2.0  # that a row is measured
+SECONDS = 1.0  # that a row is measured
 
 Inputs = list[np.ndarray]
 
