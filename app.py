@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gradio as gr
+import httpx
 
 from grounding.app import memory_cache
 from grounding.app.checked_blocks import LAUNCH, keep_no_history
@@ -34,7 +35,7 @@ def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **opti
     page = build_page(kept, shared)
     page.queue(default_concurrency_limit=4, max_size=64)
     looks = {"theme": make_theme(), "css": read_style(), "head": read_head(), "footer_links": ["api"]}
-    with explain_port():
+    with explain_start():
         page.launch(
             max_file_size=f"{math.ceil(clip_limits().megabytes)}mb",
             ssr_mode=False,  # a Space would put a Node server before the page, which is tested without one
@@ -49,10 +50,15 @@ def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **opti
 
 
 @contextmanager
-def explain_port() -> Iterator[None]:
-    """Raises GroundingError where Gradio finds no port that it can listen on."""
+def explain_start() -> Iterator[None]:
+    """Raises GroundingError where Gradio cannot start with what the environment says."""
     try:
         yield
+    except (ValueError, httpx.InvalidURL) as error:  # of a proxy, a name or a number
+        raise GroundingError(
+            f"The app cannot start ({error}): check the proxies, GRADIO_SERVER_NAME (IPv4, or a name) and the other "
+            "GRADIO_ variables of the environment."
+        ) from error
     except (OSError, OverflowError) as error:
         if getattr(error, "errno", None):  # another trouble; Gradio's own error has no number
             raise

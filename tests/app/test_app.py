@@ -112,8 +112,21 @@ def test_a_port_that_is_no_number_is_one_clear_sentence(monkeypatch, port):
         app.main([])
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks://127.0.0.1:9"), ("GRADIO_SERVER_NAME", "::1"), ("GRADIO_DEBUG", "x")],
+)
+def test_what_gradio_cannot_start_with_is_one_clear_sentence(monkeypatch, tmp_path, variable, value):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app.signal, "signal", lambda *args: None)
+    monkeypatch.setattr(gr.Blocks, "block_thread", lambda page: pytest.fail(f"served at {page.local_url}"))
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit, match="cannot start .*: check the proxies, GRADIO_SERVER_NAME .*GRADIO_ variables"):
+        app.main([])
+
+
 def test_proxies_do_not_keep_the_app_from_its_start(tmp_path):
-    proxies = dict.fromkeys(("http_proxy", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"ALL_PROXY": "socks5://127.0.0.1:9"}
     environment = {**os.environ, **proxies, "GRADIO_TEMP_DIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         said = process.stdout.readline().decode()
