@@ -108,10 +108,11 @@ def pair_boundaries(
 
     Boundaries are crossings, changes, the ends and what was cut out; a window lies between any two of them.
     """
-    crossed = find_crossings(curve, thresholds, ~taken)
-    inner = np.union1d(crossed, np.flatnonzero(strength))
-    bounds = np.union1d(inner, np.flatnonzero(np.diff(taken, prepend=True, append=True))).astype(int)
-    bounds = np.union1d(bounds, [0, len(curve)])  # (K,)
+    is_bound = strength != 0  # (T + 1,)
+    is_bound[find_crossings(curve, thresholds, ~taken)] = True
+    is_bound[1:-1] |= taken[1:] != taken[:-1]
+    is_bound[[0, -1]] = True
+    bounds = np.flatnonzero(is_bound)  # (K,)
     first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
     cut = np.concatenate([[0], np.cumsum(taken)])  # (T + 1,), frames that are cut out so far
     return first[cut[first] == cut[last]], last[cut[first] == cut[last]]

@@ -49,12 +49,16 @@ def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float, free: np.nd
     step = usual_step(timestamps)
     reach = max(1, round(3 * sigma / step))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / sigma) ** 2)
+    kernel /= kernel.sum()
 
     # At each step the frame that is on the screen; beyond the ends, the first and the last.
     index = repeat_held_frames(timestamps, reach)  # (G,)
     rows = [scores[index]] if free is None else [scores[index] * free[index], free[index].astype(float)]  # (G,) each
     values, *weights = (
-        np.convolve(np.pad(row, reach, mode="edge"), kernel / kernel.sum(), mode="valid") for row in rows
+        np.convolve(
+            np.concatenate([row[:1].repeat(reach), row, row[-1:].repeat(reach)]), kernel / kernel.sum(), "valid"
+        )
+        for row in rows
     )  # (G,) each
 
     # A held frame's value is the mean over its steps.
