@@ -28,7 +28,7 @@ from grounding.library.windows import LENGTHS, Windows
 
 WIDTH = 384
 SECONDS = 1800.0  # of a video
-BATCH = 1300  # videos written together: as many windows as a file of the table holds
+BATCH = 1340  # videos written together: as many windows as a file of the table holds, so that none are joined later
 QUERIES = 50
 BEST = 200  # windows looked for, as Library.search does for ten moments
 FOLDERS = 10  # that the videos are in
