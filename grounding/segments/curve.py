@@ -55,9 +55,7 @@ def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float, free: np.nd
     index = repeat_held_frames(timestamps, reach)  # (G,)
     rows = [scores[index]] if free is None else [scores[index] * free[index], free[index].astype(float)]  # (G,) each
     values, *weights = (
-        np.convolve(
-            np.concatenate([row[:1].repeat(reach), row, row[-1:].repeat(reach)]), kernel / kernel.sum(), "valid"
-        )
+        np.convolve(np.concatenate([row[:1].repeat(reach), row, row[-1:].repeat(reach)]), kernel, "valid")
         for row in rows
     )  # (G,) each
 
