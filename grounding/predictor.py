@@ -5,7 +5,7 @@ video = predictor.encode_video("clip.mp4")
 answer = predictor.ground(video, "a dog catches a frisbee")
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from grounding.files import hash_file
 from grounding.isolation.worker_pool import Check, get_pool
 from grounding.model import Grounder
 from grounding.scoring import Matcher, measure_cosines, stretch
+from grounding.text import describe_type
 from grounding.validation import check_query, check_top_k
 from grounding.video.container import check_path
 
@@ -219,8 +220,8 @@ class Predictor:
             CheckpointError: the features come from another encoder, or have another width, than the checkpoint's.
         """
         check_features(self.config, video)
-        if isinstance(queries, str):
-            raise QueryError(f"ground_many takes a list of queries: give [{queries[:40]!r}], or use ground.")
+        if isinstance(queries, str) or not isinstance(queries, Iterable):
+            raise QueryError(f"ground_many takes a list of queries, not {describe_type(queries)}: see ground for one.")
         queries, top_k = [check_query(query) for query in queries], check_top_k(top_k)
         match = self.matcher.match(video, queries)
         return [build_answer(self.config, video, query, match, row, top_k) for row, query in enumerate(queries)]

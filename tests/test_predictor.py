@@ -182,8 +182,9 @@ def test_what_is_no_encoded_video_is_named(predictor, video):
 def test_a_list_is_no_query_and_a_query_no_list(predictor, encoded):
     with pytest.raises(QueryError, match="^The query is a list: give one sentence"):
         predictor.ground(encoded, ["a cat", "a dog"])
-    with pytest.raises(QueryError, match=r"takes a list of queries: give \['a cat'\]"):
-        predictor.ground_many(encoded, "a cat")
+    for queries, kind in (("a cat", "a str"), (None, "a NoneType")):
+        with pytest.raises(QueryError, match=f"takes a list of queries, not {kind}: see ground"):
+            predictor.ground_many(encoded, queries)
 
 
 @pytest.mark.parametrize("method", ["encode_video", "grow_video"])

@@ -16,10 +16,11 @@ def resolve_device(device: str = "auto") -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # a torch without CUDA answers with an AssertionError
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, TypeError) as error:  # a torch without CUDA answers with an AssertionError
         raise EncoderError(f"The device {device!r} is not available here. Use 'auto' or 'cpu'.") from error
-    return torch.device(device)
+    return found
 
 
 def tower_dtype(device: torch.device) -> torch.dtype:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,8 +39,8 @@ class EncodedVideo:
     _computed: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        timestamps = np.asarray(self.timestamps, dtype=np.float64)  # (T,)
-        features = _check_real(np.asarray(self.features))  # (T, D)
+        timestamps = _check_real("timestamps", self.timestamps).astype(np.float64, copy=False)  # (T,)
+        features = _check_real("features", self.features)  # (T, D)
         object.__setattr__(self, "timestamps", timestamps)
         object.__setattr__(self, "features", features)
         if timestamps.ndim != 1 or features.ndim != 2 or len(timestamps) != len(features) or not len(timestamps):
@@ -66,11 +66,15 @@ class EncodedVideo:
         return self._computed[what]
 
 
-def _check_real(features: np.ndarray) -> np.ndarray:
-    """Features as torch can read them. Raises FeaturesError for what are no real numbers."""
-    if features.dtype.kind not in "fiu":
-        raise FeaturesError(f"The features are of type {features.dtype}: give real numbers, such as float32.")
-    return np.ascontiguousarray(features, features.dtype.newbyteorder("="))
+def _check_real(name: str, values: Any) -> np.ndarray:
+    """Values as torch can read them. Raises FeaturesError for what are no real numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise FeaturesError(f"The {name} have rows of different lengths: give an array.") from error
+    if array.dtype.kind not in "fiu":
+        raise FeaturesError(f"The {name} are of type {array.dtype}: give real numbers, such as float32.")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def _is_finite(features: np.ndarray) -> bool:

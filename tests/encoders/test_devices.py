@@ -13,7 +13,7 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     assert resolve_device("cpu").type == "cpu"
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "toaster"])
+@pytest.mark.parametrize("device", ["cuda:99", "toaster", None])
 def test_a_device_that_is_not_there_is_named(device):
     with pytest.raises(EncoderError, match=f"{device}.*'auto' or 'cpu'"):
         resolve_device(device)

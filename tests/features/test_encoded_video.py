@@ -38,6 +38,8 @@ def test_cannot_be_changed():
         ({"features": np.ones(3)}, "do not fit"),
         ({"timestamps": np.zeros((3, 1))}, "do not fit"),
         ({"timestamps": np.zeros(0), "features": np.ones((0, 4))}, "do not fit"),
+        ({"timestamps": ["0:00", "0:01", "0:02"]}, "timestamps are of type .*: give real numbers"),
+        ({"features": [[1.0, 2.0], [1.0], [2.0]]}, "features have rows of different lengths"),
         ({"features": np.full((3, 4), np.nan)}, "NaN or infinity"),
         ({"features": np.full((3, 4), np.inf)}, "NaN or infinity"),
         ({"timestamps": np.array([0.0, np.nan, 1.0])}, "NaN or infinity"),
