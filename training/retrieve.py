@@ -70,11 +70,11 @@ def score_retrieval(videos: Videos, moments: Sequence[Moment], with_moments: boo
         for first in FIRST:
             hits[f"R@{first} video"].append(any(name in spans for name in list(ranked)[:first]))
         if with_moments and any(spans.values()):
-            found = rank_moments(videos.predictor, query, ranked, videos.videos.__getitem__, TOP_K)
+            found = rank_moments(videos.predictor, query, ranked, videos.videos.__getitem__, TOP_K, len(ranked))
             for first in FIRST:
                 hits[f"R@{first} moment"].append(any(is_right(one, spans) for one in found[:first]))
             others = {name: cosine for name, cosine in ranked.items() if name not in spans}
-            absent = rank_moments(videos.predictor, query, others, videos.videos.__getitem__, TOP_K)
+            absent = rank_moments(videos.predictor, query, others, videos.videos.__getitem__, TOP_K, len(others))
             hits["told off"].append(bool(describe_doubt(found)))
             hits["told off without its videos"].append(bool(describe_doubt(absent)))
     return {name: round(100 * float(np.mean(values)), 1) for name, values in hits.items()}

@@ -65,11 +65,11 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
     add_videos(library, args.paths)
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
+    if args.export:  # first: whoever reads what is printed may leave
+        write_moments(args.export, found, overwrite=args.overwrite)
     shown = [replace(moment, video=as_given(moment.video, args.paths)) for moment in found]
     for line in map(to_json, shown) if args.json else describe(shown):
         say(line)
-    if args.export:
-        write_moments(args.export, found, overwrite=args.overwrite)
     for line in filter(None, (describe_queries(library.predictor, queries), library.predictor.note)):
         print(line, file=sys.stderr)
 

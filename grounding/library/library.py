@@ -33,7 +33,7 @@ from grounding.library.find_videos import absolute_path, find_videos
 from grounding.library.pending_windows import PendingWindows
 from grounding.library.ranking import rank_moments
 from grounding.library.recent_videos import RecentVideos
-from grounding.library.window_index import WindowIndex, lies_within
+from grounding.library.window_index import WindowIndex, count_within, lies_within
 from grounding.library.windows import make_windows
 from grounding.predictor import Predictor
 from grounding.validation import check_query, check_top_k
@@ -172,12 +172,22 @@ class Library:
         """
         query = check_query(query)
         top_k = check_top_k(top_k)
-        wanted = [absolute_path(path) for path in within]
-        places = lies_within(*([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False)))
-        best: dict[str, float] = {}  # a video's best window, compared with the query
-        for hit in self.index.search(embed_query(self.predictor, query), PER_VIDEO * top_k, places):
-            best.setdefault(hit.video, hit.product)
-        return rank_moments(self.predictor, query, best, self._load_if_there, top_k)
+        wanted, known = [absolute_path(path) for path in within], self.index.read_stamps()
+        folders, files = ([str(path) for path in wanted if path.is_dir() == kind] for kind in (True, False))
+        searched = count_within(known, folders, files) if wanted else len(known)
+        best = self._find_best(query, top_k, *((folders, files) if searched < len(known) else ([], [])))
+        return rank_moments(self.predictor, query, best, self._load_if_there, top_k, searched)
+
+    def _find_best(self, query: str, top_k: int, folders: list[str], files: list[str]) -> dict[str, float]:
+        """The cosine of the query and a video's best window, of `top_k` videos where there are as many."""
+        embedded, best = embed_query(self.predictor, query), {}
+        for _ in range(top_k):  # again without those that were found, where they are few since one has many windows
+            hits = self.index.search(embedded, PER_VIDEO * top_k, lies_within(folders, files, list(best)))
+            for hit in hits:
+                best.setdefault(hit.video, hit.product)
+            if len(hits) < PER_VIDEO * top_k or sum(Path(video).is_file() for video in best) >= top_k:
+                break
+        return best
 
     def _load_if_there(self, video: str) -> EncodedVideo | None:
         """Its features; None for a video that has left, or whose features are damaged or gone, which the log says."""

@@ -27,6 +27,7 @@ def rank_moments(
     evidence: Mapping[str, float],
     load: Callable[[str], EncodedVideo | None],
     top_k: int,
+    searched: int,
 ) -> list[Moment]:
     """The first `top_k` moments of several videos, best first, with scores in [0, 1] that can be compared.
 
@@ -41,28 +42,40 @@ def rank_moments(
         load: gives the features of a video, None where it is to be left out; asked only for videos whose moments can
             be among the first.
         top_k: how many moments at most.
+        searched: how many videos these are the best of.
     """
     from grounding.library.embedding import matching_scores
 
-    waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # cosines with their sign turned: best first
+    margin = RISE * math.log(max(searched, 1))
+
+    def ground(video: str) -> list[tuple[Segment, bool | None]]:
+        encoded = load(video)
+        return ground_moments(predictor, encoded, query, margin) if encoded else []
+
+    found = take_best(evidence, ground, top_k)
+    scores = matching_scores(predictor, [cosine for cosine, *_ in found])
+    return [
+        Moment(video, query, segment.start, segment.end, score, stands_out)
+        for (_, video, segment, stands_out), score in zip(found, scores, strict=True)
+    ]
+
+
+def take_best(
+    evidence: Mapping[str, float], ground: Callable[[str], list[tuple[Segment, bool | None]]], top_k: int
+) -> list[tuple[float, str, Segment, bool | None]]:
+    """Up to `top_k` moments in the order of their cosines, each with its cosine and video; a video is grounded when its
+    first moment is due."""
+    waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # with their sign turned: best first
     heapq.heapify(waiting)
-    margin = RISE * math.log(max(len(evidence), 1))
-    found: list[tuple[str, Segment, bool | None]] = []
-    cosines: list[float] = []
-    segments: dict[str, list[tuple[Segment, bool | None]]] = {}
+    found, segments = [], {}
     while waiting and len(found) < top_k:
         behind, video, rank = heapq.heappop(waiting)
         if rank == 0:
-            encoded = load(video)
-            segments[video] = ground_moments(predictor, encoded, query, margin) if encoded else []
+            segments[video] = ground(video)
         if rank < len(segments[video]):
-            found.append((video, *segments[video][rank]))
-            cosines.append(-behind)
+            found.append((-behind, video, *segments[video][rank]))
             heapq.heappush(waiting, (behind + LATER, video, rank + 1))
-    return [
-        Moment(video, query, segment.start, segment.end, score, stands_out)
-        for (video, segment, stands_out), score in zip(found, matching_scores(predictor, cosines), strict=True)
-    ]
+    return found
 
 
 def ground_moments(

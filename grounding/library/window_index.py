@@ -22,7 +22,8 @@ APPROXIMATE_FROM = 200_000  # windows; fewer are compared one by one, which is e
 PARTITION = 65_536  # windows of one partition of the approximate index, about
 ITERATIONS = 10  # of k-means
 BITS = 2  # that each value of a vector becomes in it
-PROBED = 16  # partitions that are looked into
+PROBED = 16  # partitions that are looked into, and more only where they hold too few
+INDEX = f"rabitq{BITS}"  # its kind, in the name of the approximate index
 REFINED = 4  # times as many windows as asked for are compared in full
 SOURCE = re.compile(r",? \S*/registry/src/\S*")  # where in its code an error of LanceDB arose
 UNUSED = timedelta(hours=1)  # old versions of the table stay so long, for processes that read them
@@ -55,6 +56,7 @@ class WindowIndex:
 
     def __init__(self, address: str | Path, name: str, width: int) -> None:
         self.address, self.name, self.width = str(address), name, width
+        self._stamps: tuple[int, dict[str, str]] = (-1, {})  # of which version; replaced as one, threads share it
 
     @cached_property
     def _table(self) -> Any:
@@ -71,11 +73,16 @@ class WindowIndex:
             return self._table.count_rows()
 
     def read_stamps(self) -> dict[str, str]:
-        """The stamp of each video."""
+        """The stamp of each video; read again only where the table changed since."""
         with self._explained():
             self._table.checkout_latest()
-            rows = self._table.search().where("number = 0").select(["video", "stamp"]).to_arrow()
-        return dict(zip(rows["video"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
+            version, stamps = self._stamps
+            if version != self._table.version:
+                version = self._table.version
+                rows = self._table.search().where("number = 0").select(["video", "stamp"]).to_arrow()
+                stamps = dict(zip(rows["video"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
+                self._stamps = version, stamps
+        return dict(stamps)
 
     def add(self, windows: Mapping[str, Windows], stamps: Mapping[str, str]) -> None:
         """Keeps the windows of videos, by video, in the place of those that they had."""
@@ -109,21 +116,29 @@ class WindowIndex:
         with self._explained():
             self._table.optimize(cleanup_older_than=UNUSED)
             count = self._table.count_rows()
-            if count >= APPROXIMATE_FROM and not self._table.list_indices():
+            there = [index.name for index in self._table.list_indices()]
+            if count >= APPROXIMATE_FROM and not any(is_fresh(name, count) for name in there):
                 from lancedb.index import IvfRq  # RaBitQ (Gao and Long, SIGMOD 2024): no codebook has to be trained
 
                 partitions = max(count // PARTITION, 1)
                 config = IvfRq("dot", num_partitions=partitions, num_bits=BITS, max_iterations=ITERATIONS)
-                self._table.create_index("vector", config=config)
+                for name in there:  # meanwhile all windows are compared
+                    self._table.drop_index(name)
+                self._table.create_index("vector", config=config, name=f"{INDEX}-{count}")
 
     def search(self, query: np.ndarray, count: int, within: str = "") -> list[Hit]:
-        """The `count` windows with the largest product with `query` (D,), best first; `within` is a condition."""
+        """The `count` windows with the largest product with `query` (D,), best first; `within` is a condition. Few
+        windows are compared one by one, of the table or of what is within."""
         with self._explained():
             self._table.checkout_latest()
             search = self._table.search(query.astype(np.float32), vector_column_name="vector").distance_type("dot")
-            search = search.where(within, prefilter=True) if within else search
-            columns = ["video", "start", "end", "_distance"]
-            rows = search.nprobes(PROBED).refine_factor(REFINED).select(columns).limit(count).to_arrow().to_pylist()
+            if within:
+                search = search.where(within, prefilter=True)
+                if self._table.count_rows(within) < APPROXIMATE_FROM:
+                    search = search.bypass_vector_index()
+            # No limit above: what is within a large folder may lie in other partitions than those looked into first.
+            search = search.minimum_nprobes(PROBED).maximum_nprobes(0).refine_factor(REFINED)
+            rows = search.select(["video", "start", "end", "_distance"]).limit(count).to_arrow().to_pylist()
         return [Hit(row["video"], row["start"], row["end"], 1 - row["_distance"]) for row in rows]
 
     @contextmanager
@@ -156,13 +171,28 @@ def load_lancedb() -> tuple[Any, Any]:
     return lancedb, pyarrow
 
 
+def is_fresh(name: str, count: int) -> bool:
+    """Whether an approximate index is of the present kind, and of more than half of the `count` windows: its
+    partitions are those of the windows that it was made of."""
+    kind, _, made_of = name.rpartition("-")
+    return kind == INDEX and made_of.isdecimal() and int(made_of) > count / 2
+
+
 def quote(text: str) -> str:
     """Text as SQL has it."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def lies_within(folders: Sequence[str], files: Sequence[str]) -> str:
-    """The condition that a video is one of `files` or lies below one of `folders`; "" where there are none."""
+def lies_within(folders: Sequence[str], files: Sequence[str], but: Sequence[str] = ()) -> str:
+    """The condition that a video is one of `files` or lies below one of `folders`, wherever it lies where there are
+    none of them, and is none of `but`; "" where that says nothing."""
     parts = [f"starts_with(video, {quote(folder.rstrip('/') + '/')})" for folder in folders]
     parts += [f"video IN ({', '.join(map(quote, files))})"] if files else []
-    return " OR ".join(parts)
+    others = [f"video NOT IN ({', '.join(map(quote, but))})"] if but else []
+    return " AND ".join([*([f"({' OR '.join(parts)})"] if parts else []), *others])
+
+
+def count_within(videos: Iterable[str], folders: Sequence[str], files: Sequence[str]) -> int:
+    """How many videos `lies_within` holds for."""
+    below, named = tuple(folder.rstrip("/") + "/" for folder in folders), set(files)
+    return sum(video.startswith(below) or video in named for video in videos)

@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SECONDS = 1800.0  # of a video
 BATCH = 1340  # videos written together: as many windows as a file of the table holds, so that none are joined later
 QUERIES = 50
 BEST = 200  # windows looked for, as Library.search does for ten moments
-FOLDERS = 10  # that the videos are in
+FOLDERS, FOLDER = 10, 7  # that the videos are in, and the one that is searched alone
 
 Truth = list[set[tuple[str, float, float]]]  # for each query, video, start and end of its best windows
 
@@ -66,23 +67,55 @@ def name_video(number: int) -> str:
     return f"/videos/{number % FOLDERS}/{number}.mp4"
 
 
+class BruteForce:
+    """Compares windows with the queries (Q, WIDTH), video by video, and keeps the best of each query."""
+
+    def __init__(self, queries: np.ndarray) -> None:
+        self.queries, self._best = queries, []
+
+    def add(self, numbers: Sequence[int], vectors: Sequence[np.ndarray]) -> None:
+        """Takes the windows of videos, (N, WIDTH) each."""
+        count = len(vectors[0])
+        products = np.concatenate([rows @ self.queries.T for rows in vectors]).T  # (Q, M)
+        rows = np.argpartition(-products, BEST, axis=1)[:, :BEST]  # (Q, BEST)
+        places = np.array(numbers)[rows // count] * count + rows % count  # among the windows of all videos
+        self._best.append((np.take_along_axis(products, rows, 1), places))
+
+    def truth(self) -> Truth:
+        """The best windows of all."""
+        products, places = (np.concatenate(parts, axis=1) for parts in zip(*self._best, strict=True))
+        places = np.take_along_axis(places, np.argsort(-products, axis=1)[:, :BEST], 1)  # (Q, BEST)
+        spans = list(zip(*(edge.tolist() for edge in make_spans()), strict=True))
+        return [{(name_video(place // len(spans)), *spans[place % len(spans)]) for place in line} for line in places]
+
+
 def fill(index: WindowIndex, videos: int, queries: np.ndarray) -> Truth:
-    """Adds the videos that are missing, and compares all of them with the queries (Q, WIDTH) one by one."""
+    """Adds the videos that are missing, and compares all of them with the queries one by one."""
     start, end = make_spans()
-    there, best = index.read_stamps(), []
+    there, compared = index.read_stamps(), BruteForce(queries)
     for first in tqdm(range(0, videos, BATCH), unit="batch"):
         numbers = range(first, min(first + BATCH, videos))
         vectors = {name_video(number): make_vectors(number) for number in numbers}
         new = {name: Windows(start, end, rows) for name, rows in vectors.items() if name not in there}
         if new:
             index.add(new, dict.fromkeys(new, "1"))
-        products = np.concatenate([rows @ queries.T for rows in vectors.values()]).T  # (Q, M)
-        rows = np.argpartition(-products, BEST, axis=1)[:, :BEST]  # (Q, BEST)
-        best.append((np.take_along_axis(products, rows, 1), first * len(start) + rows))
-    products, rows = (np.concatenate(parts, axis=1) for parts in zip(*best, strict=True))  # (Q, batches * BEST) each
-    rows = np.take_along_axis(rows, np.argsort(-products, axis=1)[:, :BEST], 1)  # (Q, BEST)
-    spans = list(zip(start.tolist(), end.tolist(), strict=True))
-    return [{(name_video(row // len(spans)), *spans[row % len(spans)]) for row in line} for line in rows.tolist()]
+        compared.add(numbers, list(vectors.values()))
+    return compared.truth()
+
+
+def compare_folder(videos: int, queries: np.ndarray) -> Truth:
+    """The best windows of the videos in FOLDER."""
+    compared, numbers = BruteForce(queries), range(FOLDER, videos, FOLDERS)
+    for first in range(0, len(numbers), BATCH):
+        part = numbers[first : first + BATCH]
+        compared.add(part, [make_vectors(number) for number in part])
+    return compared.truth()
+
+
+def measure_recall(found: list[list], truth: Truth) -> float:
+    """Percentage of the best windows that were found."""
+    shares = [len(set(map(tuple, one)) & other) / len(other) for one, other in zip(found, truth, strict=True)]
+    return round(100 * float(np.mean(shares)), 1)
 
 
 def make_queries(videos: int) -> np.ndarray:
@@ -112,12 +145,13 @@ def search(index: WindowIndex, videos: int) -> dict:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times, found = time_searches(index, queries)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    inside, _ = time_searches(index, queries[:10], lies_within(["/videos/7"], []))
+    inside, found_inside = time_searches(index, queries[:10], lies_within([f"/videos/{FOLDER}"], []))
     return {
         "query_ms_median": round(float(np.median(times)), 1),
         "query_ms_p95": round(float(np.quantile(times, 0.95)), 1),
         "query_ms_first": round(times[0], 1),
-        "query_in_a_folder_ms_median": round(float(np.median(inside)), 1),
+        "folder_query_ms_median": round(float(np.median(inside)), 1),
+        "folder_recall_percent": measure_recall(found_inside, compare_folder(videos, queries[:10])),
         "peak_mb_before_queries": round(before / 1024),
         "peak_mb": round(after / 1024),
         "found": found,
@@ -156,9 +190,8 @@ def main() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.library", "--search-only", "--folder", str(args.folder)]
     run = subprocess.run([*command, "--hours", str(args.hours)], check=True, capture_output=True, text=True)
     result = json.loads(run.stdout)
-    found = [set(map(tuple, line)) for line in result.pop("found")]
-    recall = [len(one & other) / BEST for one, other in zip(found, truth, strict=True)]
-    facts = {"recall_percent": round(100 * float(np.mean(recall)), 1), "load": round(os.getloadavg()[0], 1)}
+    recall = measure_recall(result.pop("found"), truth)
+    facts = {"recall_percent": recall, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(sizes | result | facts))
 
 

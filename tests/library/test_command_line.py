@@ -92,6 +92,17 @@ def test_moments_are_exported_and_no_file_is_replaced_unasked(videos, store, cap
     assert search(capsys, *arguments, "--overwrite")[0] == 0
 
 
+def test_moments_are_exported_before_they_are_printed(videos, store, tmp_path, monkeypatch):
+    def leave(line):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(cli, "print_answer", leave)
+    arguments = [videos / "cat.mp4", "--query", "a cat", "--store", store, "--export", tmp_path / "cuts.edl"]
+    with pytest.raises(BrokenPipeError):
+        cli.main(["search", *map(str, arguments)])
+    assert "* FROM CLIP NAME: cat.mp4" in (tmp_path / "cuts.edl").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

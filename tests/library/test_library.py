@@ -3,6 +3,7 @@ import shutil
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from grounding import Predictor
@@ -12,8 +13,10 @@ pytest.importorskip("lancedb")
 from grounding.errors import GroundingError, QueryError, VideoError, WriteError
 from grounding.library import feature_files
 from grounding.library import library as module
+from grounding.library.embedding import embed_frames
 from grounding.library.feature_files import feature_place
 from grounding.library.library import Library
+from grounding.library.windows import Windows, make_windows
 from tests.clips import bad_file
 from tests.library.clips import SCENES
 from training.extract import extract
@@ -131,6 +134,15 @@ def test_a_path_may_go_up_first(library, folder, monkeypatch):
     assert set(names(library.search("a cat", 5, ["../cat.mp4"]))) == {"cat.mp4"}
     library.remove(["../deep/../cat.mp4"])
     assert library.videos() == [str(folder / "deep" / "coffee.mp4"), str(folder / "rocket.mp4")]
+
+
+def test_a_video_of_many_windows_leaves_room_for_others(library, folder, monkeypatch):
+    monkeypatch.setattr(module, "PER_VIDEO", 5)
+    cat = str(folder / "cat.mp4")
+    windows = make_windows(embed_frames(library.predictor, library.load(cat)), np.arange(4) / 2, 2.0)
+    many = Windows(np.zeros(90), np.ones(90), windows.vectors[[0] * 90])
+    library.index.add({cat: many}, {cat: "1"})
+    assert set(names(library.search("a cat", 9))) == {"cat.mp4", "rocket.mp4", "coffee.mp4"}
 
 
 def test_what_is_removed_is_gone_and_the_file_stays(library, folder):

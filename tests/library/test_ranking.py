@@ -19,7 +19,7 @@ def videos(predictor):
 
 def test_moments_follow_their_videos_best_window_less_for_later_ones(predictor, videos):
     evidence = {"a": 0.30, "b": 0.30 - 1.5 * LATER, "c": 0.0}
-    found = rank_moments(predictor, "a cat", evidence, videos.get, 4)
+    found = rank_moments(predictor, "a cat", evidence, videos.get, 4, 4)
     assert [moment.video for moment in found] == ["a", "a", "b", "a"]
     best = predictor.ground(videos["a"], "a cat", 3)
     assert [(one.start, one.end) for one in found if one.video == "a"] == [(s.start, s.end) for s in best.segments]
@@ -33,15 +33,15 @@ def test_only_videos_that_can_be_among_the_first_are_read(predictor, videos):
         asked.append(name)
         return videos[name]
 
-    rank_moments(predictor, "a cat", {"a": 0.3, "b": 0.29, "c": 0.1, "d": 0.0}, load, 3)
+    rank_moments(predictor, "a cat", {"a": 0.3, "b": 0.29, "c": 0.1, "d": 0.0}, load, 3, 4)
     assert sorted(asked) == ["a", "b"]
 
 
 def test_a_video_that_is_left_out_gives_its_place_to_the_next(predictor, videos):
     del videos["a"]
-    found = rank_moments(predictor, "a cat", {"a": 0.3, "b": 0.2}, videos.get, 1)
+    found = rank_moments(predictor, "a cat", {"a": 0.3, "b": 0.2}, videos.get, 1, 4)
     assert [moment.video for moment in found] == ["b"]
-    assert rank_moments(predictor, "a cat", {}, videos.get, 1) == []
+    assert rank_moments(predictor, "a cat", {}, videos.get, 1, 4) == []
 
 
 def test_more_evidence_is_asked_for_the_more_videos_there_are(predictor, videos):

@@ -7,7 +7,7 @@ pytest.importorskip("lancedb")
 
 from grounding.errors import GroundingError, WriteError
 from grounding.library import window_index
-from grounding.library.window_index import WindowIndex, lies_within
+from grounding.library.window_index import WindowIndex, count_within, lies_within
 from grounding.library.windows import Windows
 
 ODD = '/v/it\'s a "clip" % _ é 猫.mp4'
@@ -59,6 +59,9 @@ def test_a_search_can_be_kept_within_folders_and_files(index):
     assert found([], [ODD]) == {ODD}
     assert found(["/v/deep/"], ["/video.mp4"]) == {"/v/deep/b.mp4", "/video.mp4"}
     assert found([], []) == set(videos)
+    assert found(["/v"], ["/video.mp4"], ["/v/a.mp4", ODD]) == {"/v/deep/b.mp4", "/video.mp4"}
+    assert found([], [], videos[1:]) == {"/v/a.mp4"}
+    assert count_within(videos, ["/v"], ["/video.mp4"]) == 4 and count_within(videos, ["/v/"], []) == 3
 
 
 def test_another_process_sees_what_was_added(index, tmp_path):
@@ -69,19 +72,65 @@ def test_another_process_sees_what_was_added(index, tmp_path):
     assert other.search(along(0), 1)[0].video == "/a"
 
 
-def test_many_windows_get_an_approximate_index_that_finds_most_of_them(tmp_path, monkeypatch):
+@pytest.fixture
+def clustered(tmp_path, monkeypatch):
+    """An index of 10 videos with an approximate one, and their windows, which are near to each other in each video."""
     monkeypatch.setattr(window_index, "APPROXIMATE_FROM", 300)
-    index = WindowIndex(tmp_path, "windows", 64)
-    vectors = np.random.default_rng(0).normal(size=(1000, 64)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index.add({"/a": Windows(np.arange(1000.0), np.arange(1000.0) + 1, vectors)}, {"/a": "1"})
+    monkeypatch.setattr(window_index, "PARTITION", 100)
+    monkeypatch.setattr(window_index, "PROBED", 1)
+    index, rng = WindowIndex(tmp_path, "windows", 64), np.random.default_rng(0)
+    vectors = np.eye(64)[:10, None] + 0.05 * rng.normal(size=(10, 100, 64))  # (10, 100, 64)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    starts = np.arange(100.0)
+    index.add({f"/{video}/a": Windows(starts, starts + 1, rows) for video, rows in enumerate(vectors)}, Always())
     index.tidy()
+    return index, vectors
+
+
+class Always:
+    """The same stamp for every video."""
+
+    def __getitem__(self, video):
+        return "1"
+
+
+def test_many_windows_get_an_approximate_index_that_finds_nearly_the_same(clustered):
+    index, vectors = clustered
     assert index._table.list_indices()
-    best = [hit.start for hit in index.search(vectors[7], 10)]
-    assert best[0] == 7
-    assert len(set(best) & set(np.argsort(-vectors @ vectors[7])[:10])) >= 5  # of noise, the hardest case
-    index.add({"/b": windows_at(0, width=64)}, {"/b": "1"})  # not indexed yet, and found all the same
-    assert index.search(np.eye(64, dtype=np.float32)[0], 1)[0].video == "/b"
+    shares = []
+    for query in vectors[:, 7]:
+        best = {(int(hit.video[1]), hit.start) for hit in index.search(query, 10)}
+        order = np.argsort(-(vectors @ query).reshape(-1))[:10].tolist()
+        shares.append(len(best & {(row // 100, row % 100) for row in order}) / 10)
+    assert np.mean(shares) > 0.8
+
+
+@pytest.mark.parametrize("exact_up_to", [50, 300])
+def test_a_folder_far_from_the_query_is_searched_too(clustered, monkeypatch, exact_up_to):
+    index, vectors = clustered
+    monkeypatch.setattr(window_index, "APPROXIMATE_FROM", exact_up_to)
+    hits = index.search(vectors[0, 7], 10, lies_within(["/9"], []))
+    assert [hit.video for hit in hits] == ["/9/a"] * 10
+    if exact_up_to == 300:
+        assert {hit.start for hit in hits} == set(np.argsort(-(vectors[9] @ vectors[0, 7]))[:10].astype(float))
+
+
+def test_what_came_after_the_approximate_index_is_found_and_it_is_made_anew_once_it_is_half(clustered):
+    index, vectors = clustered
+    index.add({"/new/a": windows_at(20, width=64)}, {"/new/a": "1"})
+    assert index.search(np.eye(64)[20], 1)[0].video == "/new/a"
+    index.tidy()
+    assert [made.name for made in index._table.list_indices()] == ["rabitq2-1000"]
+    starts = np.arange(1000.0)
+    index.add({"/again/a": Windows(starts, starts + 1, vectors.reshape(-1, 64))}, {"/again/a": "1"})
+    index.tidy()
+    assert [made.name for made in index._table.list_indices()] == ["rabitq2-2001"]
+    assert index.search(np.eye(64)[20], 1)[0].video == "/new/a"
+
+
+def test_an_index_of_another_kind_is_made_anew():
+    assert not window_index.is_fresh("vector_idx", 1000)
+    assert window_index.is_fresh("rabitq2-600", 1000) and not window_index.is_fresh("rabitq2-500", 1000)
 
 
 def test_a_damaged_table_is_said_in_a_sentence(index, tmp_path):
