@@ -16,6 +16,7 @@ from grounding.library.feature_files import (
     read_features,
     write_features,
 )
+from tests.clips import plain, write_video
 from training.features import write_features as write_extracted
 
 KEY = Key("", "embedded", "1" * 64, 2.0, 4, "this code on the CPU")
@@ -97,6 +98,23 @@ def test_preprocessing_is_raised_where_features_change(predictor):
     mixed = np.random.default_rng(0).normal(size=(8, len(feature))).astype(np.float32) @ feature
     assert feature_files.PREPROCESSING == "1"
     assert mixed == pytest.approx(PINNED, abs=0.05)  # OpenVINO and torch differ by 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "sampled"),
+    [
+        ("10 frames a second.mp4", [n / 10 for n in range(20)], [0.0, 0.5, 1.0, 1.5]),
+        ("24000 in 1001 s.mkv", [n * 1001 / 24000 for n in range(48)], [0.0, 0.5, 1.001, 1.502]),
+        ("4 frames a second.webm", [n / 4 for n in range(8)], [0.0, 0.5, 1.0, 1.5]),
+        ("variable.mp4", [0.0, 0.1, 0.2, 0.9, 1.0, 1.8, 1.9], [0.0, 0.5, 1.0, 1.5]),
+        ("late start.mkv", [1 + n / 10 for n in range(15)], [0.0, 0.5, 1.0]),
+    ],
+)
+def test_preprocessing_is_raised_where_other_times_are_sampled(predictor, tmp_path, name, times, sampled):
+    """As above: frames of other times are other features."""
+    frames = [plain((9 * number % 256, 40, 40)) for number in range(len(times))]
+    path = write_video(tmp_path / name, frames, times, "libvpx" if name.endswith(".webm") else "libx264")
+    assert predictor.encode_video(path).timestamps == pytest.approx(sampled, abs=0.002)
 
 
 def test_features_are_read_where_weights_are_not_at_hand(tmp_path, video, encoded):
