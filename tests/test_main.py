@@ -208,6 +208,7 @@ class TestConsoles:
         assert (run.returncode, run.stdout, run.stderr) == (0, b"x" * 99 + b"\n", b"")
 
     def test_ctrl_c_is_one_line_and_130(self, tmp_path):
-        stop = "import grounding.__main__ as m, os, signal;m.run = lambda args: os.kill(os.getpid(), signal.SIGINT);"
+        heard = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # in the background, too
+        stop = f"{heard} import grounding.__main__ as m; m.run = lambda args: os.kill(os.getpid(), signal.SIGINT);"
         run = self.run("clip.mp4 'a cat'", tmp_path, stop)
         assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"\nStopped.\n")

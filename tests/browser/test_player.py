@@ -19,8 +19,8 @@ def cup(asked):
     yield asked
     asked.mouse.move(5, 5)
     asked.get_by_label("Loop").uncheck()
-    asked.evaluate("const it = document.querySelector('#clip video'); it.pause(); it.currentTime = 7.75")
-    wait_for_time(asked, 7.75)
+    asked.evaluate("const it = document.querySelector('#clip video'); it.pause(); it.currentTime = 8")
+    wait_for_time(asked, 8, within=0.01)
 
 
 def test_a_click_on_the_curve_moves_the_video(cup):
