@@ -78,8 +78,8 @@ def check_upload(
         except (GroundingError, JobCancelledError) as error:
             return PageUpdate() if job.cancelled else PageUpdate(clip_message=render_error(error), clip=video)
     if copy == Path(video):
-        return PageUpdate(preview=gr.Video(None, visible=False))  # that of another clip may have come late
-    return PageUpdate(preview=gr.Video(str(copy), visible=True))
+        return PageUpdate(clip_message="", preview=gr.Video(None, visible=False))  # another clip's may have come late
+    return PageUpdate(clip_message="", preview=gr.Video(str(copy), visible=True))
 
 
 def drop_refused_clip(clip_message: str | None):

@@ -89,11 +89,11 @@ def quiet(share, desc):
 def test_a_clip_that_browsers_play_needs_no_preview_and_another_gets_one(own, scenes):
     plays = handlers.check_upload(str(scenes), quiet)
     assert not plays.preview.visible
-    assert unchanged(plays, "preview")
+    assert unchanged(plays, "preview", "clip_message")
     other = write_video(own / "clip.avi", [plain(RED)] * 10, codec="mpeg4")
     shown = handlers.check_upload(str(other), quiet)
     assert shown.preview.visible
-    assert unchanged(shown, "preview")
+    assert unchanged(shown, "preview", "clip_message")
 
 
 def test_a_preview_of_a_clip_that_is_taken_away_is_given_up(own, scenes, monkeypatch):
@@ -135,6 +135,18 @@ def test_a_file_that_is_no_video_is_told_when_it_is_uploaded(own, tmp_path):
     screen = handlers.check_upload(str(bad_file("text", tmp_path)), quiet)
     assert "text.mp4" in screen.clip_message
     assert unchanged(handlers.check_upload(None, quiet))
+
+
+def test_a_clip_that_was_refused_for_a_passing_reason_stays_when_it_is_given_again(own, scenes, monkeypatch):
+    def refused(clip, folder, report, check):
+        raise VideoError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(handlers, "make_preview", refused)
+        said = handlers.check_upload(str(scenes), quiet).clip_message
+    assert handlers.drop_refused_clip(said).value is None
+    said = handlers.check_upload(str(scenes), quiet).clip_message
+    assert handlers.drop_refused_clip(said) == gr.skip()
 
 
 def taken_away(state, made):
