@@ -42,6 +42,7 @@ class StandOutRule:
                 "power": (0 < self.power <= 100, "above 0 and up to 100"),
                 "threshold": (bool(np.isfinite(self.threshold)), "a number"),
                 "background": (isinstance(self.background, str), "a sha256"),
+                "fills": (isinstance(self.fills, bool), "true or false"),
             },
         )
 

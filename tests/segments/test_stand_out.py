@@ -47,9 +47,15 @@ def test_a_video_is_filled_where_its_frames_stand_out_by_themselves_and_the_rule
 
 @pytest.mark.parametrize(
     ("rule", "named"),
-    [((0.0, 1.0, ""), "power"), ((101.0, 1.0, ""), "power"), ((1.0, float("nan"), ""), "threshold")],
+    [
+        ((0.0, 1.0, ""), "power"),
+        ((101.0, 1.0, ""), "power"),
+        ((1.0, float("nan"), ""), "threshold"),
+        ((1.0, 1.0, "", "no"), "fills"),
+        ((1.0, 1.0, "", None), "fills"),
+    ],
 )
-def test_a_rule_checks_its_numbers(rule, named):
+def test_a_rule_checks_its_values(rule, named):
     with pytest.raises(ValueError, match=f"^{named} must be"):
         StandOutRule(*rule)
 
