@@ -150,8 +150,8 @@ def find_answer_segments(
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
     rule, background = config.stands_out, match.background
-    if rule and background is not None and rule.is_filled(curve, background[row].numpy()):
-        edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
+    edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
+    if rule and background is not None and rule.is_filled(curve, np.diff(edges), background[row].numpy()):
         return curve, [make_segment(edges, curve, 0, len(curve))]
     return curve, find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
 

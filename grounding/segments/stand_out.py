@@ -5,6 +5,7 @@ moment is held against frames of other videos: if they fit the sentence as well,
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from grounding.segments.curve import logits_from_scores
 from grounding.validation import check_ranges
 
 FLAT = 0.2  # how far a curve may go and yet be said to stay between two scores
-FILLED = 0.9  # share of a video's frames
+FILLED = 0.9  # share of a video's seconds
 BACKGROUND_FILE = "background.safetensors"  # (N, D) frames of other videos, beside a checkpoint's weights
 
 
@@ -24,16 +25,17 @@ class StandOutRule:
         power: how much the best of the other videos' frames count; the higher, the more they do.
         threshold: the least evidence of a moment that stands out.
         background: sha256 of the file that holds the frames of other videos.
-        fills: whether a video of which FILLED of the frames stand out, each by itself, is one moment; else a moment is
-            always a part of it.
-        measured: shares of sentences that were told off, percent, and on what that was measured.
+        fills: whether a video that stands out as a whole, and in FILLED of its seconds frame by frame, is one moment;
+            else a moment is always a part of it.
+        measured: shares of sentences that were told off, percent, how many moments are found without and with `fills`,
+            and on what that was measured.
     """
 
     power: float
     threshold: float
     background: str
     fills: bool = False
-    measured: dict[str, float | str] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -50,14 +52,16 @@ class StandOutRule:
         """Whether a moment stands out; arguments as in `measure_evidence`."""
         return bool(measure_evidence(scores, weights, background, self.power) >= self.threshold)
 
-    def is_filled(self, scores: np.ndarray, background: np.ndarray) -> bool:
-        """Whether the whole video is the moment, of which contrast alone would always leave a part out."""
-        return self.fills and self.has_all_frames(scores, background)
+    def is_filled(self, scores: np.ndarray, seconds: np.ndarray, background: np.ndarray) -> bool:
+        """Whether the whole video is the moment, of which contrast alone would always leave a part out.
 
-    def has_all_frames(self, scores: np.ndarray, background: np.ndarray) -> bool:
-        """Whether FILLED of the frames of a video stand out by themselves; arguments as in `measure_evidence`."""
-        evidence = measure_frame_evidence(scores, background, self.power)  # (T,)
-        return bool(np.quantile(evidence, 1 - FILLED) >= self.threshold)
+        `seconds` (T,) is how long each frame is on screen; the others are as in `measure_evidence`.
+        """
+        if not self.fills:
+            return False
+        standing = measure_frame_evidence(scores, background, self.power) >= self.threshold  # (T,)
+        filled = seconds[standing].sum() >= FILLED * seconds.sum()
+        return bool(filled) and self.is_met(scores, seconds, background)
 
 
 def measure_evidence(scores: np.ndarray, weights: np.ndarray, background: np.ndarray, power: float) -> float:

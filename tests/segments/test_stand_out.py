@@ -39,10 +39,26 @@ def test_a_rule_is_met_from_its_threshold_on():
 
 
 def test_a_video_is_filled_where_its_frames_stand_out_by_themselves_and_the_rule_says_so():
-    nearly_all, most = score([2.0] * 19 + [0.0]), score([2.0] * 17 + [0.0] * 3)
+    nearly_all = score([2.0] * 19 + [1.0]), np.ones(20), score([0.0])
     given = StandOutRule(1.0, 1.9, "", fills=True), StandOutRule(1.0, 2.1, "", fills=True), StandOutRule(1.0, 1.9, "")
-    assert [rule.is_filled(nearly_all, score([0.0])) for rule in given] == [True, False, False]
-    assert not given[0].is_filled(most, score([0.0])) and given[0].is_met(most, np.ones(20) / 20, score([-1.0]))
+    assert [rule.is_filled(*nearly_all) for rule in given] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("logits", "seconds", "filled"),
+    [
+        ([2.0] * 9 + [1.9], [1.0] * 10, True),
+        ([9.0] * 4 + [1.0], [1.0] * 5, False),  # eight of ten stand out
+        ([9.0] * 20 + [1.0], [0.5] * 20 + [20.0], False),  # nearly all frames, a third of the time
+        ([1.0] + [9.0] * 2, [0.5] + [10.0] * 2, True),  # two of three frames, nearly all of the time
+        ([2.0] * 91 + [-9.0] * 9, [0.5] * 100, False),  # as a whole it does not stand out
+    ],
+)
+def test_a_video_is_filled_by_seconds_and_only_where_the_whole_stands_out(logits, seconds, filled):
+    given = score(logits), np.array(seconds), score([0.0])
+    rule = StandOutRule(1.0, 1.95, "", fills=True)
+    assert rule.is_filled(*given) is filled
+    assert rule.is_met(*given) or not filled
 
 
 @pytest.mark.parametrize(

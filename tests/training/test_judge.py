@@ -1,6 +1,5 @@
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +11,10 @@ from grounding.encoders.queries import QueryTokens
 from grounding.errors import CheckpointError
 from grounding.model import Grounder
 from grounding.segments.config import SegmentConfig
-from grounding.segments.stand_out import StandOutRule
+from training.asked_queries import Judged
 from training.export import export
 from training.features import write_features
-from training.judge import Judged, choose_fills, choose_rule, invent_nonsense, main, measure_rule
+from training.judge import choose_fills, choose_rule, main, measure_rule
 
 THINGS = [f"thing{number}" for number in range(24)]
 
@@ -68,7 +67,11 @@ def test_the_rule_tells_what_is_there_from_what_is_not(toy, monkeypatch):
     assert measured["others"] >= 90 and measured["nonsense"] >= 90
     video = EncodedVideo(np.arange(40.0), np.eye(24)[[3] * 10 + [5] * 30], 40.0, "toy")
     there, absent = predictor.ground_many(video, ["a thing3", "a thing9"])
-    assert predictor.config.stands_out.fills  # it costs nothing where no moment fills its video
+    assert predictor.config.stands_out.fills  # it loses none of the moments, and finds them where they are cut out
+    parts, cut_out = (
+        predictor.config.stands_out.measured[f"found without and with fills{name}"] for name in ("", ", cut out")
+    )
+    assert parts == [12, 12] and cut_out[0] < cut_out[1] == 12
     (filled,) = predictor.ground(EncodedVideo(np.arange(40.0), np.eye(24)[[3] * 40], 40.0, "toy"), "a thing3").segments
     assert filled.span == (0.0, 40.0)
     assert there.segments[0].span == (0.0, 9.5)
@@ -108,16 +111,14 @@ def test_the_chosen_rule_tells_off_nine_of_ten_and_no_more():
     assert measured == {"own": 25.0, "others": 90.0, "nonsense": 90.0, "own, found": 0.0}
 
 
-def test_a_video_is_one_moment_only_where_that_loses_none():
-    rule = StandOutRule(1.0, 0.0, "")
-    part = Judged("own", np.array([0.9]), np.ones(1), np.array([0.5]), right=True)
-    whole = replace(part, right=False, fills=True)
-    assert [choose_fills(rows, rule) for rows in ([], [part], [part, whole], [part, part, whole])] == [
-        *(True, False, True, False)
-    ]
-
-
-def test_nonsense_is_always_the_same_and_never_twice_in_a_row():
-    sentences = invent_nonsense(50)
-    assert sentences == invent_nonsense(50) and len(sentences) == 50 and len(set(sentences)) > 45
-    assert sentences[0] == "zxqv blorp"
+@pytest.mark.parametrize(
+    ("parts", "cut_out", "fills"),
+    [
+        ((9, 9), (3, 8), True),
+        ((9, 8), (3, 8), False),  # one is lost
+        ((9, 9), (3, 3), False),  # none is gained, as where no video is ever filled
+        ((0, 0), (0, 0), False),
+    ],
+)
+def test_a_video_is_one_moment_only_where_that_loses_none_and_gains_some(parts, cut_out, fills):
+    assert choose_fills(parts, cut_out) is fills
