@@ -157,15 +157,25 @@ def inspect_segment(
     prototype = (inside * (scores + 1e-3)).astype(frames.dtype) @ frames  # (D,), as in measure_moment_similarity
     similarity = frames @ (prototype / max(np.linalg.norm(prototype), 1e-12))  # (N,)
 
-    # Ring by ring outwards, on either side: each ring gives its one hardest frame.
-    found = []
-    for side, distance in (("before", start - times), ("after", times - end)):
-        inner = 0.0
-        for number, scale in enumerate(scales, start=1):
-            ring = np.flatnonzero(~inside & (distance >= inner) & (distance < scale.radius))  # (R,)
-            inner = scale.radius
-            if len(ring):
-                hardest = ring[similarity[ring].argmax()]
-                values = (float(row[hardest]) for row in (times, scores, similarity))
-                found.append(HardNegative(*values, number, segment, side))
+    found = [
+        HardNegative(*(float(row[hardest]) for row in (times, scores, similarity)), scale, segment, side)
+        for side, distance in (("before", start - times), ("after", times - end))
+        for scale, hardest in find_hardest(similarity, np.where(inside, -np.inf, distance), scales)
+    ]
     return sorted(found, key=lambda frame: -frame.similarity)
+
+
+def find_hardest(
+    similarity: np.ndarray, distance: np.ndarray, scales: tuple[Scale, ...] = SCALES
+) -> list[tuple[int, int]]:
+    """Of each ring that holds frames, its number from 1 on and the index of its most similar frame, rings outwards.
+
+    `similarity` (N,), and `distance` (N,) in seconds outwards from a boundary, below 0 on its other side.
+    """
+    found, inner = [], 0.0
+    for number, scale in enumerate(scales, start=1):
+        ring = np.flatnonzero((distance >= inner) & (distance < scale.radius))  # (R,)
+        inner = scale.radius
+        if len(ring):
+            found.append((number, int(ring[similarity[ring].argmax()])))
+    return found
