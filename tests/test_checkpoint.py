@@ -30,6 +30,33 @@ def write(folder, values=None, weights=None):
     return folder
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frame_width": 0},
+        {"width": 0},
+        {"width": 10**9},
+        {"query_width": -1},
+        {"context": 4},
+        {"context": 100_001},
+        {"dropout": 1.5},
+        {"dropout": -0.1},
+        {"dropout": float("nan")},
+        {"blur": -1.0},
+        {"blur": 1e9},
+        {"sentence_centers": 3},
+        {"sentence_centers": -4},
+        {"sentence_centers": 8, "width": 1},
+        {"joint": True, "query_width": 6, "width": 6},
+        {"joint": True, "centered": True, "query_width": 5, "width": 6},
+        {"adapter": True},
+    ],
+)
+def test_sizes_are_checked(wrong):
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be "):
+        GrounderConfig(**{"frame_width": 6, **wrong})
+
+
 def test_a_config_is_read(tmp_path):
     segments = {"smoothing": 0.7, "thresholds": [0.2, 0.8]}
     config = read_config(write(tmp_path / "a", VALUES | {"rate": 4.0, "segments": segments, "scores": {"mIoU": 1}}))

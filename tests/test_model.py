@@ -25,33 +25,6 @@ def inputs(videos: int = 2, frames: int = 7, queries: int = 3, words: int = 4):
     return features, torch.ones(videos, frames).bool(), tokens, torch.ones(queries, words).bool()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"frame_width": 0},
-        {"width": 0},
-        {"width": 10**9},
-        {"query_width": -1},
-        {"context": 4},
-        {"context": 100_001},
-        {"dropout": 1.5},
-        {"dropout": -0.1},
-        {"dropout": float("nan")},
-        {"blur": -1.0},
-        {"blur": 1e9},
-        {"sentence_centers": 3},
-        {"sentence_centers": -4},
-        {"sentence_centers": 8, "width": 1},
-        {"joint": True, "query_width": 6, "width": 6},
-        {"joint": True, "centered": True, "query_width": 5, "width": 6},
-        {"adapter": True},
-    ],
-)
-def test_sizes_are_checked(wrong):
-    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be "):
-        GrounderConfig(**{"frame_width": 6, **wrong})
-
-
 def test_scores_of_every_query_at_every_frame():
     scores = grounder()(*inputs())
     assert scores.shape == (3, 2, 7)
