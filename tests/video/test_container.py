@@ -1,6 +1,7 @@
 """Files that are no video, or whose names look like something else, as a reader meets them."""
 
 import os
+import re
 
 import pytest
 
@@ -31,9 +32,13 @@ def test_not_every_riff_is_a_video(tmp_path, kind):
 
 
 def test_sound_and_damage_are_told_apart(tmp_path):
-    for kind, words in (("sound", "no picture"), ("truncated", "cut off"), ("text", "not a video"), ("empty", "empty")):
+    formats = "not a video: give an mp4, mov, mkv, webm, avi, ts, mpg, wmv, flv or ogv file"
+    for kind, words in (("sound", "no picture"), ("truncated", "cut off"), ("text", formats), ("empty", "empty")):
         with pytest.raises(VideoError, match=words):
             FrameReader(bad_file(kind, tmp_path), rate=1.0)
+    for folder, name in (("..", ".."), (".", "."), (tmp_path, tmp_path.name)):
+        with pytest.raises(VideoError, match=f"^'{re.escape(name)}' is not a file: give a video file"):
+            FrameReader(folder, rate=1.0)
 
 
 def test_the_cover_of_a_song_is_no_picture(tmp_path):
