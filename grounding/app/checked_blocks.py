@@ -23,12 +23,14 @@ class CheckedBlocks(gr.Blocks):
     """Blocks that look at what a call brings before Gradio does, and that can forget a visitor."""
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *more: Any, **options: Any) -> list[Any]:
-        """The arguments of an event's function. Raises gr.Error, of which the server prints nothing; what is no misfit
-        goes to its log."""
+        """The arguments of an event's function; what a program leaves out at the end has its default.
+
+        Raises gr.Error, of which the server prints nothing; what is no misfit goes to its log.
+        """
         try:
             if has_address(inputs):  # Gradio would fetch it, however much it is
                 raise ValueError("an address was given")
-            return await super().preprocess_data(block_fn, inputs, *more, **options)
+            return await super().preprocess_data(block_fn, add_defaults(block_fn, inputs), *more, **options)
         except Exception as error:  # Gradio has many kinds, none of which says what to do
             reason = find_cause(error)
             if not isinstance(reason, MISFITS):  # a full disk, a lack of memory
@@ -66,6 +68,15 @@ def has_address(value: Any) -> bool:
         path = value.get("path")
         return (isinstance(path, str) and "://" in path) or any(map(has_address, value.values()))
     return isinstance(value, list | tuple) and any(map(has_address, value))
+
+
+def add_defaults(block_fn: Any, inputs: list[Any]) -> list[Any]:
+    """What was given, and the values of the last inputs of an endpoint where it is too short; those that have none must
+    be given."""
+    left = block_fn.inputs[len(inputs) :] if block_fn.api_visibility == "public" else []
+    if any(not block.stateful and block.value is None for block in left):
+        return inputs
+    return [*inputs, *(None if block.stateful else block.value for block in left)]
 
 
 def describe_misfit(block_fn: Any) -> str:

@@ -1,5 +1,6 @@
 """The served app, as a program sees it."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
@@ -38,6 +40,16 @@ def test_the_endpoint_answers_by_the_contract(client, scenes, predictor):
     assert len(answer["segments"]) <= 2
     assert answer["segments"][0]["start"] == pytest.approx(alone["segments"][0]["start"])
     assert answer["scores"] == pytest.approx(alone["scores"], abs=1e-4)
+
+
+@pytest.mark.parametrize("more", [[], ["embedded"], ["embedded", 5], ["embedded", 5, False]])
+def test_the_endpoint_takes_the_contracts_arguments_by_plain_http(address, client, scenes, more):
+    [path] = httpx.post(f"{address}gradio_api/upload", files={"files": scenes.open("rb")}).json()
+    video = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    asked = httpx.post(f"{address}gradio_api/call/ground", json={"data": [video, "a cat", *more]}).json()
+    said = httpx.get(f"{address}gradio_api/call/ground/{asked['event_id']}", timeout=60).text
+    [answer, *_] = json.loads(said.split("event: complete\ndata: ")[1])
+    assert answer["segments"] == ground(client, scenes)["segments"]
 
 
 def test_checkpoint_and_top_k_have_defaults(client, scenes):

@@ -20,6 +20,7 @@ def served():
             gr.File(label="video"),
             gr.Textbox(label="query"),
             gr.Number(5, precision=0, label="top_k"),
+            gr.Checkbox(True, label="rough"),
             gr.State(),
         ]
         gr.Button().click(lambda *given: repr(given), inputs, gr.Textbox(), api_name="ask")
@@ -62,7 +63,10 @@ def given(path: object) -> dict:
 def test_a_call_that_does_not_fit_is_one_clear_line(served, data, capfd):
     said = called(served.local_url, data)
     assert said.startswith("event: error")
-    assert "The call does not fit /ask: give video (an uploaded file), query (string), top_k (integer)." in said
+    assert (
+        "The call does not fit /ask: give video (an uploaded file), query (string), top_k (integer), rough (boolean)."
+        in said
+    )
     assert "passwd" not in said and "root:" not in said
     assert "Traceback" not in capfd.readouterr().err
 
@@ -90,7 +94,13 @@ def test_nothing_is_fetched_for_a_visitor(served, data, monkeypatch):
 
 
 def test_a_call_that_fits_is_answered(served):
-    assert "(None, 'a cat', 5, None)" in called(served.local_url, [None, "a cat", 5])
+    assert "(None, 'a cat', 7, False, None)" in called(served.local_url, [None, "a cat", 7, False])
+
+
+def test_what_is_left_out_at_the_end_has_its_default(served):
+    assert "(None, 'a cat', 7, True, None)" in called(served.local_url, [None, "a cat", 7])
+    assert "(None, 'a cat', 5, True, None)" in called(served.local_url, [None, "a cat"])
+    assert "The call does not fit" in called(served.local_url, [None])
 
 
 @pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), MemoryError(), ValueError("a misfit")])
