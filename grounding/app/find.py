@@ -54,7 +54,6 @@ class Search:
         session: the visitor's.
         stage: how far it is.
         drawn: when the growing curve was drawn last, by the clock `time.monotonic`.
-        rough: who answers and the clip as far as it is encoded, once key frames tell of all of it.
     """
 
     video: str | None
@@ -66,10 +65,12 @@ class Search:
     session: str | None
     stage: Stage = Stage.WAITING
     drawn: float = 0.0
-    rough: "tuple[Predictor, Clip] | None" = None
 
     def run(self, job: Job) -> Iterator[PageUpdate]:
-        """From the wait for its turn to the answer. Raises what ends it early."""
+        """From the wait for its turn to the answer; after a cancel the rough one, where there is one.
+
+        Raises what ends it without.
+        """
         self.query, self.top_k = check_query(self.query), check_top_k(self.top_k)
         query, checkpoint = self.query, check_checkpoint(self.checkpoint)
         for others in job.wait_for_turn():
@@ -78,11 +79,15 @@ class Search:
         message = render_answer(self.before) if self._same_clip else ""  # in the place of what ended the last job
         opening = render_progress("Loading the model and opening the clip")
         yield PageUpdate(progress=opening, message=message, memory=self.memory)
-        predictor = load_predictor(checkpoint)
-        for clip in self._encode(job, predictor, query):
-            self.rough = (predictor, clip) if clip.video.rough else None
-            if not clip.is_whole:
-                yield PageUpdate(progress=render_encoding(clip), plot=self._draw_now_and_then(predictor, clip, query))
+        predictor, clip = load_predictor(checkpoint), None
+        try:
+            for clip in self._encode(job, predictor, query):
+                if not clip.is_whole:
+                    plot = self._draw_now_and_then(predictor, clip, query)
+                    yield PageUpdate(progress=render_encoding(clip), plot=plot)
+        except JobCancelledError as error:
+            if error.silent or clip is None or not clip.video.rough:
+                raise
         yield self._answer(predictor, clip)
 
     def fail(self, error: GroundingError) -> PageUpdate:
@@ -90,10 +95,9 @@ class Search:
         return self._restore(message=render_error(error), clip=self.video)
 
     def stop(self, silent: bool) -> PageUpdate:
-        """The last update after a cancel, the rough answer where there is one; `silent`: the clip has left or something
-        else was asked."""
+        """The last update after a cancel; `silent`: the clip has left or something else was asked."""
         if not silent:
-            return self._answer(*self.rough) if self.rough else self._restore(message=render_stopped(), clip=self.video)
+            return self._restore(message=render_stopped(), clip=self.video)
         # A curve that came late goes, unless the page shows how something else stands by now.
         return PageUpdate() if job_queue().has_job(self.session) else clear_page(progress="")
 

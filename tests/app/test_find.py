@@ -5,7 +5,7 @@ import pytest
 
 from grounding.app import find
 from grounding.app.job_queue import job_queue
-from grounding.errors import VideoError
+from grounding.errors import EncoderError, VideoError
 from grounding.features.disk_cache import FeatureCache
 from tests.clips import bad_file, colours
 from tests.states import make_state
@@ -179,6 +179,21 @@ def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes
     assert [result.answer.rough for result in final.state.results] == [0] and "Rough" not in final.message
     assert len(final.state.thumbnails.jpegs) == len(final.state.result.answer.timestamps)
     assert "data-sheet" in final.thumbnails
+
+
+def test_a_rough_answer_is_made_at_the_model_and_its_error_is_told(long_scenes, ask, monkeypatch):
+    turns = []
+
+    def broken(*_):
+        turns.append(job_queue().has_job(None))
+        raise EncoderError("The graphics card has no memory left.")
+
+    monkeypatch.setattr(find, "answer_query", broken)
+    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
+    assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
+    job_queue().cancel(None)
+    [last] = steps
+    assert turns == [True] and last.progress == "" and "no memory left" in last.message
 
 
 def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
