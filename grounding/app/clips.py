@@ -120,7 +120,7 @@ def _load_clip(key: "Key", predictor: "Predictor") -> Clip | None:
 def _grow_clip(
     path: str, predictor: "Predictor", check: Check, collector: ThumbnailCollector | None, query: str
 ) -> Generator[Clip, None, Clip]:
-    key_frames, early = None, ThumbnailCollector()
+    key_frames, early = None, ThumbnailCollector(far_apart=True)
     if collector:  # a program waits for the end anyway
         key_frames = predictor.encode_key_frames(path, check, early.add)
     if key_frames:

@@ -122,7 +122,8 @@ def describe_shot(state: ClipState, frame: HardNegative) -> str:
     step = np.diff(state.result.answer.timestamps).min(initial=np.inf)
     if not cuts:
         # A cut between two grey textures goes unseen, so only what looks alike is called the same.
-        return SAME_SHOT if state.thumbnails.timestamps and frame.similarity >= ALIKE else ""
+        looked = state.thumbnails.timestamps and not state.result.answer.rough  # between key frames there may be cuts
+        return SAME_SHOT if looked and frame.similarity >= ALIKE else ""
     return "right at a cut" if last - first <= AT_CUT * step else ""
 
 

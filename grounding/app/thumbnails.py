@@ -50,9 +50,13 @@ class Thumbnails:
 
 
 class ThumbnailCollector:
-    """Makes thumbnails while frames pass by, and forgets every second one where there are more than `most`."""
+    """Makes thumbnails while frames pass by, and forgets every second one where there are more than `most`.
 
-    def __init__(self, most: int = MAX_KEPT) -> None:
+    `far_apart`: whether seconds lie between neighbouring frames, so that a difference says nothing of where a cut is.
+    """
+
+    def __init__(self, most: int = MAX_KEPT, far_apart: bool = False) -> None:
+        self._far_apart = far_apart
         self._most, self._step, self._next = most, 1, 0
         self._kept: dict[int, tuple[float, bytes]] = {}  # by a frame's place in order of time
         self._cuts: set[float] = set()
@@ -83,10 +87,9 @@ class ThumbnailCollector:
             self._ends[self._next] = self._sketch
 
     def thumbnails(self, elsewhere: "ThumbnailCollector | None" = None) -> Thumbnails:
-        """Those so far; with those of `elsewhere`, another look at the same video."""
+        """Those so far; with the pictures of `elsewhere`, another look at the same video."""
         kept = {time: jpeg for each in (elsewhere, self) if each for time, jpeg in each._kept.values()}
-        cuts = self._cuts | (elsewhere._cuts if elsewhere else set())
-        return Thumbnails(tuple(sorted(kept)), tuple(kept[time] for time in sorted(kept)), tuple(sorted(cuts)))
+        return Thumbnails(tuple(sorted(kept)), tuple(kept[time] for time in sorted(kept)), tuple(sorted(self._cuts)))
 
     def _look_at(self, frame: Frame, place: int) -> None:
         """Notices a cut. A picture that stands still comes again as the same object, and stays as it is."""
@@ -102,7 +105,7 @@ class ThumbnailCollector:
         self._sketch = sketch
 
     def _compare(self, before: np.ndarray, timestamp: float, sketch: np.ndarray) -> None:
-        if np.abs(sketch - before).mean() > CUT:
+        if not self._far_apart and np.abs(sketch - before).mean() > CUT:
             self._cuts.add(timestamp)
 
 

@@ -119,6 +119,13 @@ def test_a_frame_that_does_not_look_alike_is_not_called_the_same_shot():
     assert [describe_frame(state, frame) for frame in state.hard_negatives] == [[], [], []]
 
 
+def test_a_rough_answer_calls_nothing_the_same_shot():
+    state = with_frames(cuts=())  # between two key frames there may be a cut that nobody has seen
+    result = replace(state.result, answer=replace(state.result.answer, rough=3))
+    state = replace(state, results=(result,))
+    assert [describe_frame(state, frame) for frame in state.hard_negatives] == [[], [], []]
+
+
 def test_a_frame_that_scores_higher_than_the_moment_says_so():
     state = make_state()  # the moment scores 0.28 on average
     assert ["higher than the moment" in describe_frame(state, frame) for frame in state.hard_negatives] == [

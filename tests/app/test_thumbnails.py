@@ -63,6 +63,14 @@ def test_cuts_are_where_another_shot_begins():
     assert make_thumbnails().cuts == (2.0, 4.0)
 
 
+def test_far_apart_frames_tell_of_no_cut_and_leave_those_of_the_others():
+    early, collector = ThumbnailCollector(far_apart=True), ThumbnailCollector()
+    early.add([Frame(0.0, plain(RED)), Frame(9.0, plain(GREEN))])
+    collector.add([Frame(4.0, plain(RED)), Frame(4.5, plain(GREEN))])
+    assert early.thumbnails().cuts == () and len(early.thumbnails().jpegs) == 2
+    assert collector.thumbnails(early).cuts == (4.5,) and len(collector.thumbnails(early).jpegs) == 4
+
+
 def test_the_sheet_tells_where_each_frame_is():
     told = sheet(make_thumbnails())
     assert told["times"] == [place / 2 for place in range(12)]
