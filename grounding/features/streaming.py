@@ -1,7 +1,7 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import groupby
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.key_frames import KeyFrames
+from grounding.features.key_frames import SAME_TIME, KeyFrames
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.damage import Span
@@ -76,11 +76,11 @@ class StreamingEncoder:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Each chunk, once it is encoded."""
-        yield from self._encode_chunks()
-        if not self._reader.is_exact:  # it cannot be read in any order but that of time
-            self._rows.clear()
+        end = yield from self._encode_chunks()
+        if not self._reader.is_exact:  # it cannot be read in any order but that of time; what is encoded stays so
             self._reader = self._start_reader()
-            yield from self._encode_chunks()
+            end = yield from self._encode_chunks()
+        self._rows.drop_from(end)
         self._whole = True
 
     @property
@@ -118,13 +118,22 @@ class StreamingEncoder:
             duration, rough = max(duration, self._key_frames.duration), len(self._key_frames.timestamps)
         return EncodedVideo(times, features, duration, self._encoder.name, self._reader.skipped, rough)
 
-    def _encode_chunks(self) -> Iterator[Chunk]:
+    def _encode_chunks(self) -> Generator[Chunk, None, int]:
+        """Each chunk, once it is encoded; returns the number of frames."""
+        end = 0
         for chunk in read_chunks(self._reader):
-            known = [self._key_frames and self._key_frames.find(frame.timestamp) for frame in chunk.frames]
+            times = [frame.timestamp for frame in chunk.frames]
+            known = [self._rows.find(place, time) for place, time in enumerate(times, start=chunk.first)]
+            if self._key_frames:
+                known = [
+                    self._key_frames.find(at) if row is None else row for row, at in zip(known, times, strict=True)
+                ]
             rows = encode_new(self._encoder, [frame.image for frame in chunk.frames], known)  # (B, D)
-            self._rows.put(chunk.first, [frame.timestamp for frame in chunk.frames], rows)
+            self._rows.put(chunk.first, times, rows)
+            end = max(end, chunk.first + len(times))
             yield chunk
             del chunk  # its frames are not needed while those of the next one come
+        return end
 
 
 class Rows:
@@ -139,7 +148,7 @@ class Rows:
         self._room, self._times, self._count = np.empty((room, width), np.float16), np.full(room, np.nan), 0
 
     def put(self, place: int, times: Sequence[float], rows: np.ndarray) -> None:
-        """Rows (N, width) from `place` on, with their seconds (N,)."""
+        """Rows (N, width) from `place` on, with their seconds (N,); rows behind them that are no later leave."""
         end = place + len(rows)
         if end > len(self._room):
             size = max(end, 2 * len(self._room))
@@ -148,9 +157,15 @@ class Rows:
             self._room, self._times = room, known
         self._room[place:end], self._times[place:end] = rows, times
         self._count = max(self._count, end)
+        self._times[end:][self._times[end:] <= times[-1]] = np.nan
 
-    def clear(self) -> None:
-        self._times[:], self._count = np.nan, 0
+    def find(self, place: int, time: float) -> np.ndarray | None:
+        """(width,) the row at a place, where it is of this time."""
+        return self._room[place] if place < self._count and abs(self._times[place] - time) <= SAME_TIME else None
+
+    def drop_from(self, place: int) -> None:
+        """Rows from `place` on leave."""
+        self._times[place:], self._count = np.nan, min(self._count, place)
 
     @property
     def places(self) -> np.ndarray:
@@ -221,7 +236,7 @@ def encode_new(
             fresh.append(index)
         rows.append(len(fresh) - 1)
     missing = [index for index in fresh if not len(known) or known[index] is None]
-    encoded = iter(encoder.encode([frames[index] for index in missing]).numpy())
+    encoded = iter(encoder.encode([frames[index] for index in missing]).numpy() if missing else ())
     return np.stack([next(encoded) if index in missing else known[index] for index in fresh])[rows]  # (B, width)
 
 

@@ -41,7 +41,7 @@ class BlockReader:
 
     Attributes:
         is_exact: whether all frames came and are FrameReader's, known once the iteration is over; if not, it ends
-            early, and what it gave counts for nothing.
+            early, and only FrameReader tells whether what it gave is right.
         duration, skipped: as FrameReader's, known then, too.
     """
 

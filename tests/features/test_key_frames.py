@@ -1,5 +1,7 @@
 """A rough look at a whole video by its key frames."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -112,6 +114,19 @@ def test_it_is_encoded_first_where_the_rough_curve_is_high_and_the_end_is_the_sa
         pass
     plainly = encode_frames(path, Brightness(), 1.0)
     assert encoder.count == 200 and not stream.missing and not stream.video().rough
+    assert np.array_equal(stream.video().features, plainly.features)
+    assert np.array_equal(stream.video().timestamps, plainly.timestamps)
+
+
+def test_of_a_trimmed_mp4_nothing_is_encoded_twice(clip, tmp_path):
+    path = tmp_path / "trimmed.mp4"  # begins between two key frames, so the block at the start cannot be sought
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-ss", "3.3", "-i", clip, "-c", "copy", path], check=True)
+    encoder, seconds = Brightness(), []
+    stream = StreamingEncoder(path, encoder, 1.0, first=[70.0])
+    for _ in stream:
+        seconds.append(stream.seconds)
+    plainly = encode_frames(path, Brightness(), 1.0)
+    assert encoder.count == len(plainly.timestamps) and seconds == sorted(seconds)
     assert np.array_equal(stream.video().features, plainly.features)
     assert np.array_equal(stream.video().timestamps, plainly.timestamps)
 

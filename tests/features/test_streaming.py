@@ -133,8 +133,11 @@ def test_rows_are_filled_in_any_order():
     assert np.array_equal(rows.all(), matrix[2:])
     rows.put(0, [0.5, 1.5], matrix[:2])
     assert not rows.has_gaps and np.array_equal(rows.all(), matrix)
-    rows.clear()
-    assert not len(rows.places)
+    assert rows.find(1, 1.5).tolist() == [2, 3] and rows.find(1, 1.7) is None and rows.find(4, 1.5) is None
+    rows.put(1, [3.0], matrix[:1])  # of another reading: what follows is no later
+    assert rows.places.tolist() == [0, 1, 3]
+    rows.drop_from(1)
+    assert rows.places.tolist() == [0] and rows.find(1, 3.0) is None
 
 
 class Numbering:
@@ -167,6 +170,11 @@ def test_what_is_the_same_is_not_encoded():
     encoder = Numbering()
     encode_new(encoder, [still(5)] * 30 + [still(90)] * 2)
     assert encoder.count == 2
+
+
+def test_nothing_is_asked_of_the_encoder_where_all_is_known():
+    known = np.array([[5.0]])
+    assert encode_new(None, [still(5), still(5)], [known[0], None]).tolist() == [[5.0], [5.0]]
 
 
 def test_slow_changes_add_up_until_they_count():
