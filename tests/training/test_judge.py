@@ -74,6 +74,9 @@ def test_the_rule_tells_what_is_there_from_what_is_not(toy, monkeypatch):
     assert parts == [12, 12] and cut_out[0] < cut_out[1] == 12
     (filled,) = predictor.ground(EncodedVideo(np.arange(40.0), np.eye(24)[[3] * 40], 40.0, "toy"), "a thing3").segments
     assert filled.span == (0.0, 40.0)
+    held = EncodedVideo(np.arange(21) / 2, np.eye(24)[[3] * 20 + [5]], 30.0, "toy")  # another thing for the last 20 s
+    answer = predictor.ground(held, "a thing3")
+    assert answer.segments[0].span == (0.0, 9.75) and answer.stands_out
     assert there.segments[0].span == (0.0, 9.5)
     assert there.stands_out and not there.doubt and there.to_dict()["stands_out"] is True
     assert absent.stands_out is False and absent.doubt.startswith("Nothing here stands out for this sentence")
