@@ -13,8 +13,8 @@ def read_style() -> str:
 
 
 def read_head() -> str:
-    """The page's script, as an element of its head."""
-    return f"<script>{(ASSETS / 'page.js').read_text(encoding='utf-8')}</script>"
+    """The page's scripts, as elements of its head."""
+    return "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js")))
 
 
 def make_theme() -> gr.Theme:
