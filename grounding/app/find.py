@@ -25,7 +25,7 @@ from grounding.app.models import check_checkpoint, describe_model, load_baseline
 from grounding.app.page_update import PageUpdate, clear_page, show_state
 from grounding.app.plots import draw_growing
 from grounding.app.state import ClipState, QueryResult
-from grounding.app.thumbnails import render_sheet
+from grounding.app.thumbnails import Thumbnails, render_sheet
 from grounding.errors import GroundingError
 from grounding.validation import check_query, check_top_k
 
@@ -42,6 +42,21 @@ class Stage(Enum):
     GROWING = auto()  # the curve as far as the clip is encoded, which has to be taken back if no answer comes
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search has come to: an answer, or none after a curve had grown, which has to be taken back.
+
+    Attributes:
+        clip: path of the clip.
+        result: the query with its answer.
+        thumbnails: of the clip, as far as there are any.
+    """
+
+    clip: str
+    result: QueryResult | None = None
+    thumbnails: Thumbnails | None = None
+
+
 @dataclass
 class Search:
     """One press of the button.
@@ -49,7 +64,7 @@ class Search:
     Attributes:
         video: path of the clip.
         query, checkpoint, top_k: what is asked.
-        before: the state that the page shows.
+        before: the state that the page shows when it is pressed; it may be another by the time of the answer.
         memory: the visitor's.
         session: the visitor's.
         stage: how far it is.
@@ -116,19 +131,13 @@ class Search:
         return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.missing)
 
     def _answer(self, predictor: "Predictor", clip: Clip) -> PageUpdate:
-        result = answer_query(predictor, clip, self.query, self.top_k)
-        before = self.before if self._same_clip else ClipState(self.video)
-        new = not self._same_clip
-        if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
-            new, before = True, replace(before, thumbnails=clip.thumbnails or before.thumbnails)
-        return show_state(before.add(result), new, progress="", clip=self.video, memory=self.memory)
+        found = Found(self.video, answer_query(predictor, clip, self.query, self.top_k), clip.thumbnails)
+        return PageUpdate(found=found, clip=self.video, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
-        """What was there before; the video stays where it is."""
-        update = PageUpdate()
-        if self.stage is Stage.GROWING:
-            update = clear_page() if self.before is None else show_state(self.before)
-        return update._replace(progress="", span=gr.skip(), **more)
+        """What was there stays, and a curve that grew goes."""
+        found = Found(self.video) if self.stage is Stage.GROWING else gr.skip()
+        return PageUpdate(progress="", found=found, **more)
 
 
 def find_moment(
@@ -140,9 +149,10 @@ def find_moment(
     memory: MemoryCache[Clip] | None,
     request: gr.Request | None = None,
 ) -> Iterator[PageUpdate]:
-    """The button: says what is going on, draws the curve as it grows, and shows the answer or what is wrong.
+    """The button: says what is going on, draws the curve as it grows, and gives the answer or says what is wrong.
 
-    What the visitor asked about another clip ends.
+    What the visitor asked about another clip ends. The state is not written here: the visitor may change it meanwhile,
+    which an older one would undo.
     """
     session = session_from_request(request)
     visitor_files().claim(session, video)
@@ -158,6 +168,22 @@ def find_moment(
     except JobCancelledError as error:
         last = search.stop(error.silent)
     yield last  # here, where the error holds on to nothing that was at work
+
+
+def show_found(state: ClipState | None, found: Found | None, clip: str | None) -> PageUpdate:
+    """After a search: its answer is added to the state as it is by now; of another clip than `clip` it is not shown."""
+    if found is None:
+        return PageUpdate()
+    if found.clip != clip:
+        return PageUpdate(progress="", found=None)
+    if found.result is None:
+        update = clear_page() if state is None else show_state(state)
+        return update._replace(message=gr.skip(), span=gr.skip(), found=None)
+    new = state is None or state.clip != clip
+    before = ClipState(clip) if new else state
+    if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
+        new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
+    return show_state(before.add(found.result), new, progress="", found=None)
 
 
 def fetch_thumbnails(

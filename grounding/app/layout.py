@@ -81,6 +81,7 @@ def add_hidden(kept: float) -> Parts:
         "clip": gr.State(None, time_to_live=kept),
         "memory": gr.State(None, time_to_live=kept),
         "made": gr.State(None, time_to_live=kept),
+        "found": gr.State(None, time_to_live=kept),
         "span": gr.JSON(visible="hidden"),
         "thumbnails": gr.HTML(elem_id="thumbnails"),
         "swatches": gr.HTML(elem_id="swatches"),

@@ -77,13 +77,16 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
             *(example.taking.success for example in layout.examples),
         )
     ]
-    for found in asking:
-        fetching = found.success(
+    showing = [
+        found.success(find.show_found, [parts.state, parts.found, parts.clip], list(parts), **QUICK) for found in asking
+    ]
+    for shown in showing:
+        fetching = shown.success(
             find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **QUICK
         )
         fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
-        found.success(**make_stale_answer_event(inputs, parts))  # an answer may also arrive after its clip has left
-    return asking
+        shown.success(**make_stale_answer_event(inputs, parts))  # an answer may also arrive after its clip has left
+    return showing
 
 
 def connect_looking(layout: Layout) -> list[gr.events.Dependency]:

@@ -39,6 +39,7 @@ class PageUpdate(NamedTuple):
     state: Any = gr.skip()
     clip: Any = gr.skip()  # path of the one that message and state are about
     memory: Any = gr.skip()
+    found: Any = gr.skip()  # what a search has come to, before it is added to the state
 
 
 def clear_page(**more: Any) -> PageUpdate:

@@ -18,9 +18,17 @@ def ask(monkeypatch, predictor):
     monkeypatch.setattr(find, "load_baseline", lambda config: None)
 
     def pressed(video, query="a cat", top_k=5, state=None, memory=None):
-        return list(find.find_moment(video and str(video), query, "embedded", top_k, state, memory))
+        *steps, last = find.find_moment(video and str(video), query, "embedded", top_k, state, memory)
+        return [*steps, shown(last, state)]
 
     return pressed
+
+
+def shown(last, state):
+    """The last update of a search, and what follows it at once where the page has that state."""
+    after = find.show_found(state, None if last.found == gr.skip() else last.found, last.clip)
+    written = {name: value for name, value in after._asdict().items() if value != gr.skip()}
+    return last._replace(found=gr.skip())._replace(**written)
 
 
 def unchanged(screen, *besides):
@@ -69,6 +77,22 @@ def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkey
     assert [one.answer.query for one in second.state.results] == ["a cat", "a rocket"]
     assert second.state.result.answer.query == "a rocket"
     assert second.thumbnails == gr.skip()  # the browser has it
+
+
+def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
+    first = ask(scenes)[-1]
+    pressed = ask(scenes, "a rocket", state=first.state, memory=first.memory)[-1].state
+    steps = list(find.find_moment(str(scenes), "coffee", "embedded", 5, pressed, first.memory))
+    assert all(step.state == gr.skip() for step in steps)
+    meanwhile = pressed.remove().add_files([str(scenes)])
+    screen = shown(steps[-1], meanwhile)
+    assert [one.answer.query for one in screen.state.results] == ["a cat", "coffee"]
+    assert screen.state.files == (str(scenes),) and screen.found is None
+
+
+def test_an_answer_of_a_clip_that_has_left_is_not_shown(ask, scenes):
+    [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
+    assert unchanged(find.show_found(None, last.found, None), "progress", "found")
 
 
 @pytest.fixture
@@ -158,7 +182,7 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
     job_queue().cancel("someone else")
     assert next(steps).plot.data
     job_queue().cancel(None)
-    last = next(steps)
+    last = shown(next(steps), before)
     assert "Stopped" in last.message and last.progress == ""
     assert len(last.plot.data[0].x) == len(before.result.answer.timestamps)
     assert last.clip == str(path)
@@ -169,7 +193,7 @@ def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes
     steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
     assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
     job_queue().cancel(None)
-    [last] = steps
+    last = shown(*steps, None)
     answer, count = last.state.result.answer, last.state.result.answer.rough
     assert count >= 3 and f"Rough, from {count} key frames" in last.message and last.progress == ""
     assert len(last.plot.data[0].x) == len(answer.timestamps)
