@@ -85,7 +85,7 @@ def label_queries(state: ClipState) -> str:
     """The name of the list, which says in time that it is full."""
     if len(state.results) < MAX_QUERIES:
         return "Queries on this clip"
-    oldest = shorten(escape_unprintable(state.results[0].answer.query), 30)
+    oldest = shorten(escape_unprintable(state.next_to_leave.answer.query), 30)
     return f"Queries on this clip, {MAX_QUERIES} at most: the next one takes the place of “{oldest}”"
 
 

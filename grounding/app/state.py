@@ -98,14 +98,20 @@ class ClipState:
         """Boundary frames of the chosen segment, the hardest first."""
         return [frame for frame in self.result.answer.hard_negatives if frame.segment == self.segment]
 
+    @property
+    def next_to_leave(self) -> QueryResult:
+        """The oldest query that is not looked at; there have to be two."""
+        return self.results[0 if self.active else 1]
+
     def add(self, result: QueryResult) -> "ClipState":
         """With one more query, which becomes the active one; the same query again takes its old place and colour.
 
-        Where there are MAX_QUERIES already, the oldest leaves.
+        Where there are MAX_QUERIES already, `next_to_leave` leaves.
         """
         kept = [other for other in self.results if other.key != result.key]
         same = [other.slot for other in self.results if other.key == result.key]
-        kept = kept[-(MAX_QUERIES - 1) :]
+        if len(kept) == MAX_QUERIES:
+            kept = [other for other in kept if other is not self.next_to_leave]
         taken = {other.slot for other in kept}
         in_turn = [(self.next_slot + step) % SLOTS for step in range(SLOTS)]  # that of the last one to leave comes last
         slot = (same or [slot for slot in in_turn if slot not in taken])[0]

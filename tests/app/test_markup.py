@@ -62,6 +62,7 @@ def test_the_list_says_when_it_is_full_and_who_leaves_next():
     assert label_queries(made) == "Queries on this clip"
     full = made.add(make_result("another"))
     assert label_queries(full) == "Queries on this clip, 5 at most: the next one takes the place of “query 0”"
+    assert label_queries(full.select_query(0)).endswith("the next one takes the place of “query 1”")
 
 
 def test_no_marker_looks_like_a_button():

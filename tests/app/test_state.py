@@ -56,6 +56,11 @@ def test_there_are_never_more_curves_than_can_be_told_apart():
     assert len({one.slot for one in made.results}) == MAX_QUERIES
 
 
+def test_the_query_that_is_looked_at_is_not_the_one_that_leaves():
+    full = make_state(*(f"query {number}" for number in range(MAX_QUERIES))).select_query(0)
+    assert queries(full.add(make_result("another"))) == ["query 0", "query 2", "query 3", "query 4", "another"]
+
+
 def test_boundary_frames_are_those_of_the_chosen_segment():
     made = make_state()
     assert [frame.timestamp for frame in made.hard_negatives] == [5.0, 1.5, 4.0]
