@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from grounding.app.plots import SCALE_COLOURS
-from grounding.app.state import ClipState, QueryResult
+from grounding.app.state import ClipState
 from grounding.segments.hard_negatives import SCALES, HardNegative
 from grounding.text import escape_unprintable, format_clock, shorten
 
@@ -16,7 +16,6 @@ AT_CUT = 1.5  # steps between two frames; so near a cut, a frame is seen togethe
 ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
-INVISIBLE = 0.03  # difference of two scores that a plot does not show
 
 
 def render_inspection(state: ClipState) -> str:
@@ -78,15 +77,9 @@ def describe_baseline(state: ClipState) -> str:
     )
 
 
-def is_same(result: QueryResult) -> bool:
-    """Whether nobody could tell the curve of the baseline from the model's own."""
-    return bool(np.abs(result.answer.scores - result.baseline.scores).max() < INVISIBLE)
-
-
 def is_compared(state: ClipState) -> bool:
     """Whether there is another model to compare with, with another curve, and someone asked for it."""
-    result = state.result
-    return state.compare and result.baseline is not None and bool(state.hard_negatives) and not is_same(result)
+    return state.compare and state.result.baseline_differs and bool(state.hard_negatives)
 
 
 def choose_inside(state: ClipState, most: int = SHOWN) -> list[float]:

@@ -4,14 +4,14 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from grounding.app.inspection import is_same, render_inspection
+from grounding.app.inspection import render_inspection
 from grounding.app.markup import label_queries, label_query, label_segment, render_answer, render_model, render_swatches
 from grounding.app.plots import draw_empty, draw_results
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import render_sheet
 
 COMPARE = "Compare with the same model trained without hard-negative mining"
-SAME_CURVE = "The same model trained without hard-negative mining gives the same curve here"
+SAME_CURVE = "<p>The same model trained without hard-negative mining gives the same curve here.</p>"
 
 
 class PageUpdate(NamedTuple):
@@ -26,6 +26,7 @@ class PageUpdate(NamedTuple):
     queries: Any = gr.skip()
     swatches: Any = gr.skip()
     compare: Any = gr.skip()
+    same_curve: Any = gr.skip()  # stands in for the switch before it where that would change nothing
     show_clip: Any = gr.skip()
     segments: Any = gr.skip()
     inspection: Any = gr.skip()  # the column that holds the next one
@@ -61,7 +62,8 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
         answers=gr.Column(visible=True),
         queries=gr.Radio(queries, value=state.active, label=label_queries(state)),
         swatches=render_swatches(state),
-        compare=make_switch(state),
+        compare=gr.Checkbox(value=state.compare, visible=result.baseline_differs),
+        same_curve=gr.HTML(visible=result.baseline is not None and not result.baseline_differs),
         show_clip=gr.Checkbox(value=state.show_clip, visible=result.clip_similarity is not None),
         segments=gr.Radio(
             [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment
@@ -80,14 +82,4 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
         },
         state=state,
         **more,
-    )
-
-
-def make_switch(state: ClipState) -> gr.Checkbox:
-    """The switch to the baseline, which says where there is nothing to see."""
-    baseline = state.result.baseline
-    same = baseline is not None and is_same(state.result)
-    label = SAME_CURVE if same else COMPARE
-    return gr.Checkbox(
-        value=state.compare and not same, label=label, visible=baseline is not None, interactive=not same
     )

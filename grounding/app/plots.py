@@ -37,7 +37,7 @@ def draw_results(
         results: what to draw.
         active: index of the query whose segments are shown.
         chosen: index of the segment to shade.
-        compare: whether the active query's baseline is drawn, dashed.
+        compare: whether the active query's baseline is drawn, dashed, where one could tell it apart.
         show_clip: whether CLIP's own similarity is drawn beneath the active query's curve, grey.
         legend: whether the queries are named in the figure; beside the page's list of them they need not be.
     """
@@ -48,7 +48,7 @@ def draw_results(
         _add_clip_similarity(figure, active_result)
     for one in sorted(results, key=lambda one: one is active_result):  # the active one on top
         _add_curve(figure, one, one is active_result, hard, legend)
-    if compare and active_result.baseline is not None:
+    if compare and active_result.baseline_differs:
         _add_baseline(figure, active_result)
     _add_segment(figure, active_result, chosen)
     _add_hard_negatives(figure, hard)

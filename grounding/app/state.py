@@ -13,6 +13,7 @@ from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 
 MAX_QUERIES = 5  # curves that can be told apart
+INVISIBLE = 0.03  # difference of two scores that a plot does not show
 SLOTS = 8  # colours with markers, more than queries: none comes back while one remembers whose it was
 
 
@@ -40,6 +41,13 @@ class QueryResult:
     @property
     def key(self) -> tuple[str, str]:
         return self.answer.query, self.answer.checkpoint
+
+    @property
+    def baseline_differs(self) -> bool:
+        """Whether there is a baseline with another curve than the model's own, as far as anybody can see."""
+        if self.baseline is None:
+            return False
+        return bool(np.abs(self.answer.scores - self.baseline.scores).max() >= INVISIBLE)
 
     def frame_at(self, timestamp: float) -> int:
         """Index of the sampled frame nearest to a time."""

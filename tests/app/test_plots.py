@@ -124,6 +124,8 @@ def test_the_baseline_is_dashed_and_there_only_on_demand(answer):
     drawn = {trace.name: trace for trace in draw_results(asked, compare=True).data}["without hard-negative mining"]
     assert drawn.line.dash
     assert np.allclose(drawn.y, answer.scores / 2)
+    same = [QueryResult(answer, baseline=answer)]
+    assert "without hard-negative mining" not in [trace.name for trace in draw_results(same, compare=True).data]
 
 
 def test_a_visitor_s_markup_is_no_markup(answer):
