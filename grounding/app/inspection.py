@@ -104,7 +104,8 @@ def find_just_inside(state: ClipState, side: str) -> float:
 
 def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
     """What is worth knowing of a look-alike."""
-    higher = frame.score > mean_inside(state, state.result.answer.scores)
+    answer = state.result.answer
+    higher = not answer.doubt and frame.score > mean_inside(state, answer.scores)
     return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment"] if higher else [])]
 
 
@@ -134,7 +135,8 @@ def render_hard_card(state: ClipState, frame: HardNegative) -> str:
     colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
     title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
-    return render_card(state, frame.timestamp, title, "hardest" if frame == state.hard_negatives[0] else "hard", notes)
+    hardest = frame == state.hard_negatives[0] and not state.result.answer.doubt
+    return render_card(state, frame.timestamp, title, "hardest" if hardest else "hard", notes)
 
 
 def render_card(state: ClipState, time: float, title: str = "", kind: str = "inside", notes: str = "") -> str:

@@ -53,9 +53,16 @@ def test_one_sentence_says_what_one_is_looking_at():
     assert "0:05.0 , 1.0 s after the moment ends, fooled the model" in said
     assert "&lt;green&gt;" in said
     assert "fills the video" in describe_hardest(make_state().select_segment(1))
+
+
+def test_where_nothing_stands_out_there_is_no_hardest_frame_and_none_above_the_moment():
     state = make_state("something <green>")
     doubtful = replace(state.result, answer=replace(state.result.answer, stands_out=False))
-    assert text(describe_hardest(replace(state, results=(doubtful,)))).startswith("Nothing stands out for “something")
+    sure, unsure = render_inspection(state), render_inspection(replace(state, results=(doubtful,)))
+    assert "Nothing stands out for “something" in unsure
+    assert "hardest" in sure and "higher than the moment" in sure
+    assert "hardest" not in unsure and "higher than the moment" not in unsure
+    assert times(unsure) == times(sure)
 
 
 def test_the_verdict_follows_the_scores():
