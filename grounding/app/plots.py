@@ -89,8 +89,8 @@ def draw_empty() -> go.Figure:
 def _make_axes(duration: float) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
-        height=340,
-        margin={"l": 48, "r": 12, "t": 30, "b": 30},
+        height=360,
+        margin={"l": 48, "r": 12, "t": 50, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#808080", "family": "system-ui, sans-serif"},
@@ -182,6 +182,7 @@ def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
         y=1,
         yref="paper",
         yanchor="bottom",
+        yshift=8,  # above the playhead's marker
         showarrow=False,
         font={"size": 13},
     )
