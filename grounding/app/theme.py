@@ -30,6 +30,8 @@ def make_theme() -> gr.Theme:
         body_background_fill_dark="*neutral_950",
         body_text_color_subdued="*neutral_600",  # hints at 12 px; the theme's own are 2.6 to 1 on white
         body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover="*primary_800",
