@@ -24,7 +24,8 @@ def check_ranges(config: Any, ranges: Mapping[str, tuple[bool, str]]) -> None:
 
 def check_top_k(top_k: Any) -> int:
     """`top_k` as a visitor or a program gave it, as a whole number. Raises QueryError."""
-    if not (isinstance(top_k, Integral) or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
+    is_number = isinstance(top_k, Integral) and not isinstance(top_k, bool)
+    if not (is_number or (isinstance(top_k, float) and top_k.is_integer())) or top_k < 1:
         raise QueryError(f"top_k is {shorten(repr(top_k), 20)}: give a whole number, 1 or more.")
     return int(top_k)
 
@@ -39,9 +40,9 @@ def check_text(query: str) -> None:
 
 def check_query(query: str) -> str:
     """`query` without outer blanks. Raises QueryError if it is blank or longer than MAX_QUERY characters."""
-    if query is not None and not isinstance(query, str):
+    if not isinstance(query, str):
         raise QueryError(f"The query is {describe_type(query)}: give one sentence, a str.")
-    if not query or not query.strip():
+    if not query.strip():
         raise QueryError("The query is empty: describe the moment in a few words, such as 'a dog catches a frisbee'.")
     if len(query) > MAX_QUERY:
         raise QueryError(
