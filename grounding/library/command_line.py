@@ -48,25 +48,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per moment, a line each, best first")
     kinds = ", ".join(KINDS)
     parser.add_argument(
-        "--export", metavar="FILE", type=Path, help=f"write the moments, too; the suffix says how: {kinds}"
+        "--export",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"write the moments, too; the suffix says how: {kinds}; any number",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file of --export if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of --export that are there")
 
 
 def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Adds the videos that are new to the library, and prints the moments of each query. Raises GroundingError."""
     queries = [check_query(query) for query in args.query]
     check_top_k(args.top_k)
-    if args.export:
-        check_export(args.export, args.overwrite)
+    exports = [check_export(path, args.overwrite) for path in dict.fromkeys(args.export)]
     from grounding.library.library import Library
     from grounding.predictor import Predictor
 
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
     add_videos(library, args.paths)
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
-    if args.export:  # first: whoever reads what is printed may leave
-        write_moments(args.export, found, overwrite=args.overwrite)
+    for path in exports:  # first: whoever reads what is printed may leave
+        write_moments(path, found, overwrite=args.overwrite)
     shown = [replace(moment, video=as_given(moment.video, args.paths)) for moment in found]
     for line in map(to_json, shown) if args.json else describe(shown):
         say(line)

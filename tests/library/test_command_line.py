@@ -92,6 +92,13 @@ def test_moments_are_exported_and_no_file_is_replaced_unasked(videos, store, cap
     assert search(capsys, *arguments, "--overwrite")[0] == 0
 
 
+def test_moments_are_exported_in_every_kind_that_is_named(videos, store, capsys, tmp_path):
+    names = ("cuts.edl", "cuts.srt", "cuts.csv")
+    exports = [part for name in names for part in ("--export", tmp_path / name)]
+    assert search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store, *exports)[0] == 0
+    assert all("cat" in (tmp_path / name).read_text() for name in names)
+
+
 def test_moments_are_exported_before_they_are_printed(videos, store, tmp_path, monkeypatch):
     def leave(line):
         raise BrokenPipeError
@@ -126,6 +133,7 @@ def test_who_read_the_queries_and_what_of_them_is_said_on_stderr(videos, store, 
     long = "a cat " * 160
     code, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--query", long, "--store", store)
     assert code == 0
+        ([".", "--query", "a cat", "--export", "a.mov", "--export", "a.srt"], "'a.mov' names no kind"),
     assert len(err) == 1 and "'a cat a cat" in err[0] and "only its beginning counted" in err[0]
     monkeypatch.setattr(predictor.query_encoder, "name", "stand-in")
     _, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
