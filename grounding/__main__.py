@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
 
     video = predictor.encode_video(args.video, report, show_rough if args.rough else None)
     if video.skipped:
-        print_notice(describe_skipped(video.skipped, lambda seconds: f"{seconds:.1f} s"))
+        print_notice(describe_skipped(video.skipped, video.duration, lambda seconds: f"{seconds:.1f} s"))
     answers = predictor.ground_many(video, queries, args.top_k)
     for answer in answers:
         print_answer(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))

@@ -2,6 +2,7 @@
 page, closed, full, or left with Ctrl-C."""
 
 import html
+import math
 import os
 import sys
 import unicodedata
@@ -10,6 +11,7 @@ from contextlib import suppress
 
 from grounding.errors import WriteError
 
+SAME = 0.1  # seconds that the end of a video and of what could be read of it may differ
 SPANS = 3  # that are named; of the others only how many there are
 OBEYED = ("Cc", "Cs")  # Unicode's categories of control characters and of half characters
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its classes of what turns writing around
@@ -58,8 +60,22 @@ def escape_markup(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def describe_skipped(spans: Sequence[tuple[float, float]], written: Callable[[float], str] = format_clock) -> str:
-    """Says which spans (start, end) of a video could not be decoded in full; nothing where there are none."""
+def describe_skipped(
+    spans: Sequence[tuple[float, float]], duration: float = math.inf, written: Callable[[float], str] = format_clock
+) -> str:
+    """Says which spans (start, end) of a video could not be decoded in full, and where it ends before it should;
+    nothing where there are none. `duration`: seconds of the video that could be read."""
+    within = [span for span in spans if span[0] < duration - SAME]
+    missing = spans[len(within) :]
+    said = _describe_within(within, written)
+    if not missing:
+        return said
+    read, stated = written(missing[0][0]), written(missing[-1][1])
+    end = f"Only the first {read} of {stated} could be read: the file ends early or is damaged there."
+    return f"{said} {end}".strip()
+
+
+def _describe_within(spans: Sequence[tuple[float, float]], written: Callable[[float], str]) -> str:
     if not spans:
         return ""
     named = [f"{written(start)} to {written(end)}" for start, end in spans[:SPANS]]

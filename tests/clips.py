@@ -51,6 +51,18 @@ def write_video(
     return path
 
 
+def noisy(count: int) -> list[np.ndarray]:
+    """Frames that have many bytes each, so that a video of them can be cut anywhere."""
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(count)]
+
+
+def shorten(path: Path, share: float) -> Path:
+    """Keeps the first bytes of a file, as a download does that broke off."""
+    os.truncate(path, int(share * path.stat().st_size))
+    return path
+
+
 def write_sound(path: Path, cover: bool = False) -> Path:
     """A second of silence in an mp4 without a moving picture, or with a cover as songs have one."""
     with av.open(str(path), "w") as container:

@@ -8,7 +8,7 @@ import pytest
 
 from grounding import Predictor
 from grounding import __main__ as cli
-from tests.clips import BAD_KINDS, bad_file
+from tests.clips import BAD_KINDS, bad_file, noisy, shorten, write_video
 from tests.trust.matrix import broken
 
 
@@ -88,6 +88,18 @@ def test_a_broken_middle_is_said_beside_the_answer(tmp_path, capsys):
     said = capsys.readouterr()
     assert said.err == "2.7 s to 3.4 s could not be decoded in full: what happens there may not be found.\n"
     assert json.loads(said.out)["skipped"] == [[pytest.approx(2.7), pytest.approx(3.4)]]
+
+
+def test_a_file_that_ends_early_is_said_beside_the_answer(tmp_path, capsys):
+    clip = shorten(write_video(tmp_path / "a.mp4", noisy(60), muxer={"movflags": "faststart"}), 0.5)
+    assert cli.main([str(clip), "a grey picture", "--json"]) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    [(start, end)] = answer["skipped"]
+    assert answer["duration"] <= start + 0.01 < 4.0 and end == pytest.approx(6.0, abs=0.11)
+    assert (
+        said.err == f"Only the first {start:.1f} s of 6.0 s could be read: the file ends early or is damaged there.\n"
+    )
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/clip.mp4", "HTTPS://127.0.0.1:9/clip.mp4", "file:///clip.mp4"])

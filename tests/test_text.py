@@ -57,6 +57,13 @@ def test_what_was_left_out_is_said(count, said):
     assert said in text and bool(text) == bool(said)
 
 
+def test_an_early_end_is_said_after_what_is_missing_before_it():
+    end = "Only the first 0:12.5 of 0:32.0 could be read: the file ends early or is damaged there."
+    assert describe_skipped([(12.52, 32.0)], 12.52) == end
+    said = describe_skipped([(1.0, 2.0), (12.52, 32.0)], 12.52)
+    assert said.startswith("0:01.0 to 0:02.0 could not") and said.endswith(f" {end}")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

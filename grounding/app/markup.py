@@ -22,7 +22,7 @@ def render_answer(state: ClipState) -> str:
     answer, segment = state.result.answer, state.chosen
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
     doubt = f"<small class='doubt'>{html.escape(answer.doubt)}</small>" if answer.doubt else ""
-    warning = f"<small>{describe_skipped(answer.skipped)}</small>" if answer.skipped else ""
+    warning = f"<small>{describe_skipped(answer.skipped, answer.duration)}</small>" if answer.skipped else ""
     rough = f"<small class='rough'>Rough, from {answer.rough} key frames.</small>" if answer.rough else ""
     guess = "Best guess: " if answer.doubt and not state.segment else ""
     return (

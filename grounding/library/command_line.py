@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from grounding.answer import describe_readers
+from grounding.errors import FeaturesError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path
-from grounding.text import escape_unprintable, format_clock
+from grounding.text import describe_skipped, escape_unprintable, format_clock
 from grounding.validation import check_query, check_top_k
 
 if TYPE_CHECKING:
@@ -67,13 +69,17 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     from grounding.predictor import Predictor
 
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
-    add_videos(library, args.paths)
+    told = add_videos(library, args.paths)
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
     for path in exports:  # first: whoever reads what is printed may leave
         write_moments(path, found, overwrite=args.overwrite)
     shown = [replace(moment, video=as_given(moment.video, args.paths)) for moment in found]
     for line in map(to_json, shown) if args.json else describe(shown):
         say(line)
+    for video in dict.fromkeys(moment.video for moment in found if moment.video not in told):
+        note = describe_missing(library, video)
+        if note:
+            print(f"{escape_unprintable(as_given(video, args.paths))}: {note}", file=sys.stderr)
     for line in filter(None, (describe_queries(library.predictor, queries), library.predictor.note)):
         print(line, file=sys.stderr)
 
@@ -84,14 +90,26 @@ def describe_queries(predictor: "Predictor", queries: list[str]) -> str:
     return describe_readers({predictor.query_encoder.name}, [queries[index] for index in sorted(cut)])
 
 
-def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[str, str] | None = None) -> None:
-    """Adds videos under a progress bar; those that cannot be read are told on stderr, a line each, and why is put into
-    `left_out` by video."""
+def describe_missing(library: "Library", video: str) -> str:
+    """Which parts of a video that was found could not be read, "" where all could."""
+    with suppress(FeaturesError):  # gone since
+        encoded = library.load(video)
+        return describe_skipped(encoded.skipped, encoded.duration)
+    return ""
+
+
+def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[str, str] | None = None) -> set[str]:
+    """Adds videos under a progress bar; those that cannot be read, as a whole or in part, are told on stderr, a line
+    each. Why the former cannot is put into `left_out` by video; returned are the latter."""
+    partly = set()
     with tqdm(unit="video", disable=None, leave=False) as bar:  # None: on a terminal alone
         for progress in library.add(paths):
             show_progress(bar, progress)
             if left_out is not None and progress.problem:
                 left_out[progress.video] = progress.problem
+            if progress.note:
+                partly.add(progress.video)
+    return partly
 
 
 def show_progress(bar: tqdm, progress: "AddProgress") -> None:
@@ -101,6 +119,8 @@ def show_progress(bar: tqdm, progress: "AddProgress") -> None:
     bar.set_postfix_str(f"{name} {progress.fraction:.0%}")
     if progress.problem:
         tqdm.write(f"left out {escape_unprintable(progress.video)}: {escape_unprintable(progress.problem)}", sys.stderr)
+    if progress.note:
+        tqdm.write(f"{escape_unprintable(progress.video)}: {progress.note}", sys.stderr)
 
 
 def to_json(moment: Moment) -> str:

@@ -36,6 +36,7 @@ from grounding.library.recent_videos import RecentVideos
 from grounding.library.window_index import WindowIndex, count_within, lies_within
 from grounding.library.windows import make_windows
 from grounding.predictor import Predictor
+from grounding.text import describe_skipped
 from grounding.validation import check_query, check_top_k
 from grounding.video.container import check_file
 
@@ -54,6 +55,7 @@ class AddProgress:
         total: videos in all.
         fraction: of this video that is encoded, in [0, 1].
         problem: why this video was left out, "" where it was not.
+        note: which of its parts could not be read, "" where all could; said once, when it is known.
     """
 
     video: str
@@ -61,6 +63,7 @@ class AddProgress:
     total: int
     fraction: float = 0.0
     problem: str = ""
+    note: str = ""
 
 
 class Library:
@@ -109,8 +112,8 @@ class Library:
             for video in missing:
                 problem = ""
                 try:
-                    for fraction in self._add_one(video, pending):
-                        yield AddProgress(str(video), done, len(videos), fraction)
+                    for fraction, note in self._add_one(video, pending):
+                        yield AddProgress(str(video), done, len(videos), fraction, note=note)
                 except (VideoError, FeaturesError) as error:
                     problem = str(error)
                 except OSError as error:  # it left just now, or its name with a suffix is too long for the disk
@@ -123,8 +126,8 @@ class Library:
         if missing:
             self.index.tidy()
 
-    def _add_one(self, video: Path, pending: PendingWindows) -> Iterator[float]:
-        """Yields how far the video is encoded. Raises VideoError."""
+    def _add_one(self, video: Path, pending: PendingWindows) -> Iterator[tuple[float, str]]:
+        """Yields how far the video is encoded, and in the end which of its parts could not be. Raises VideoError."""
         check_file(video)
         path, encoded, source = feature_file(self.features, video), None, describe_source(video)
         if is_current(path, video, self._key()):
@@ -133,13 +136,15 @@ class Library:
         if encoded is None:
             stream = self.predictor.grow_video(video)
             for _ in stream:
-                yield min(stream.seconds / stream.expected, 0.99)
+                yield min(stream.seconds / stream.expected, 0.99), ""
             encoded = stream.video()
             write_features(path, encoded, self._key(), source)
         frames = embed_frames(self.predictor, encoded)  # (T, D)
         windows = make_windows(frames, encoded.timestamps, encoded.duration)
         # What was read, not what is there now: a video that was replaced meanwhile is encoded again.
         pending.put(str(video), windows, f"{source} {self._describe_features(path)}")
+        if encoded.skipped:
+            yield 0.99, describe_skipped(encoded.skipped, encoded.duration)
 
     def remove(self, paths: Iterable[str | Path]) -> None:
         """Forgets videos, and all below folders: their windows and features, not the files themselves."""

@@ -59,13 +59,25 @@ def find_skipped(
     """Spans without a sound frame, in seconds since the first frame, that should have one.
 
     Either frames were patched up, or packets are there whose frames did not come, or no packets but bytes that are
-    none. Without these it is no damage: a recording of a screen has no packets for as long as nothing happens on it.
+    none, or the file ends early. Without these it is no damage: a recording of a screen has no packets for as long as
+    nothing happens on it.
 
     Args:
         probe: of the video.
         decoded: raw seconds of the frames that came.
         patched: which of these were patched up; none if not given.
     """
+    gaps = _find_gaps(probe, decoded, patched)
+    if probe.stated_end is None or not len(decoded):
+        return gaps
+    first = float(np.min(decoded))
+    return (*gaps, (probe.packets.end - first, probe.stated_end - first))
+
+
+def _find_gaps(
+    probe: Probe, decoded: Sequence[float] | np.ndarray, patched: PatchedFrames | None = None
+) -> tuple[Span, ...]:
+    """The spans between the first packet and the last."""
     expected, frames = np.unique(probe.packets.seconds), np.unique(np.asarray(decoded, float))  # (P,), (F,)
     if len(expected) < 2 or not len(frames):
         return ()

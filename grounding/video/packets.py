@@ -51,13 +51,14 @@ class PacketTable:
 
 @dataclass
 class PictureTrack:
-    """A picture track while its packets are read."""
+    """A picture track while its packets are read; `count` of them so far, `last` the latest one's start and length."""
 
     stream: "av.VideoStream"
     stamps: array = field(default_factory=lambda: array("q"))  # in arrays: objects would leave 25 MB for two hours
     keys: array = field(default_factory=lambda: array("d"))
     is_exact: bool = True
     last: tuple[float, float] = (-math.inf, 0.0)
+    count: int = 0
     first: "av.VideoFrame | None" = None
 
     @cached_property
@@ -67,6 +68,7 @@ class PictureTrack:
 
     def add(self, packet: "av.Packet") -> None:
         """Notes a packet, and decodes up to the first frame."""
+        self.count += packet.size > 0
         stamp = packet.dts if packet.pts is None else packet.pts
         is_shown = packet.size and not packet.is_discard and not _is_hidden(packet, self.stream)
         self.is_exact &= packet.pts is not None or not is_shown

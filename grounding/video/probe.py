@@ -20,6 +20,7 @@ from grounding.video.container import (
 from grounding.video.matroska import is_whole_matroska
 from grounding.video.packets import PacketTable, PictureTrack, make_packet_table
 from grounding.video.pictures import has_alpha, is_hdr, make_square_size, quarter_turns_from_frame
+from grounding.video.stated_end import find_stated_end
 
 if TYPE_CHECKING:
     import av
@@ -62,6 +63,7 @@ class Probe:
         track_id: the picture track's name for itself; of a transport stream its PID.
         is_first: whether no other picture track comes before it.
         packets: of the picture track.
+        stated_end: raw seconds at which the picture ends as the container says, where the file ends earlier; else None.
         first: raw seconds of the first frame, None where it has no timestamp.
         start: of the first frame, seconds on the container's own clock, which sound shares.
         pixel_shape: width / height of a stored pixel.
@@ -80,6 +82,7 @@ class Probe:
     track_id: int
     is_first: bool
     packets: PacketTable
+    stated_end: float | None
     first: float | None
     start: float
     pixel_shape: float
@@ -110,18 +113,23 @@ def probe_video(path: str | Path, heartbeat: Callable[[], None] = lambda: None) 
             stream.codec_context.flags |= av.codec.context.Flags.output_corrupt  # as whoever reads it does
         sound = _choose_sound(container)
         # One pass over the packets of all picture tracks, and of the sound, whose end may be the film's.
-        sound_end, is_whole = -math.inf, False
+        sound_end, is_whole, is_broken = -math.inf, False, False
         with forgive_damage():
             for packet in container.demux([*streams, *([sound] if sound else [])]):
                 heartbeat()
+                is_broken = packet.is_corrupt if packet.size else is_broken
                 if packet.stream.index in tracks:
                     tracks[packet.stream.index].add(packet)
                 elif packet.pts is not None:
                     sound_end = max(sound_end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             is_whole = True
         film = max(tracks.values(), key=lambda track: track.rank)  # the first of equals
-        end = max(sound_end, _read_claimed_end(path, container) if is_whole else -math.inf)
-        return _describe(path, container, film, sound, is_whole, end)
+        stated_end = find_stated_end(path, container, film, sound_end, is_broken)
+        if stated_end is None:
+            end = max(sound_end, _read_claimed_end(path, container) if is_whole else -math.inf)
+        else:  # the last frame is not held while the sound goes on: others belong there
+            end = -math.inf
+        return _describe(path, container, film, sound, is_whole, end, stated_end)
 
 
 def _find_picture_tracks(path: Path, container: "av.container.InputContainer") -> list["av.VideoStream"]:
@@ -153,6 +161,7 @@ def _describe(
     sound: "av.AudioStream | None",
     is_whole: bool,
     end: float,
+    stated_end: float | None,
 ) -> Probe:
     stream, frame = film.stream, film.first
     get_limits().check_size(path.name, stream.codec_context.width, stream.codec_context.height)
@@ -168,13 +177,14 @@ def _describe(
     interlaced = frame.interlaced_frame or container.format.name in BROADCAST
     return Probe(
         path=path,
-        info=_make_info(path, container, film, shape, packets.end - (first or 0.0)),
+        info=_make_info(path, container, film, shape, packets.end - (first or 0.0), stated_end is None),
         container=container.format.name,
         track=stream.index,
         sound=sound.index if sound else None,
         track_id=stream.id,
         is_first=stream.index == container.streams.video[0].index,
         packets=packets,
+        stated_end=stated_end,
         first=first,
         start=frame.time or 0.0,
         pixel_shape=shape,
@@ -187,7 +197,12 @@ def _describe(
 
 
 def _make_info(
-    path: Path, container: "av.container.InputContainer", film: PictureTrack, pixel_shape: float, duration: float
+    path: Path,
+    container: "av.container.InputContainer",
+    film: PictureTrack,
+    pixel_shape: float,
+    duration: float,
+    is_all_there: bool,
 ) -> VideoInfo:
     stream, frame, fps = film.stream, film.first, film.stream.average_rate or 0
     sounds = {other.codec_context.name for other in container.streams.audio if other.codec_context}
@@ -202,7 +217,7 @@ def _make_info(
         fps=float(fps) if 0 < fps < 1000 else None,
         duration=duration if 0 < duration < math.inf else None,
         codec=codec,
-        plays_everywhere=plays and is_alone and is_on_clock,
+        plays_everywhere=plays and is_alone and is_on_clock and is_all_there,  # else a player shows the stated length
     )
 
 

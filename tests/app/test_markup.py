@@ -19,6 +19,7 @@ from grounding.app.state import MAX_QUERIES, SLOTS
 from grounding.app.thumbnails import Thumbnails
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
+from grounding.text import format_clock
 from tests.states import make_answer, make_result, make_state
 
 
@@ -78,7 +79,11 @@ def test_a_guess_that_stands_out_nowhere_is_said_to():
 
 def test_what_was_skipped_is_said_beside_the_answer():
     assert "could not be decoded" not in render_answer(with_answer())
-    assert "0:12.0 to 0:14.5 could not be decoded" in render_answer(with_answer(skipped=((12.0, 14.5),)))
+    within = with_answer(skipped=((1.0, 2.5),))
+    assert "0:01.0 to 0:02.5 could not be decoded" in render_answer(within)
+    duration = within.result.answer.duration
+    early = render_answer(with_answer(skipped=((duration, duration + 20),)))
+    assert f"Only the first {format_clock(duration)} of {format_clock(duration + 20)} could be read" in early
 
 
 def test_waiting_says_how_far_it_is_and_how_long_it_takes():

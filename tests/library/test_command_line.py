@@ -8,7 +8,7 @@ from grounding import __main__ as cli
 from grounding.exports.cut_list import Moment
 from grounding.library import command_line
 from grounding.library.library import AddProgress
-from tests.clips import bad_file
+from tests.clips import bad_file, noisy, shorten, write_video
 from tests.library.clips import write_folder
 
 
@@ -99,6 +99,15 @@ def test_moments_are_exported_in_every_kind_that_is_named(videos, store, capsys,
     assert all("cat" in (tmp_path / name).read_text() for name in names)
 
 
+def test_a_video_that_ends_early_is_told_when_it_is_added_and_when_it_is_found(capsys, tmp_path):
+    clip = shorten(write_video(tmp_path / "a.mkv", noisy(60)), 0.5)
+    arguments = [clip, "--query", "a cat", "--store", tmp_path / "store"]
+    for _ in range(2):
+        code, out, err = search(capsys, *arguments)
+        assert (code, bool(out), len(err)) == (0, True, 1)
+        assert "a.mkv: Only the first 0:0" in err[0] and "of 0:06.0 could be read" in err[0]
+
+
 def test_moments_are_exported_before_they_are_printed(videos, store, tmp_path, monkeypatch):
     def leave(line):
         raise BrokenPipeError
@@ -117,6 +126,7 @@ def test_moments_are_exported_before_they_are_printed(videos, store, tmp_path, m
         ([".", "--query", " "], "query is empty"),
         ([".", "--query", "a cat", "--top-k", "0"], "top_k is 0"),
         ([".", "--query", "a cat", "--export", "a.mov"], "end it in .edl"),
+        ([".", "--query", "a cat", "--export", "a.mov", "--export", "a.srt"], "'a.mov' names no kind"),
         ([".", "--query", "a cat"], "no video"),
         (["."], "--query"),
         (["--query", "a cat"], "FOLDER_OR_FILE"),
@@ -133,7 +143,6 @@ def test_who_read_the_queries_and_what_of_them_is_said_on_stderr(videos, store, 
     long = "a cat " * 160
     code, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--query", long, "--store", store)
     assert code == 0
-        ([".", "--query", "a cat", "--export", "a.mov", "--export", "a.srt"], "'a.mov' names no kind"),
     assert len(err) == 1 and "'a cat a cat" in err[0] and "only its beginning counted" in err[0]
     monkeypatch.setattr(predictor.query_encoder, "name", "stand-in")
     _, _, err = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
