@@ -33,7 +33,7 @@ def find_stated_end(
     origin, read = float((stream.start_time or 0) * stream.time_base), sum(film.last)
     total = (container.duration or 0) / 1e6 - origin  # of all tracks; a longer sound is no longer picture
     stated = None
-    if "mp4" in kind and stream.duration and stream.frames > film.count:  # the table of samples is all there
+    if "mp4" in kind and stream.duration and (is_broken or stream.frames > film.count):  # by the table of samples
         stated = float(stream.duration * stream.time_base)
     elif "matroska" in kind and not is_whole_matroska(path):
         stated, read = total, max(read, sound_end - origin)

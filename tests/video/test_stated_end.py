@@ -29,6 +29,12 @@ def test_a_last_frame_that_is_held_is_no_early_end(tmp_path):
     assert probe_video(clip).stated_end is None
 
 
+def test_a_fragment_that_ends_early_is_told(tmp_path):
+    muxer = {"movflags": "frag_keyframe+empty_moov"}
+    clip = shorten(write_video(tmp_path / "a.mp4", noisy(60), encoder={"g": "60"}, muxer=muxer), 0.5)
+    assert probe_video(clip).stated_end == pytest.approx(6.0, abs=0.11)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_live_recording_that_states_no_length_is_whole(tmp_path, suffix):
     muxer = {"mp4": {"movflags": "frag_keyframe+empty_moov"}, "mkv": {"live": "1"}}[suffix]
