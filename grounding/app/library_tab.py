@@ -27,7 +27,7 @@ from grounding.app.thumbnails import Thumbnails
 from grounding.errors import GroundingError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments
-from grounding.library.command_line import add_videos
+from grounding.library.command_line import add_videos, describe_missing
 from grounding.library.find_videos import absolute_path, find_videos
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ class LibraryHandlers:
         except JobCancelledError:
             yield render_stopped(), gr.skip(), gr.skip(), gr.skip()
             return
-        said = render_found(moments, count, dict(self.shared.left_out))
+        partly = describe_missing(self.shared.library, moments)
+        said = render_found(moments, count, dict(self.shared.left_out), partly)
         yield said, show_gallery(moments), moments, gr.Files(None, visible=False)
         yield said, show_gallery(moments, [read_picture(moment) for moment in moments]), gr.skip(), gr.skip()
 

@@ -32,26 +32,31 @@ def caption(moment: Moment) -> str:
     return f"{moment.score:.2f}{mark} · {span} · {escape_unprintable(Path(moment.video).name)}"
 
 
-def render_found(moments: Sequence[Moment], count: int, left_out: Mapping[str, str]) -> str:
-    """What is said above the moments: how many, in how many videos, whether any stands out, and which files cannot be
-    read and why, by their names alone: their folders are the operator's."""
+def render_found(moments: Sequence[Moment], count: int, left_out: Mapping[str, str], partly: Mapping[str, str]) -> str:
+    """What is said above the moments: how many, in how many videos, whether any stands out, which files cannot be read
+    and why, and of which not all could be, by their names alone: their folders are the operator's."""
     doubt = describe_doubt(moments)
     some = not doubt and any(moment.stands_out is False for moment in moments)
     notes = f"<small class='doubt'>{doubt}</small>" if doubt else ""
     notes += f"<small>{SCORES}{MARKED if some else ''}</small>" if moments else ""
     said = f'<p class="done" role="status">{len(moments)} moments in {count} videos{notes}</p>'
-    if not left_out:
-        return said
-    lines = [f"<li>{html.escape(describe_left_out(video, why))}</li>" for video, why in sorted(left_out.items())]
+    unread = _list_files("left out, which cannot be read", left_out)
+    return said + unread + _list_files("found, of which not all can be read", partly)
+
+
+def _list_files(head: str, notes: Mapping[str, str]) -> str:
+    """What is said of each file, under how many there are; "" without any."""
+    if not notes:
+        return ""
+    lines = [f"<li>{html.escape(describe_file(video, note))}</li>" for video, note in sorted(notes.items())]
     more = [f"<li>and {len(lines) - LEFT_OUT} more</li>"] if len(lines) > LEFT_OUT else []
-    head = f"<summary>{len(lines)} left out, which cannot be read</summary>"
-    return f"{said}<details>{head}<ul>{''.join(lines[:LEFT_OUT] + more)}</ul></details>"
+    return f"<details><summary>{len(lines)} {head}</summary><ul>{''.join(lines[:LEFT_OUT] + more)}</ul></details>"
 
 
-def describe_left_out(video: str, why: str) -> str:
-    """A line on a file that cannot be read, without the operator's folders."""
+def describe_file(video: str, note: str) -> str:
+    """A line on a file, without the operator's folders."""
     name = Path(video).name
-    return escape_unprintable(f"{name}: {why.replace(video, name)}")
+    return escape_unprintable(f"{name}: {note.replace(video, name)}")
 
 
 def read_picture(moment: Moment) -> np.ndarray:

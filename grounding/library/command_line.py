@@ -76,9 +76,8 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     shown = [replace(moment, video=as_given(moment.video, args.paths)) for moment in found]
     for line in map(to_json, shown) if args.json else describe(shown):
         say(line)
-    for video in dict.fromkeys(moment.video for moment in found if moment.video not in told):
-        note = describe_missing(library, video)
-        if note:
+    for video, note in describe_missing(library, found).items():
+        if video not in told:
             print(f"{escape_unprintable(as_given(video, args.paths))}: {note}", file=sys.stderr)
     for line in filter(None, (describe_queries(library.predictor, queries), library.predictor.note)):
         print(line, file=sys.stderr)
@@ -90,12 +89,14 @@ def describe_queries(predictor: "Predictor", queries: list[str]) -> str:
     return describe_readers({predictor.query_encoder.name}, [queries[index] for index in sorted(cut)])
 
 
-def describe_missing(library: "Library", video: str) -> str:
-    """Which parts of a video that was found could not be read, "" where all could."""
-    with suppress(FeaturesError):  # gone since
-        encoded = library.load(video)
-        return describe_skipped(encoded.skipped, encoded.duration)
-    return ""
+def describe_missing(library: "Library", moments: list[Moment]) -> dict[str, str]:
+    """Which parts of the videos that moments were found in could not be read, by those of which not all could."""
+    notes = {}
+    for video in dict.fromkeys(moment.video for moment in moments):
+        with suppress(FeaturesError):  # gone since
+            encoded = library.load(video)
+            notes[video] = describe_skipped(encoded.skipped, encoded.duration)
+    return {video: note for video, note in notes.items() if note}
 
 
 def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[str, str] | None = None) -> set[str]:

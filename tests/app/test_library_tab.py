@@ -56,9 +56,9 @@ def test_what_cannot_be_read_is_named_without_its_folder(shared):
 
 def test_doubt_is_said_where_nothing_stands_out():
     doubtful, sure = (Moment("/v/a.mp4", "x", 0, 1, 0.5, stands_out) for stands_out in (False, True))
-    said = moment_gallery.render_found([doubtful], 3, {})
+    said = moment_gallery.render_found([doubtful], 3, {}, {})
     assert "1 moments in 3 videos" in said and "Nothing in these videos stands out for this sentence." in said
-    assert "stands out" not in moment_gallery.render_found([doubtful, sure], 3, {})
+    assert "stands out" not in moment_gallery.render_found([doubtful, sure], 3, {}, {})
     assert [moment_gallery.caption(one)[:5] for one in (doubtful, sure)] == ["0.50?", "0.50 "]
 
 
@@ -107,3 +107,10 @@ def test_moments_go_to_an_editor(handlers):
 
 def test_a_picture_that_cannot_be_read_is_grey(tmp_path):
     assert np.unique(moment_gallery.read_picture(Moment(str(tmp_path / "gone.mp4"), "x", 0, 1, 0))).tolist() == [127]
+
+
+def test_files_of_which_not_all_can_be_read_are_named_without_their_folder():
+    partly = {"/secret/b.mp4": "Only the first 0:12.5 of 0:32.0 could be read"}
+    said = moment_gallery.render_found([], 3, {}, partly)
+    assert "<summary>1 found, of which not all can be read</summary>" in said and "secret" not in said
+    assert "<li>b.mp4: Only the first 0:12.5 of 0:32.0 could be read</li>" in said and "left out" not in said
