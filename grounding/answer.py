@@ -33,7 +33,8 @@ class Answer:
         scores: (T,) matching scores in [0, 1].
         segments: best first.
         hard_negatives: boundary frames of the segments, segment by segment, the hardest first.
-        skipped: spans (start, end) in seconds that could not be decoded in full.
+        skipped: spans (start, end) in seconds that could not be decoded in full; where the file ends early, one goes on
+            from there to the end that its container states, beyond `duration`.
         queries_by: which query encoder read the query: "minilm", "open_clip:<model>:<pretrained>" for CLIP's text
             tower, or "stand-in" where its weights are not at hand.
         query_cut: whether the query is longer than that encoder reads, so that its end was left out.

@@ -23,7 +23,8 @@ class EncodedVideo:
         features: (T, D), a row per sampled frame; float16 from `encode_video`, and any float type from elsewhere.
         duration: length of the video in seconds.
         encoder: name of the frame encoder that made the features.
-        skipped: spans (start, end) in seconds that could not be decoded in full.
+        skipped: spans (start, end) in seconds that could not be decoded in full; where the file ends early, one goes on
+            from there to the end that its container states, beyond `duration`.
         rough: how many key frames stand for what is not encoded; 0 where all of it is.
 
     Raises:
