@@ -1,5 +1,6 @@
 """Answers and states of the page made up on the spot."""
 
+import gradio as gr
 import numpy as np
 
 from grounding.answer import Answer
@@ -47,3 +48,8 @@ def make_state(*queries: str, baseline: bool = False) -> ClipState:
     for query in queries or ("something green",):
         state = state.add(make_result(query, baseline))
     return state
+
+
+def unchanged(screen: tuple, *besides: str) -> bool:
+    """Whether an update of the page leaves all as it is, `besides` these."""
+    return all(value == gr.skip() for name, value in screen._asdict().items() if name not in besides)

@@ -4,35 +4,10 @@ import gradio as gr
 import pytest
 
 from grounding.app import find
-from grounding.app.job_queue import job_queue
-from grounding.errors import EncoderError, VideoError
-from grounding.features.disk_cache import FeatureCache
+from grounding.errors import VideoError
+from tests.app.conftest import shown
 from tests.clips import bad_file, colours
-from tests.states import make_state
-
-
-@pytest.fixture
-def ask(monkeypatch, predictor):
-    """The button, with the session's predictor: all that it writes, step by step."""
-    monkeypatch.setattr(find, "load_predictor", lambda name: predictor)
-    monkeypatch.setattr(find, "load_baseline", lambda config: None)
-
-    def pressed(video, query="a cat", top_k=5, state=None, memory=None):
-        *steps, last = find.find_moment(video and str(video), query, "embedded", top_k, state, memory)
-        return [*steps, shown(last, state)]
-
-    return pressed
-
-
-def shown(last, state):
-    """The last update of a search, and what follows it at once where the page has that state."""
-    after = find.show_found(state, None if last.found == gr.skip() else last.found, last.clip)
-    written = {name: value for name, value in after._asdict().items() if value != gr.skip()}
-    return last._replace(found=gr.skip())._replace(**written)
-
-
-def unchanged(screen, *besides):
-    return all(value == gr.skip() for name, value in screen._asdict().items() if name not in besides)
+from tests.states import make_state, unchanged
 
 
 def test_an_answer_fills_the_page(ask, scenes):
@@ -93,12 +68,6 @@ def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
 def test_an_answer_of_a_clip_that_has_left_is_not_shown(ask, scenes):
     [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
     assert unchanged(find.show_found(None, last.found, None), "progress", "found")
-
-
-@pytest.fixture
-def cached(predictor, monkeypatch, tmp_path):
-    """The predictor keeps videos on disk."""
-    monkeypatch.setattr(predictor.store, "cache", FeatureCache(tmp_path / "kept"))
 
 
 def test_a_clip_from_the_cache_is_answered_at_once_and_its_pictures_follow(ask, cached, tmp_path):
@@ -172,94 +141,3 @@ def test_a_problem_on_the_way_takes_back_the_curve_that_grew(ask, tmp_path, monk
     assert not ask(path)[-1].plot.data
     before = make_state()
     assert len(ask(path, state=before)[-1].plot.data[0].x) == len(before.result.answer.timestamps)
-
-
-def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, monkeypatch, predictor):
-    monkeypatch.setattr(find, "REDRAW", 0.0)
-    before, path = make_state("a dog"), colours(tmp_path / "long.mp4", seconds=16.0)
-    steps = find.find_moment(str(path), "a cat", "embedded", 5, before, None)
-    assert [next(steps) for _ in range(2)][-1].plot.data  # it grows
-    job_queue().cancel("someone else")
-    assert next(steps).plot.data
-    job_queue().cancel(None)
-    last = shown(next(steps), before)
-    assert "Stopped" in last.message and last.progress == ""
-    assert len(last.plot.data[0].x) == len(before.result.answer.timestamps)
-    assert last.clip == str(path)
-    assert list(steps) == []
-
-
-def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes, predictor):
-    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
-    assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
-    job_queue().cancel(None)
-    last = shown(*steps, None)
-    answer, count = last.state.result.answer, last.state.result.answer.rough
-    assert count >= 3 and f"Rough, from {count} key frames" in last.message and last.progress == ""
-    assert len(last.plot.data[0].x) == len(answer.timestamps)
-    assert "data:image/jpeg" in last.frames and len(last.state.thumbnails.jpegs) == count
-    assert answer.to_dict("a.mp4")["rough"] == count and not last.memory.entries
-    final = ask(long_scenes, "a cup of coffee", state=last.state)[-1]
-    assert [result.answer.rough for result in final.state.results] == [0] and "Rough" not in final.message
-    assert len(final.state.thumbnails.jpegs) == len(final.state.result.answer.timestamps)
-    assert "data-sheet" in final.thumbnails
-
-
-def test_a_rough_answer_is_made_at_the_model_and_its_error_is_told(long_scenes, ask, monkeypatch):
-    turns = []
-
-    def broken(*_):
-        turns.append(job_queue().has_job(None))
-        raise EncoderError("The graphics card has no memory left.")
-
-    monkeypatch.setattr(find, "answer_query", broken)
-    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
-    assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
-    job_queue().cancel(None)
-    [last] = steps
-    assert turns == [True] and last.progress == "" and "no memory left" in last.message
-
-
-def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
-    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, make_state(), None)
-    next(steps)
-    job_queue().cancel(None, silent=True)
-    last = next(steps)
-    assert last.progress == "" and last.message == gr.skip()
-    assert last.state is None and not last.plot.data
-
-
-def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(ask, scenes, tmp_path):
-    last = find.find_moment(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", 5, None, None)
-    next(last)
-    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
-    assert unchanged(next(steps))  # it waits for the end of its visitor's own work
-    assert [unchanged(screen) for screen in last] == [True]
-    assert list(steps)[-1].clip == str(scenes)
-
-
-def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):
-    assert ask(scenes)[0].message == ""
-    before = ask(scenes)[-1]
-    assert "a cat" in ask(scenes, "a dog", state=before.state, memory=before.memory)[0].message
-
-
-def test_whoever_waits_for_another_is_told_and_may_call_it_off(ask, scenes):
-    with job_queue().start("another", "a.mp4", at_model=True):
-        steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
-        assert "one other before you" in next(steps).progress
-        job_queue().cancel(None)
-        last = next(steps)
-    assert "Stopped" in last.message
-    assert unchanged(last, "progress", "message", "clip")
-
-
-def test_pictures_are_not_fetched_any_more_after_a_cancel(ask, cached, tmp_path):
-    path = colours(tmp_path / "long.mp4", seconds=16.0)
-    ask(path)
-    last = ask(path)[-1]
-    steps = find.fetch_thumbnails(last.clip, last.memory)
-    next(steps)
-    job_queue().cancel(None)
-    assert [step.progress for step in steps] == [""]
-    assert unchanged(find.show_thumbnails(last.state, last.memory))
