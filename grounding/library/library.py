@@ -69,7 +69,7 @@ class AddProgress:
 class Library:
     """Videos that were encoded once, and their moments.
 
-    Features stand in the folder as `python -m training.extract --library FOLDER` leaves them, which may have filled it.
+    Features stand in the folder as `python -m training.extract --store FOLDER` leaves them, which may have filled it.
     Their windows stand in LanceDB. The videos themselves are read when they are added, and never written to.
 
     Several processes may add to one library and search it. Each frame encoder and sampling rate has its own features in
