@@ -103,20 +103,25 @@ class OneToken:
         return QueryTokens(torch.ones(len(queries), 1, 5), torch.ones(len(queries), 1).bool())
 
 
+def fill_gpu(matcher, name, monkeypatch):
+    """The matcher is on a GPU, where its method `name` finds no memory."""
+    work = getattr(matcher, name)
+
+    def fail_on_gpu(*given):
+        if matcher.device.type != "cpu":
+            raise torch.OutOfMemoryError
+        return work(*given)
+
+    monkeypatch.setattr(matcher, name, fail_on_gpu)
+    matcher.device = torch.device("cuda")
+
+
 def test_queries_are_scored_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypatch):
     loaded = []
     grounder = Grounder(GrounderConfig(frame_width=6, query_width=5, width=8))
     matcher = Matcher(grounder, CPU, lambda device: loaded.append(device) or OneToken(device))
     expected = matcher.match(video(), ["a", "b"])
-    match_on_device = matcher._match_on_device
-
-    def fail_on_gpu(*given):
-        if matcher.device.type != "cpu":
-            raise torch.OutOfMemoryError
-        return match_on_device(*given)
-
-    monkeypatch.setattr(matcher, "_match_on_device", fail_on_gpu)
-    matcher.device = torch.device("cuda")
+    fill_gpu(matcher, "_match_on_device", monkeypatch)
     match = matcher.match(video(), ["a", "b"])
     assert torch.equal(match.scores, expected.scores) and match.scores.shape == (2, 3)
     assert match.queries_by == "one-token" and "matched on the CPU" in matcher.note
@@ -125,15 +130,8 @@ def test_queries_are_scored_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypat
 
 def test_queries_alone_are_embedded_on_the_cpu_from_when_the_gpu_has_no_memory(monkeypatch):
     matcher = Matcher(Grounder(GrounderConfig(frame_width=6, query_width=5, width=8)), CPU, OneToken)
-    expected, embed = matcher.embed_queries(["a", "b"]), matcher._embed_on_device
-
-    def fail_on_gpu(*given):
-        if matcher.device.type != "cpu":
-            raise torch.OutOfMemoryError
-        return embed(*given)
-
-    monkeypatch.setattr(matcher, "_embed_on_device", fail_on_gpu)
-    matcher.device = torch.device("cuda")
+    expected = matcher.embed_queries(["a", "b"])
+    fill_gpu(matcher, "_embed_on_device", monkeypatch)
     assert torch.equal(matcher.embed_queries(["a", "b"]), expected) and expected.shape == (2, 8)
     assert "matched on the CPU" in matcher.note
 

@@ -150,13 +150,13 @@ def inspect_segment(
     # Frames farther away than the widest ring are not looked at: in a long video they are nearly all.
     times, reach = timestamps.numpy(), max(scale.radius for scale in scales)
     near = slice(np.searchsorted(times, start - reach), np.searchsorted(times, end + reach))
-    times, scores, frames = times[near], scores.numpy()[near], frames.numpy()[near]  # (N,), (N,), (N, D)
+    times = times[near]  # (N,)
     inside = (times >= start) & (times < end)  # (N,)
     if not inside.any():
         return []
-    prototype = (inside * (scores + 1e-3)).astype(frames.dtype) @ frames  # (D,), as in measure_moment_similarity
-    similarity = frames @ (prototype / max(np.linalg.norm(prototype), 1e-12))  # (N,)
+    similarity = measure_moment_similarity(frames[near], timestamps[near], scores[near], bounds).numpy()  # (N,)
 
+    scores = scores.numpy()[near]  # (N,)
     found = [
         HardNegative(*(float(row[hardest]) for row in (times, scores, similarity)), scale, segment, side)
         for side, distance in (("before", start - times), ("after", times - end))
