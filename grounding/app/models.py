@@ -1,6 +1,6 @@
 """The checkpoints that answer: which are here, which one where a visitor chose none, each loaded once for all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -99,10 +99,8 @@ def list_choices() -> list[tuple[str, str]]:
 @cache
 def find_missing() -> list[str]:
     """The checkpoints offered whose weights cannot be had here, found once, when the page is built."""
-    configs = read_installed()
-    names = list_offered(configs)
-    places = locate_all([configs[name].frame_encoder for name in names], locate_weights)
-    return sorted(name for name in names if places[configs[name].frame_encoder] is None)
+    configs, places = read_installed(), locate_installed()
+    return sorted(name for name in list_offered(configs) if places[configs[name].frame_encoder] is None)
 
 
 def describe_missing() -> str:
@@ -126,13 +124,12 @@ def choose_default(
         locate: for a frame encoder's name, how its weights can be had ("in the cache", "from the hub"), or None.
     """
     wanted = [name for name in ON_GPU if name in configs]
-    places = locate_all([configs[name].frame_encoder for name in wanted], locate)
+    places = {name: locate(configs[name].frame_encoder) for name in wanted}
     if any(places.values()):
         device, names = ("GPU", ON_GPU) if has_gpu() else ("CPU", ON_CPU)
         for name in names:
-            place = name in configs and places[configs[name].frame_encoder]
-            if place:
-                return Choice(name, f"the default on a {device}; CLIP's weights are {place}")
+            if places.get(name):
+                return Choice(name, f"the default on a {device}; CLIP's weights are {places[name]}")
     others = list_offered(configs)
     if not others:
         return None
@@ -142,10 +139,13 @@ def choose_default(
     return Choice(name, "the only checkpoint installed" if others == [name] else "the default, which needs no download")
 
 
-def locate_all(encoders: Sequence[str], locate: Callable[[str], str | None]) -> dict[str, str | None]:
-    """What `locate` says of each frame encoder, by name; asked at once, since each may wait for the hub."""
+@cache
+def locate_installed() -> dict[str, str | None]:
+    """What `locate_weights` says of each installed frame encoder, by its name; asked once, and of all beside each
+    other, since each may wait for the hub."""
+    encoders = sorted({config.frame_encoder for config in read_installed().values()})
     with ThreadPoolExecutor(max(len(encoders), 1)) as pool:
-        return dict(zip(encoders, pool.map(locate, encoders), strict=True))
+        return dict(zip(encoders, pool.map(locate_weights, encoders), strict=True))
 
 
 def locate_weights(frame_encoder: str, patience: float = HUB_SECONDS) -> str | None:
@@ -177,7 +177,7 @@ def has_gpu() -> bool:
 def default_choice() -> Choice | None:
     """The default and why, found once, when the page is built; may ask the hub for a few seconds. None without any."""
     prepare_zero_gpu()
-    return choose_default(read_installed(), has_gpu, locate_weights)
+    return choose_default(read_installed(), has_gpu, locate_installed().get)
 
 
 def default_checkpoint() -> str | None:

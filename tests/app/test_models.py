@@ -45,6 +45,7 @@ def pair(monkeypatch):
 def test_checkpoints_whose_weights_are_out_of_reach_are_not_offered_and_told_in_a_sentence(pair, monkeypatch):
     pair["far"] = CheckpointConfig("far", LARGE, GrounderConfig(8))
     monkeypatch.setattr(models, "locate_weights", lambda encoder: None if encoder == LARGE else "installed")
+    monkeypatch.setattr(models, "locate_installed", models.locate_installed.__wrapped__)
     monkeypatch.setattr(models, "find_missing", models.find_missing.__wrapped__)
     assert [name for _, name in models.list_choices()] == ["trained"]
     assert models.describe_missing() == (
@@ -98,6 +99,7 @@ def test_towers_are_lent_before_the_default_is_chosen_since_that_asks_for_cuda(m
     order = []
     monkeypatch.setattr(models, "prepare_zero_gpu", lambda: order.append("lent"))
     monkeypatch.setattr(models, "locate_weights", lambda name: "in the cache")
+    monkeypatch.setattr(models, "locate_installed", models.locate_installed.__wrapped__)
     monkeypatch.setattr(models, "has_gpu", lambda: order.append("asked") or False)
     models.default_choice.__wrapped__()
     assert order == ["lent", "asked"]
