@@ -49,13 +49,15 @@ def scenes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def address():
-    """Where the app is served for the tests."""
+def address(tmp_path_factory):
+    """Where the app is served for the tests. Its visitors' files are not those of another worker's app."""
     import app
 
-    page = app.serve(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-    yield page.local_url
-    page.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        page = app.serve(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+        yield page.local_url
+        page.close()
 
 
 @pytest.fixture

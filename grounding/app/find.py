@@ -22,8 +22,8 @@ from grounding.app.markup import (
 )
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, describe_model, load_baseline, load_predictor
-from grounding.app.page_update import PageUpdate, clear_page, show_state
-from grounding.app.plots import draw_growing
+from grounding.app.page_update import PageUpdate, show_state
+from grounding.app.plots import draw_empty, draw_growing
 from grounding.app.state import ClipState, QueryResult
 from grounding.app.thumbnails import Thumbnails, render_sheet
 from grounding.errors import GroundingError
@@ -109,12 +109,12 @@ class Search:
         """The last update where something is wrong."""
         return self._restore(message=render_error(error), clip=self.video)
 
-    def stop(self, silent: bool) -> PageUpdate:
-        """The last update after a cancel; `silent`: the clip has left or something else was asked."""
-        if not silent:
+    def stop(self, job: Job) -> PageUpdate:
+        """The last update after a cancel of `job`, which is this search."""
+        if not job.silent:
             return self._restore(message=render_stopped(), clip=self.video)
-        # A curve that came late goes, unless the page shows how something else stands by now.
-        return PageUpdate() if job_queue().has_job(self.session) else clear_page(progress="")
+        update = self._restore()
+        return update._replace(progress=gr.skip()) if job_queue().has_other(job) else update
 
     @property
     def _same_clip(self) -> bool:
@@ -132,7 +132,7 @@ class Search:
 
     def _answer(self, predictor: "Predictor", clip: Clip) -> PageUpdate:
         found = Found(self.video, answer_query(predictor, clip, self.query, self.top_k), clip.thumbnails)
-        return PageUpdate(found=found, clip=self.video, memory=self.memory)
+        return PageUpdate(found=found, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
         """What was there stays, and a curve that grew goes."""
@@ -159,31 +159,38 @@ def find_moment(
     job_queue().cancel(session, silent=True, except_clip=video)
     memory = MemoryCache() if memory is None else memory
     search = Search(video, query, checkpoint, top_k, state, memory, session)
-    try:
-        with job_queue().start(session, video, at_model=True) as job:
+    with job_queue().start(session, video, at_model=True) as job:
+        try:
             yield from search.run(job)
-        return
-    except GroundingError as error:
-        last = search.fail(error)
-    except JobCancelledError as error:
-        last = search.stop(error.silent)
-    yield last  # here, where the error holds on to nothing that was at work
+            return
+        except JobCancelledError:
+            last = search.stop(job)  # while it is in the queue: what was asked instead waits for its end
+        except GroundingError as error:
+            last = search.stop(job) if job.silent else search.fail(error)
+    yield last  # here, where no error holds on to what was at work
 
 
-def show_found(state: ClipState | None, found: Found | None, clip: str | None) -> PageUpdate:
-    """After a search: its answer is added to the state as it is by now; of another clip than `clip` it is not shown."""
+def show_found(
+    state: ClipState | None, found: Found | None, video: str | None, request: gr.Request | None = None
+) -> PageUpdate:
+    """After a search: its answer joins the state as it is by now. Of another clip than `video` it is not shown."""
     if found is None:
         return PageUpdate()
-    if found.clip != clip:
-        return PageUpdate(progress="", found=None)
-    if found.result is None:
-        update = clear_page() if state is None else show_state(state)
-        return update._replace(message=gr.skip(), span=gr.skip(), found=None)
-    new = state is None or state.clip != clip
-    before = ClipState(clip) if new else state
+    if found.clip != video and not job_queue().has_job(session_from_request(request)):
+        return take_back(state)._replace(progress="")
+    if found.result is None or found.clip != video:
+        return take_back(state)
+    new = state is None or state.clip != video
+    before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
         new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
-    return show_state(before.add(found.result), new, progress="", found=None)
+    return show_state(before.add(found.result), new, progress="", found=None, clip=video)
+
+
+def take_back(state: ClipState | None) -> PageUpdate:
+    """What there was stands again where a curve grew of which nothing has come."""
+    update = PageUpdate(plot=draw_empty()) if state is None else show_state(state)
+    return update._replace(message=gr.skip(), span=gr.skip(), found=None)
 
 
 def fetch_thumbnails(

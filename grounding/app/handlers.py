@@ -150,5 +150,5 @@ def show_files(state: ClipState | None, made: tuple[str, list[str]] | None) -> P
 
 
 def drop_stale_answer(video: str | None, clip: str | None) -> PageUpdate:
-    """What was said about another clip than the one on the page leaves it."""
-    return PageUpdate() if video == clip else clear_page(message="", clip_message="", clip=None)
+    """What was said about another clip than the one on the page leaves it; where nothing was, a search may say more."""
+    return PageUpdate() if clip in (None, video) else clear_page(message="", clip_message="", clip=None)

@@ -120,6 +120,12 @@ class JobQueue:
         with self._moved:
             return any(job.at_model and job.session == session for job in self.jobs)
 
+    def has_other(self, job: Job) -> bool:
+        """Whether the visitor of `job` has something else at the model, or waiting for it, that is about a clip."""
+        with self._moved:
+            others = [other for other in self.jobs if other is not job and other.session == job.session]
+            return any(other.at_model and other.clip for other in others)
+
     def wait_for_move(self, job: Job, before: int) -> None:
         """Until `job` moves up from behind `before` others or is cancelled, or a while has passed."""
         with self._moved:

@@ -21,7 +21,7 @@ from grounding.app.markup import render_answer, render_error, render_progress, r
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
 from grounding.app.moment_gallery import read_picture, render_found, show_gallery
-from grounding.app.page_update import PageUpdate, show_state
+from grounding.app.page_update import HIDDEN, QUICK, PageUpdate, show_state
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import Thumbnails
 from grounding.errors import GroundingError, VideoError
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 CLIP_TAB = "clip"
 MOMENTS = 12  # shown for a query
 SEGMENTS = 5  # of a video that is opened
-QUICK = {"show_progress": "hidden", "api_visibility": "private"}
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +147,12 @@ def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layo
             api_visibility="private",
         )
     given = [inputs.video, inputs.query, tab.chosen, tabs]
-    opened = tab.gallery.select(handler.open_video, tab.moments, given, **QUICK).success(
-        handler.show_moment, [tab.chosen, parts.memory], list(parts), **QUICK
+    opened = tab.gallery.select(handler.open_video, tab.moments, given, **HIDDEN).success(
+        handler.show_moment, [tab.chosen, parts.memory], list(parts), **HIDDEN
     )
     opened.then(None, parts.span, js=show)
-    opened.success(handler.prepare_playback, inputs.video, list(parts), **QUICK)
-    fetched = opened.success(find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **QUICK)
+    opened.success(handler.prepare_playback, inputs.video, list(parts), **HIDDEN)
+    fetched = opened.success(find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **HIDDEN)
     fetched.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
     tab.export.click(handler.export, [tab.moments, tab.kind], [tab.message, tab.files], api_visibility="private")
 

@@ -11,7 +11,7 @@ from grounding.app.file_ownership import KEEP_SECONDS, visitor_files
 from grounding.app.job_queue import job_queue
 from grounding.app.layout import EXAMPLES, Inputs, Layout, add_layout
 from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
-from grounding.app.page_update import PageUpdate
+from grounding.app.page_update import HIDDEN, QUICK, PageUpdate
 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
@@ -19,7 +19,7 @@ SAVE = "() => window.grounding.savePlot()"
 FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each decodes, which may take much memory
 VISITORS = 32  # who are told their place and may cancel; whoever comes then waits for one of these places
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
-QUICK = {"show_progress": "hidden", "api_visibility": "private"}
+ONCE = QUICK | {"trigger_mode": "once"}  # a second click meanwhile is not another
 
 
 def build_page(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None) -> CheckedBlocks:
@@ -78,14 +78,14 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
         )
     ]
     showing = [
-        found.success(find.show_found, [parts.state, parts.found, parts.clip], list(parts), **QUICK) for found in asking
+        found.success(find.show_found, [parts.state, parts.found, inputs.video], list(parts), **QUICK)
+        for found in asking
     ]
     for shown in showing:
         fetching = shown.success(
-            find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **QUICK
+            find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **HIDDEN
         )
         fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
-        shown.success(**make_stale_answer_event(inputs, parts))  # an answer may also arrive after its clip has left
     return showing
 
 
@@ -97,7 +97,7 @@ def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
         parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **QUICK),
         parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **QUICK),
         parts.show_clip.input(handlers.toggle_clip, [parts.state, parts.show_clip], list(parts), **QUICK),
-        layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **QUICK),
+        layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **ONCE),
     ]
 
 
@@ -114,7 +114,7 @@ def connect_files(layout: Layout) -> None:
     for button, make, limit in making:
         event = button.click(make, parts.state, list(parts), show_progress_on=button, api_visibility="private", **limit)
         event.success(handlers.show_files, [parts.state, parts.made], list(parts), **QUICK)
-    layout.inputs.cancel.click(handlers.cancel, queue=False, **QUICK)
+    layout.inputs.cancel.click(handlers.cancel, queue=False, **HIDDEN)
 
 
 def connect_clip(layout: Layout) -> None:
@@ -132,12 +132,12 @@ def connect_clip(layout: Layout) -> None:
         **FEW_AT_A_TIME,
     )
     # By hand, before another clip can be given; `change` may come late and would end what was asked since.
-    inputs.video.clear(handlers.clear_clip, None, list(parts), queue=False, **QUICK)
+    inputs.video.clear(handlers.clear_clip, None, list(parts), queue=False, **HIDDEN)
     # A preview that was being made for a clip that has left may still come.
     checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **QUICK)
     checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **QUICK)
     for example in layout.examples:
-        example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **QUICK)
+        example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **HIDDEN)
         example.taking.success(**forget)
 
 

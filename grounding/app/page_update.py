@@ -12,6 +12,9 @@ from grounding.app.thumbnails import render_sheet
 
 COMPARE = "Compare with the same model trained without hard-negative mining"
 SAME_CURVE = "<p>The same model trained without hard-negative mining gives the same curve here.</p>"
+HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
+# What reads the state and writes it comes one after the other, in the order of asking, so that nothing undoes the rest.
+QUICK = HIDDEN | {"concurrency_limit": 1, "concurrency_id": "state", "trigger_mode": "multiple"}
 
 
 class PageUpdate(NamedTuple):

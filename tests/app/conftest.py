@@ -19,14 +19,14 @@ def ask(monkeypatch, predictor):
 
     def pressed(video, query="a cat", top_k=5, state=None, memory=None):
         *steps, last = find.find_moment(video and str(video), query, "embedded", top_k, state, memory)
-        return [*steps, shown(last, state)]
+        return [*steps, shown(last, state, video)]
 
     return pressed
 
 
-def shown(last, state):
-    """The last update of a search, and what follows it at once where the page has that state."""
-    after = find.show_found(state, None if last.found == gr.skip() else last.found, last.clip)
+def shown(last, state, video):
+    """The last update of a search, and what follows it at once where the page has that state and that clip."""
+    after = find.show_found(state, None if last.found == gr.skip() else last.found, video and str(video))
     written = {name: value for name, value in after._asdict().items() if value != gr.skip()}
     return last._replace(found=gr.skip())._replace(**written)
 

@@ -4,6 +4,7 @@ import gradio as gr
 import pytest
 
 from grounding.app import find
+from grounding.app.job_queue import job_queue
 from grounding.errors import VideoError
 from tests.app.conftest import shown
 from tests.clips import bad_file, colours
@@ -60,14 +61,19 @@ def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
     steps = list(find.find_moment(str(scenes), "coffee", "embedded", 5, pressed, first.memory))
     assert all(step.state == gr.skip() for step in steps)
     meanwhile = pressed.remove().add_files([str(scenes)])
-    screen = shown(steps[-1], meanwhile)
+    screen = shown(steps[-1], meanwhile, scenes)
     assert [one.answer.query for one in screen.state.results] == ["a cat", "coffee"]
     assert screen.state.files == (str(scenes),) and screen.found is None
 
 
 def test_an_answer_of_a_clip_that_has_left_is_not_shown(ask, scenes):
     [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
-    assert unchanged(find.show_found(None, last.found, None), "progress", "found")
+    assert unchanged(find.show_found(None, last.found, None), "progress", "found", "plot")
+    other = make_state("a dog")
+    screen = find.show_found(other, last.found, other.clip)
+    assert screen.state is other and screen.message == gr.skip() and screen.progress == ""
+    with job_queue().start(None, other.clip, at_model=True):  # which says itself how it stands
+        assert find.show_found(other, last.found, other.clip).progress == gr.skip()
 
 
 def test_a_clip_from_the_cache_is_answered_at_once_and_its_pictures_follow(ask, cached, tmp_path):

@@ -4,7 +4,7 @@ import gradio as gr
 
 from grounding.app import find
 from grounding.app.job_queue import job_queue
-from grounding.errors import EncoderError
+from grounding.errors import EncoderError, VideoError
 from tests.app.conftest import shown
 from tests.clips import colours
 from tests.states import make_state, unchanged
@@ -18,7 +18,7 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
     job_queue().cancel("someone else")
     assert next(steps).plot.data
     job_queue().cancel(None)
-    last = shown(next(steps), before)
+    last = shown(next(steps), before, path)
     assert "Stopped" in last.message and last.progress == ""
     assert len(last.plot.data[0].x) == len(before.result.answer.timestamps)
     assert last.clip == str(path)
@@ -29,7 +29,7 @@ def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes
     steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
     assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
     job_queue().cancel(None)
-    last = shown(*steps, None)
+    last = shown(*steps, None, long_scenes)
     answer, count = last.state.result.answer, last.state.result.answer.rough
     assert count >= 3 and f"Rough, from {count} key frames" in last.message and last.progress == ""
     assert len(last.plot.data[0].x) == len(answer.timestamps)
@@ -56,13 +56,24 @@ def test_a_rough_answer_is_made_at_the_model_and_its_error_is_told(long_scenes, 
     assert turns == [True] and last.progress == "" and "no memory left" in last.message
 
 
-def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, scenes):
-    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, make_state(), None)
-    next(steps)
+def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr(find, "REDRAW", 0.0)
+    path = colours(tmp_path / "long.mp4", seconds=16.0)
+    steps = find.find_moment(str(path), "a cat", "embedded", 5, None, None)
+    assert [next(steps) for _ in range(2)][-1].plot.data
     job_queue().cancel(None, silent=True)
-    last = next(steps)
+    last = shown(next(steps), None, None)
     assert last.progress == "" and last.message == gr.skip()
-    assert last.state is None and not last.plot.data
+    assert not last.plot.data
+
+
+def test_what_is_wrong_with_a_clip_that_was_taken_away_is_not_told(ask, monkeypatch):
+    def leave(*_, **__):
+        job_queue().cancel(None, silent=True)
+        raise VideoError("It is not there any more.")
+
+    monkeypatch.setattr(find, "encode_clip", leave)
+    assert unchanged(ask("a.mp4")[-1], "progress")
 
 
 def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(ask, scenes, tmp_path):
@@ -71,7 +82,7 @@ def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(as
     steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
     assert unchanged(next(steps))  # it waits for the end of its visitor's own work
     assert [unchanged(screen) for screen in last] == [True]
-    assert list(steps)[-1].clip == str(scenes)
+    assert list(steps)[-1].found.clip == str(scenes)
 
 
 def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):

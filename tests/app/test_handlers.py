@@ -73,6 +73,7 @@ def test_another_clip_clears_the_page_and_the_same_one_does_not():
     assert screen.message == ""
     assert screen.state is screen.clip is None
     assert unchanged(handlers.drop_stale_answer("same.mp4", "same.mp4"))
+    assert unchanged(handlers.drop_stale_answer("new.mp4", None))
 
 
 @pytest.fixture

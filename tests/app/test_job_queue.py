@@ -117,6 +117,14 @@ def test_ones_own_work_is_waited_for_and_not_counted(queue):
     assert not queue.has_job("a")
 
 
+def test_other_work_of_the_same_visitor_on_a_clip_is_known(queue):
+    with queue.start("a", "a.mp4", at_model=True) as job:
+        with queue.start("b", "a.mp4", at_model=True), queue.start("a", "a.mp4"), queue.start("a", None, at_model=True):
+            assert not queue.has_other(job)
+        with queue.start("a", "b.mp4", at_model=True):
+            assert queue.has_other(job)
+
+
 def test_what_goes_on_beside_ends_with_its_clip_alone(queue):
     with queue.start("a", "a.mp4", background=True) as preview:
         queue.cancel("a")
