@@ -27,7 +27,7 @@ class TowerBuilder:
     """
 
     def __init__(self, openvino: ModuleType) -> None:
-        self._ops, self._model = openvino.opset13, openvino.Model
+        self._ops, self._model, self._constant = openvino.opset13, openvino.Model, openvino.op.Constant
 
     def build_embedded(self, tower: Lite0, class_embeddings: Tensor, temperature: float) -> "Model":
         """Images (B, 224, 224, 3) of bytes to features (B, 1280 + 384); see EmbeddedFrameEncoder.
@@ -48,7 +48,7 @@ class TowerBuilder:
             x = y + x if block.residual else y
         pooled = ops.reduce_mean(self._convolve(x, tower.head), integers(2, 3), keep_dims=False)  # (B, 1280)
         logits = self._project(pooled, tower.classifier) * number(1 / temperature)  # (B, 1000)
-        conse = ops.matmul(ops.softmax(logits, 1), array(class_embeddings), False, False)  # (B, 384)
+        conse = ops.matmul(ops.softmax(logits, 1), self._node(class_embeddings), False, False)  # (B, 384)
         features = ops.concat([ops.normalize_l2(part, integers(1), TINY, "max") for part in (pooled, conse)], 1)
         return self._model([features], [images], "embedded")
 
@@ -61,7 +61,7 @@ class TowerBuilder:
         words = ops.parameter([-1, -1, WIDTH], np.float32, name="words")
         mask = ops.parameter([-1, -1], np.int64, name="mask")
         count = ops.gather(ops.shape_of(mask), integers(1), integers(0))  # (1,), N
-        places = ops.slice(array(tower.places.weight), integers(0), count, integers(1), integers(0))  # (N, 384)
+        places = ops.slice(self._node(tower.places.weight), integers(0), count, integers(1), integers(0))  # (N, 384)
         x = self._normalize(words + places, tower.norm)
         bias = (ops.convert(mask, np.float32) - number(1.0)) * number(MASKED)
         bias = ops.unsqueeze(bias, integers(1, 2))  # (B, 1, 1, N)
@@ -77,17 +77,17 @@ class TowerBuilder:
         before, after = (layer.before, layer.after) if layer.stride[0] > 1 else 2 * (layer.padding[0],)
         steps = (list(layer.stride), [before] * 2, [after] * 2, [1, 1])
         if layer.groups > 1:
-            y = ops.group_convolution(x, array(weight.unflatten(0, (layer.groups, -1))), *steps)
+            y = ops.group_convolution(x, self._node(weight.unflatten(0, (layer.groups, -1))), *steps)
         else:
-            y = ops.convolution(x, array(weight), *steps)
-        y = y + array(layer.bias[:, None, None])
+            y = ops.convolution(x, self._node(weight), *steps)
+        y = y + self._node(layer.bias[:, None, None])
         return ops.clamp(y, 0.0, 6.0) if layer.active else y
 
     def _attend(self, x: "Node", bias: "Node", layer: nn.MultiheadAttention) -> "Node":
         """Self-attention of (B, N, 384); `bias` is added to the logits."""
         ops, heads = self._ops, []
         for weight, shift in zip(layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3), strict=True):
-            mapped = ops.matmul(x, array(weight), False, True) + array(shift)  # (B, N, 384)
+            mapped = ops.matmul(x, self._node(weight), False, True) + self._node(shift)  # (B, N, 384)
             split = ops.reshape(mapped, integers(0, 0, HEADS, WIDTH // HEADS), special_zero=True)  # (B, N, 12, 32)
             heads.append(ops.transpose(split, integers(0, 2, 1, 3)))  # (B, 12, N, 32)
         queries, keys, values = heads
@@ -97,15 +97,18 @@ class TowerBuilder:
         return self._project(joined, layer.out_proj)  # (B, N, 384)
 
     def _project(self, x: "Node", layer: nn.Linear) -> "Node":
-        return self._ops.matmul(x, array(layer.weight), False, True) + array(layer.bias)
+        return self._ops.matmul(x, self._node(layer.weight), False, True) + self._node(layer.bias)
 
     def _normalize(self, x: "Node", layer: nn.LayerNorm) -> "Node":
-        return self._ops.mvn(x, integers(-1), True, EPSILON, "inside_sqrt") * array(layer.weight) + array(layer.bias)
+        normal = self._ops.mvn(x, integers(-1), True, EPSILON, "inside_sqrt")
+        return normal * self._node(layer.weight) + self._node(layer.bias)
 
+    def _node(self, tensor: Tensor) -> "Node":
+        """Weights as a node, copied: the graph would keep the whole file in memory that they lie in.
 
-def array(tensor: Tensor) -> np.ndarray:
-    """Weights as a graph takes them: copied, since it would keep the whole file in memory that they lie in."""
-    return tensor.detach().float().contiguous().numpy().copy()
+        Of an array OpenVINO would make a Python list first, which takes ten times as long as all the rest.
+        """
+        return self._constant(tensor.detach().float().contiguous().numpy())
 
 
 def integers(*values: int) -> np.ndarray:
