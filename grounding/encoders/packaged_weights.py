@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,9 @@ MINILM = PackagedWeights(
 )
 
 
+@cache
 def _locate(weights: PackagedWeights) -> Path:
-    """Path of the packaged file, its sha256 checked. The package is found without running its code.
+    """Path of the packaged file, its sha256 checked once per process. The package is found without running its code.
 
     Raises:
         EncoderError: the package or its file is missing, or the file is not the one we trained with.
