@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.browser.steps import clear
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 120_000  # milliseconds that a machine with other work on it may take
 
@@ -62,16 +64,23 @@ def visit(chromium, address):
 
 
 @pytest.fixture
-def tab(visit, profile):
-    """The page, open in a fresh session; `tab.elsewhere` collects requests to any other address."""
+def fresh_tab(visit, profile):
+    """The page in a session of its own."""
     return visit(profile=profile)
 
 
 @pytest.fixture(scope="module")
 def shared_tab(chromium, address, profile):
-    """The same for all tests of a file that only look around."""
+    """The page, open in one session for a file's tests; its `elsewhere` collects requests to any other address."""
     with visits(chromium, address) as open_page:
         yield open_page(profile=profile)
+
+
+@pytest.fixture
+def tab(shared_tab):
+    """The file's page, from which what the test before left is taken away."""
+    clear(shared_tab)
+    return shared_tab
 
 
 def _note(page, url, address):

@@ -12,6 +12,18 @@ def upload(tab, path):
     expect(tab.locator("#clip video")).to_be_attached()  # before that, the page has no clip to ask about
 
 
+def clear(tab):
+    """Takes the clip off the page, and with it all that was said of it."""
+    button = tab.locator("#clip button[aria-label='Clear']")
+    if button.count():
+        with tab.expect_response("**/run/**") as told:
+            button.click()
+        told.value.finished()
+    expect(tab.locator("#clip input[type=file]")).to_be_attached()
+    expect(tab.locator("#segments")).to_be_hidden()
+    tab.fill("#query textarea", "")
+
+
 def ask(tab, query):
     tab.fill("#query textarea", query)
     tab.click("#find")

@@ -27,11 +27,12 @@ def download(tab, press):
     return files
 
 
-@pytest.fixture
-def away(tab, scenes):
-    answered(tab, scenes, "a cat", "a cup of coffee")
-    tab.get_by_text("Take it away").click()
-    return tab
+@pytest.fixture(scope="module")
+def away(shared_tab, scenes):
+    """Two answers to take away."""
+    answered(shared_tab, scenes, "a cat", "a cup of coffee")
+    shared_tab.get_by_text("Take it away").click()
+    return shared_tab
 
 
 def test_the_segment_as_mp4_is_as_long_as_the_segment(away):

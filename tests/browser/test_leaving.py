@@ -12,7 +12,7 @@ from tests.browser.steps import ask, upload, wait_until
 from tests.clips import colours
 
 
-def test_the_work_stops_and_the_clip_goes(tab, chromium, tmp_path, monkeypatch):
+def test_the_work_stops_and_the_clip_goes(fresh_tab, chromium, tmp_path, monkeypatch):
     encoded, encode = [], streaming.encode_new
 
     def slowly(encoder, images, known=None):
@@ -21,12 +21,12 @@ def test_the_work_stops_and_the_clip_goes(tab, chromium, tmp_path, monkeypatch):
         return encode(encoder, images, known)
 
     monkeypatch.setattr(streaming, "encode_new", slowly)
-    upload(tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
-    kept = Path(unquote(tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
+    upload(fresh_tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
+    kept = Path(unquote(fresh_tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
     assert kept.is_file()
-    ask(tab, "something green")
-    expect(tab.locator("#progress")).to_contain_text("Looked at")
-    tab.close()
+    ask(fresh_tab, "something green")
+    expect(fresh_tab.locator("#progress")).to_contain_text("Looked at")
+    fresh_tab.close()
     watcher = chromium.new_page()
     wait_until(watcher, lambda: not kept.exists())
     wait_until(watcher, lambda: not job_queue().jobs)

@@ -76,11 +76,11 @@ def test_a_second_search_takes_under_100_ms_of_computing(shared):
     assert min(times) < 0.1
 
 
-def test_what_is_no_video_of_the_folder_is_not_handed_out(tab, address, folder):
+def test_what_is_no_video_of_the_folder_is_not_handed_out(shared_tab, address, folder):
     (folder / "secret.txt").write_text("secret")
     shutil.copy(folder / "cat.mp4", folder / "later.mp4")
     found = {
-        name: tab.request.get(f"{address.rstrip('/')}/gradio_api/file={folder / name}").status
+        name: shared_tab.request.get(f"{address.rstrip('/')}/gradio_api/file={folder / name}").status
         for name in ("cat.mp4", "secret.txt", "later.mp4")
     }
     assert found["cat.mp4"] == 200
@@ -89,6 +89,7 @@ def test_what_is_no_video_of_the_folder_is_not_handed_out(tab, address, folder):
 
 def test_moments_are_taken_to_an_editor(tab):
     search(tab, "a cat")
+    expect(tab.locator("#library-moments button").first).to_contain_text("cat.mp4")
     tab.get_by_text("Take these moments to an editor").click()
     tab.click("#library-export")
     link = tab.locator("#library-files a").first

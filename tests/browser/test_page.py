@@ -18,6 +18,11 @@ from tests.browser.steps import (
 )
 from tests.clips import colours
 
+IS_ON_TOP = """(it) => {
+  const at = it.getBoundingClientRect();
+  return it.contains(document.elementFromPoint(at.left + at.width / 2, at.top + at.height / 2));
+}"""
+
 
 def test_from_upload_to_answer(tab, scenes):
     upload(tab, scenes)
@@ -71,23 +76,23 @@ def test_an_error_leaves_the_last_answer_and_the_video_alone(tab, scenes):
     assert play_time(tab) == pytest.approx(2, abs=0.1)
 
 
-def test_an_answer_about_a_clip_that_has_left_is_not_shown(tab, scenes, tmp_path, monkeypatch):
+def test_an_answer_about_a_clip_that_has_left_is_not_shown(fresh_tab, scenes, tmp_path, monkeypatch):
     """Another clip is dropped onto the page while one is at work, with no press on a button that would cancel."""
     predictor = models.load_predictor("embedded")
     gated = Gated(predictor.frame_encoder)
     monkeypatch.setattr(predictor, "frame_encoder", gated)
-    upload(tab, scenes)
-    ask(tab, "a cat")
-    expect(tab.locator("#progress [role=progressbar]")).to_be_visible()
-    tab.locator("#clip button[aria-label='Clear']").click()
-    upload(tab, colours(tmp_path / "other.mp4"))
-    expect(tab.locator("#clip video")).to_be_visible()
-    count_moves(tab)
+    upload(fresh_tab, scenes)
+    ask(fresh_tab, "a cat")
+    expect(fresh_tab.locator("#progress [role=progressbar]")).to_be_visible()
+    fresh_tab.locator("#clip button[aria-label='Clear']").click()
+    upload(fresh_tab, colours(tmp_path / "other.mp4"))
+    expect(fresh_tab.locator("#clip video")).to_be_visible()
+    count_moves(fresh_tab)
     gated.let_go(100)
-    expect(tab.locator("#progress [role=progressbar]")).to_have_count(0)
-    wait_for_move(tab)
-    expect(tab.locator("#message [role=status]")).to_have_count(0)
-    expect(tab.locator("#segments")).to_be_hidden()
+    expect(fresh_tab.locator("#progress [role=progressbar]")).to_have_count(0)
+    wait_for_move(fresh_tab)
+    expect(fresh_tab.locator("#message [role=status]")).to_have_count(0)
+    expect(fresh_tab.locator("#segments")).to_be_hidden()
 
 
 def test_an_example_answers_when_it_is_pressed_and_the_next_one_adds_its_curve(tab):
@@ -156,20 +161,6 @@ def test_the_page_fits_a_phone(visit, scenes):
     assert legend["y"] >= tick["y"] + tick["height"]
 
 
-@pytest.mark.parametrize("width", [390, 1000])
-def test_the_video_stays_in_sight_while_one_looks_around(visit, scenes, width):
-    small = visit(width, 844)
-    answered(small, scenes, "a cup of coffee")
-    frame = small.locator(".frame").last
-    frame.scroll_into_view_if_needed()
-    frame.click()
-    wait_for_time(small, float(frame.get_attribute("data-time")), within=0.1)
-    clip = small.locator("#clip video").bounding_box()
-    assert clip["y"] >= 0 and clip["height"] <= 844 / 3
-    top = "(it) => document.elementFromPoint(it.left + it.width / 2, it.top + it.height / 2).closest('#clip') !== null"
-    assert small.locator("#clip").evaluate(f"clip => ({top})(clip.getBoundingClientRect())")  # nothing lies over it
-
-
 def test_an_empty_plot_is_no_stop_for_the_keyboard(tab):
     expect(tab.locator("#plot .js-plotly-plot")).to_be_visible()
     stops = "all => all.filter(it => it.tabIndex >= 0 && it.checkVisibility()).map(it => it.outerHTML)"
@@ -187,3 +178,16 @@ def test_what_can_be_pressed_has_a_name_and_an_order(tab, scenes):
     tab.locator("#query textarea").focus()
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.id") == "find"
+
+
+def test_the_video_stays_in_sight_while_one_looks_around(tab, scenes):
+    answered(tab, scenes, "a cup of coffee")
+    for width, number in ((390, -1), (1000, 0)):
+        tab.set_viewport_size({"width": width, "height": 844})
+        frame = tab.locator(".frame").nth(number)
+        frame.scroll_into_view_if_needed()
+        frame.click()
+        wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
+        clip = tab.locator("#clip video").bounding_box()
+        assert clip["y"] >= 0 and clip["height"] <= 844 / 3
+        assert tab.locator("#clip").evaluate(IS_ON_TOP)

@@ -61,8 +61,20 @@ def test_at_the_pointer_stand_time_score_and_the_frame_there(cup):
     expect(cup.locator("#peek")).to_be_hidden()
 
 
-def test_a_chosen_segment_plays_and_ends_where_it_ends(tab, scenes):
-    cup = answered(tab, scenes, "a cup of coffee")
+def test_a_segment_loops(cup):
+    start, end = span(cup.locator("#segments label").first.inner_text())
+    cup.get_by_label("Loop").check()
+    cup.get_by_role("button", name="Play the segment").click()
+    cup.wait_for_function("!document.querySelector('#clip video').paused")
+    cup.evaluate("end => document.querySelector('#clip video').currentTime = end - 0.3", end)
+    wait_for_time(cup, start + 0.3, within=0.5)
+    assert plays(cup)
+    cup.mouse.click(*place(cup, 0.1))  # elsewhere: the loop is over
+    wait_for_time(cup, 1.2)
+    assert not plays(cup)
+
+
+def test_a_chosen_segment_plays_and_ends_where_it_ends(cup):
     second = cup.locator("#segments label").nth(1)
     start, end = span(second.inner_text())
     second.hover()
@@ -76,16 +88,3 @@ def test_a_chosen_segment_plays_and_ends_where_it_ends(tab, scenes):
     cup.evaluate("end => document.querySelector('#clip video').currentTime = end - 0.3", end)
     cup.wait_for_function("document.querySelector('#clip video').paused")
     assert play_time(cup) == pytest.approx(end, abs=0.3)
-
-
-def test_a_segment_loops(cup):
-    start, end = span(cup.locator("#segments label").first.inner_text())
-    cup.get_by_label("Loop").check()
-    cup.get_by_role("button", name="Play the segment").click()
-    cup.wait_for_function("!document.querySelector('#clip video').paused")
-    cup.evaluate("end => document.querySelector('#clip video').currentTime = end - 0.3", end)
-    wait_for_time(cup, start + 0.3, within=0.5)
-    assert plays(cup)
-    cup.mouse.click(*place(cup, 0.1))  # elsewhere: the loop is over
-    wait_for_time(cup, 1.2)
-    assert not plays(cup)

@@ -32,6 +32,12 @@ def gated(monkeypatch):
 
 
 @pytest.fixture
+def tab(fresh_tab):
+    """A session that has encoded nothing."""
+    return fresh_tab
+
+
+@pytest.fixture
 def long(tmp_path):
     """48 seconds: three chunks."""
     return colours(tmp_path / "long.mp4", seconds=16.0)
