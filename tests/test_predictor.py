@@ -233,7 +233,7 @@ def test_frames_are_encoded_in_chunks(tmp_path):
 
     path = write_video(tmp_path / "long.mp4", [plain((0, 0, 0)), plain((200, 0, 0))] * 50)
     encoded = encode_frames(path, InChunks(), rate=10.0)
-    assert InChunks.sizes == [32, 32, 32, 4]
+    assert InChunks.sizes == [8] * 12 + [4]
     assert encoded.features.shape == (100, 4)
 
 

@@ -8,11 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.key_frames import SAME_TIME, KeyFrames
+from grounding.features.new_frames import NewFrameEncoder
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.damage import Span
@@ -21,11 +21,9 @@ from grounding.video.reader import Frame
 if TYPE_CHECKING:
     from grounding.encoders.registry import FrameEncoder
 
-CHUNK = 32  # frames encoded at once
+CHUNK = 8  # frames encoded at once: while fewer are decoded one core has nothing to do, and more take memory
+BLOCK = 32  # frames decoded in order of time, whatever comes first; a whole number of chunks
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
-GRID = (16, 16)  # what moves may be small, so the blocks of a frame are compared one by one
-STILL = 1.0  # of 255, the mean difference in a block up to which nothing has moved
-BRIGHT = 48  # of 255, the difference of a single pixel from which something new is there, however small
 
 Progress = Callable[[float, str], None]
 
@@ -48,8 +46,8 @@ class StreamingEncoder:
         rate: frames sampled a second.
         check: called while the decoder is waited for; what it raises ends the work at once, see isolation.client.
         key_frames: of the same video, encoded before: they are not encoded again, and stand for what is not yet there.
-        first: seconds of places of interest, the most wanted first: chunks around them are encoded before the others,
-            where the file allows it. The chunks, and so the features of the whole video, are the same in any order.
+        first: seconds of places of interest, the most wanted first: blocks around them are encoded before the others,
+            where the file allows it. The blocks, and so the features of the whole video, are the same in any order.
 
     Attributes:
         seconds: how much is encoded so far.
@@ -69,7 +67,7 @@ class StreamingEncoder:
         first: Sequence[float] | None = None,
     ) -> None:
         self._encoder, self._key_frames = encoder, key_frames
-        self._start_reader = partial(IsolatedReader, path, rate, check=check, size=CHUNK)
+        self._start_reader = partial(IsolatedReader, path, rate, check=check, size=BLOCK)
         self._reader = self._start_reader(first=first)
         self._rows = Rows(encoder.width, math.ceil((self._reader.info.duration or 0.0) * rate) + CHUNK)
         self._whole = False
@@ -120,15 +118,17 @@ class StreamingEncoder:
 
     def _encode_chunks(self) -> Generator[Chunk, None, int]:
         """Each chunk, once it is encoded; returns the number of frames."""
-        end = 0
+        end, encoder = 0, NewFrameEncoder(self._encoder)
         for chunk in read_chunks(self._reader):
+            if chunk.first % BLOCK == 0:
+                encoder.forget()  # since other blocks may come before
             times = [frame.timestamp for frame in chunk.frames]
             known = [self._rows.find(place, time) for place, time in enumerate(times, start=chunk.first)]
             if self._key_frames:
                 known = [
                     self._key_frames.find(at) if row is None else row for row, at in zip(known, times, strict=True)
                 ]
-            rows = encode_new(self._encoder, [frame.image for frame in chunk.frames], known)  # (B, D)
+            rows = encoder.encode([frame.image for frame in chunk.frames], known)  # (B, D)
             self._rows.put(chunk.first, times, rows)
             end = max(end, chunk.first + len(times))
             yield chunk
@@ -217,34 +217,3 @@ def read_chunks(reader: IsolatedReader) -> Iterator[Chunk]:
 def _make_chunk(indexed: Iterable[tuple[int, Frame]]) -> Chunk:
     indices, frames = zip(*indexed, strict=True)
     return Chunk(indices[0], list(frames))
-
-
-def encode_new(
-    encoder: "FrameEncoder", frames: Sequence[np.ndarray], known: Sequence[np.ndarray | None] = ()
-) -> np.ndarray:
-    """(B, width), as the encoder's `encode`, but frames that show nothing new are not encoded again: slides, screens
-    and cameras that stand still.
-
-    A frame is compared with the last encoded one and not with its neighbour, so slow changes add up until they count.
-    `known`: of each frame its feature (width,) where it was encoded before.
-    """
-    fresh: list[int] = []  # where in `frames` something new is
-    rows: list[int] = []
-    for index, frame in enumerate(frames):
-        last = frames[fresh[-1]] if fresh else None
-        if last is None or (frame is not last and differ(frame, last)):
-            fresh.append(index)
-        rows.append(len(fresh) - 1)
-    missing = [index for index in fresh if not len(known) or known[index] is None]
-    encoded = iter(encoder.encode([frames[index] for index in missing]).numpy() if missing else ())
-    return np.stack([next(encoded) if index in missing else known[index] for index in fresh])[rows]  # (B, width)
-
-
-def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two frames show something different anywhere."""
-    if one.shape != other.shape:
-        return True
-    difference = cv2.absdiff(one, other)  # (H, W, 3)
-    if difference.max() >= BRIGHT:
-        return True
-    return bool(cv2.resize(difference.astype(np.float32), GRID, interpolation=cv2.INTER_AREA).max() >= STILL)

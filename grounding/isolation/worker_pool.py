@@ -24,7 +24,7 @@ from grounding.isolation.protocol import Message, receive, send
 from grounding.text import escape_unprintable
 from grounding.video.limits import DecodeLimits, limits_from_env, make_crash_error, make_failure_error
 
-MAX_QUEUED = 32  # messages that wait to be taken: a worker decodes while the frames before are encoded
+MAX_QUEUED = 16  # messages that wait to be taken: a worker decodes while the frames before are encoded
 MAX_IDLE = 2  # workers that wait for a job
 POLL = 0.1  # seconds between two looks whether a silent worker is still there and its job still wanted
 ROOT = Path(__file__).parents[2]

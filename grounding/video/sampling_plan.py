@@ -1,6 +1,7 @@
 """Which frames of a video a sampling rate asks for, told from its packets before anything is decoded."""
 
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -67,6 +68,9 @@ def make_plan(probe: Probe, rate: float) -> SamplingPlan | None:
     grid, first = SamplingGrid(rate), float(packets.seconds[0])
     starts = packets.seconds - first  # (N,)
     ends = np.append(starts[1:], packets.end - first)  # (N,)
-    sampled = [grid.take(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    stamps = np.repeat(packets.stamps, [len(times) for times in sampled])  # (T,)
-    return SamplingPlan(stamps, np.array([time for times in sampled for time in times]), first)
+    stamps, seconds = array("q"), array("d")  # no list of all frames, which would take 30 MB for two hours
+    for stamp, start, end in zip(*map(memoryview, (packets.stamps, starts, ends)), strict=True):
+        times = grid.take(start, end)
+        stamps.extend([stamp] * len(times))
+        seconds.extend(times)
+    return SamplingPlan(np.array(stamps), np.array(seconds), first)  # (T,) each

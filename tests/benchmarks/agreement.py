@@ -19,7 +19,8 @@ import torch
 from grounding import EncodedVideo, Predictor
 from grounding.encoders.devices import tower_dtype
 from grounding.encoders.frames import EmbeddedFrameEncoder
-from grounding.features.streaming import CHUNK, encode_new
+from grounding.features.new_frames import NewFrameEncoder
+from grounding.features.streaming import BLOCK
 from grounding.isolation.client import IsolatedReader
 from grounding.segments.find import Segment, compute_iou
 
@@ -42,10 +43,12 @@ def encode(path: Path, rate: float, encoders: dict[str, EmbeddedFrameEncoder]) -
     """A video's features by each encoder; it is decoded once."""
     reader = IsolatedReader(path, rate)
     frames, times, rows = iter(reader), [], {name: [] for name in encoders}
-    while chunk := list(islice(frames, CHUNK)):
+    while chunk := list(islice(frames, BLOCK)):
         times += [frame.timestamp for frame in chunk]
         for name, encoder in encoders.items():
-            rows[name].append(encode_new(encoder, [frame.image for frame in chunk]).astype(np.float16))  # (B, D)
+            rows[name].append(
+                NewFrameEncoder(encoder).encode([frame.image for frame in chunk]).astype(np.float16)
+            )  # (B, D)
     stamps = np.array(times)
     return {
         name: EncodedVideo(stamps, np.concatenate(each), reader.duration, "embedded") for name, each in rows.items()

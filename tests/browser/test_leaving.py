@@ -7,21 +7,21 @@ from urllib.parse import unquote
 from playwright.sync_api import expect
 
 from grounding.app.job_queue import job_queue
-from grounding.features import streaming
+from grounding.features.new_frames import NewFrameEncoder
 from tests.browser.steps import ask, upload, wait_until
 from tests.clips import colours
 
 
 def test_the_work_stops_and_the_clip_goes(fresh_tab, chromium, tmp_path, monkeypatch):
-    encoded, encode = [], streaming.encode_new
+    encoded, encode = [], NewFrameEncoder.encode
 
-    def slowly(encoder, images, known=None):
+    def slowly(self, images, known):
         encoded.append(len(images))
         time.sleep(0.5)
-        return encode(encoder, images, known)
+        return encode(self, images, known)
 
-    monkeypatch.setattr(streaming, "encode_new", slowly)
-    upload(fresh_tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 38 chunks
+    monkeypatch.setattr(NewFrameEncoder, "encode", slowly)
+    upload(fresh_tab, colours(tmp_path / "long.mp4", seconds=200.0, fps=2))  # 152 chunks
     kept = Path(unquote(fresh_tab.locator("#clip video").get_attribute("src").partition("file=")[2]))
     assert kept.is_file()
     ask(fresh_tab, "something green")

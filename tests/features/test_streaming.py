@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from grounding.errors import VideoError
-from grounding.features.streaming import CHUNK, MOST_EXPECTED, Rows, StreamingEncoder, differ, encode_new
+from grounding.features.streaming import BLOCK, CHUNK, MOST_EXPECTED, Rows, StreamingEncoder
 from tests.clips import BLUE, RED, bad_file, plain, write_video
 
 
@@ -36,7 +36,7 @@ def clip(tmp_path):
 def test_it_grows_a_chunk_at_a_time_to_the_whole_video(clip):
     stream = StreamingEncoder(clip, Brightness(), rate=10.0)
     counts = [len(stream.video().timestamps) for _ in stream]
-    assert counts == [32, 64, 96, 100]
+    assert counts == [*range(CHUNK, 100, CHUNK), 100]
     assert stream.video().duration == pytest.approx(10.0, abs=0.01)
     assert stream.video().encoder == "brightness"
 
@@ -71,6 +71,12 @@ def test_whoever_stops_stops_the_encoder(clip):
     next(steps)
     steps.close()
     assert encoder.calls == 1
+
+
+def test_the_first_frame_of_a_block_is_encoded_whatever_was_before(clip):
+    encoder = Brightness()
+    list(StreamingEncoder(clip, encoder, rate=10.0))
+    assert encoder.calls == 1 + len(range(0, 100, BLOCK))  # red, blue in the midst of a block
 
 
 def test_whoever_stops_stops_the_decoder(clip):
@@ -138,70 +144,3 @@ def test_rows_are_filled_in_any_order():
     assert rows.places.tolist() == [0, 1, 3]
     rows.drop_from(1)
     assert rows.places.tolist() == [0] and rows.find(1, 3.0) is None
-
-
-class Numbering:
-    """Gives every frame that it is asked for a number of its own."""
-
-    name, width = "numbering", 1
-
-    def __init__(self):
-        self.count = 0
-
-    def encode(self, frames):
-        numbers = torch.arange(self.count + 1, self.count + 1 + len(frames), dtype=torch.float32)
-        self.count += len(frames)
-        return numbers.unsqueeze(1)
-
-
-def still(shade, size=(240, 320)):
-    return np.full((*size, 3), shade, np.uint8)
-
-
-def numbers(frames):
-    return encode_new(Numbering(), frames).flatten().tolist()
-
-
-def test_frames_that_show_the_same_share_a_feature():
-    assert numbers([still(5), still(5), still(90), still(90), still(5)]) == [1, 1, 2, 2, 3]
-
-
-def test_what_is_the_same_is_not_encoded():
-    encoder = Numbering()
-    encode_new(encoder, [still(5)] * 30 + [still(90)] * 2)
-    assert encoder.count == 2
-
-
-def test_nothing_is_asked_of_the_encoder_where_all_is_known():
-    known = np.array([[5.0]])
-    assert encode_new(None, [still(5), still(5)], [known[0], None]).tolist() == [[5.0], [5.0]]
-
-
-def test_slow_changes_add_up_until_they_count():
-    texture = np.random.default_rng(0).random((240, 320, 3))
-    assert len(set(numbers([np.uint8(100 + 0.4 * step + texture) for step in range(10)]))) > 1
-
-
-def test_something_small_that_moves_is_new():
-    frame, other = still(50), still(50)
-    other[100:110, 200:210] = 200
-    assert differ(frame, other)
-
-
-def test_a_flicker_of_single_pixels_is_not_new():
-    frame, other = still(50), still(50)
-    other[::40, ::40] += 3
-    assert not differ(frame, other)
-
-
-@pytest.mark.parametrize("size", [(2, 3), (16, 9), (241, 323)])
-def test_frames_of_any_size_are_compared(size):
-    assert differ(still(5, size), still(90, size)) and not differ(still(5, size), still(5, size))
-    assert differ(still(5, size), still(5))
-
-
-def test_a_small_light_in_the_dark_is_something_new():
-    dark = np.full((360, 640, 3), 16, np.uint8)
-    light = dark.copy()
-    light[100:102, 200:203] = 255
-    assert differ(light, dark)
