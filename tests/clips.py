@@ -118,7 +118,7 @@ def write_scenes(path: Path, names: tuple[str, ...], seconds: float = 4.0, fps: 
         height, width = photograph.shape[0] // 2 * 2, (photograph.shape[1] - 40) // 2 * 2
         steps = np.linspace(0, 40, round(seconds * fps)).astype(int)
         frames += [resized(photograph[:height, step : step + width]) for step in steps]
-    return write_video(path, frames, fps=fps)
+    return write_video(path, frames, fps=fps, encoder={"preset": "veryfast"})
 
 
 def resized(image: np.ndarray) -> np.ndarray:

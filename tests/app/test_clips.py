@@ -8,7 +8,7 @@ from grounding.app.job_queue import JobCancelledError
 from grounding.app.memory_cache import MAX_ENTRIES, MemoryBudget, MemoryCache
 from grounding.errors import VideoError
 from grounding.features.disk_cache import FeatureCache
-from tests.clips import bad_file, colours, write_scenes
+from tests.clips import bad_file, colours
 
 
 def never():
@@ -43,15 +43,14 @@ def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
     assert steps[-1].thumbnails.timestamps == tuple(steps[-1].video.timestamps)
 
 
-def test_a_long_clip_is_there_roughly_at_once_and_settles(predictor, tmp_path):
-    path = write_scenes(tmp_path / "long.mp4", ("chelsea", "rocket", "coffee"), seconds=24.0)
-    steps = list(clips.encode_clip(str(path), predictor, MemoryCache(), never))
+def test_a_long_clip_is_there_roughly_at_once_and_settles(predictor, long_scenes):
+    steps = list(clips.encode_clip(str(long_scenes), predictor, MemoryCache(), never))
     assert steps[0].video.rough >= 3 and steps[0].fraction == 0
     assert len(steps[0].thumbnails.jpegs) == steps[0].video.rough
     assert all(step.video.timestamps[-1] > 71 for step in steps)
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
     assert (steps[-1].is_whole, steps[-1].video.rough, steps[-1].missing) == (True, 0, ())
-    assert (steps[-1].video.features == predictor.encode_video(path).features).all()
+    assert (steps[-1].video.features == predictor.encode_video(long_scenes).features).all()
 
 
 def test_it_is_what_encoding_it_at_once_gives(encoded, predictor, scenes):

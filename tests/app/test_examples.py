@@ -7,20 +7,12 @@ import av
 import pytest
 
 from grounding.app.examples import make
-from grounding.checkpoint import list_checkpoints
 from grounding.predictor import Predictor
 from grounding.video.reader import FrameReader
 
 FOLDER = Path(make.__file__).parent
 ENTRIES = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
 each_clip = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    if "embedded" not in list_checkpoints():
-        pytest.skip("checkpoints/embedded is not there")
-    return Predictor.from_checkpoint("embedded", device="cpu")
 
 
 def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:

@@ -88,8 +88,11 @@ def test_the_first_frame_of_each_cut_is_that_of_the_moment(shot, tmp_path, suffi
         for name, first, length in first_frames(path, timecode_rate(rate))
     ]
     assert cuts == [("clip.mov", 90, 20), ("clip.mov", 31, 20)]
-    for _, first, length in cuts:
-        assert shown_by_ffmpeg(clip, int(first), int(length), tmp_path) == [*range(int(first), int(first) + 20)]
+
+
+def test_ffmpeg_finds_the_frames_by_their_numbers(shot, tmp_path):
+    for first in (90, 31):
+        assert shown_by_ffmpeg(shot[0], first, 20, tmp_path) == [*range(first, first + 20)]
 
 
 def shown_by_ffmpeg(clip: Path, first: int, length: int, folder: Path) -> list[int]:
