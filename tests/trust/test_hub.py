@@ -19,11 +19,10 @@ TINY = {"hf_hub": "someone/tiny/"}
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """Sets the hub's address, with an empty cache and little patience."""
+    """Sets the hub's address, with an empty cache and little patience for a download."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(client, "HUB_TIMEOUT", 0.3)
-    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.05)
 
     def be(port):
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
@@ -34,8 +33,9 @@ def hub(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def silent(hub):
+def silent(hub, monkeypatch):
     """A server that accepts and never answers; its callers."""
+    monkeypatch.setattr(client, "HUB_TIMEOUT", 0.1)
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         hub(server.getsockname()[1])
         yield server
@@ -61,7 +61,7 @@ def test_a_hub_that_never_answers_holds_up_no_start(silent, monkeypatch):
 
 def test_a_download_that_stalls_is_given_up_and_the_ways_out_are_named(hub, monkeypatch):
     monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)  # between the tries of the hub's client
-    monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.2, raising=False)
+    monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.05, raising=False)
     asked, over = [], Event()
 
     class Stalling(BaseHTTPRequestHandler):
