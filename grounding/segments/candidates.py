@@ -113,6 +113,6 @@ def pair_boundaries(
     is_bound[1:-1] |= taken[1:] != taken[:-1]
     is_bound[[0, -1]] = True
     bounds = np.flatnonzero(is_bound)  # (K,)
-    first, last = (bounds[side] for side in np.triu_indices(len(bounds), 1))  # (W,) each
-    cut = np.concatenate([[0], np.cumsum(taken)])  # (T + 1,), frames that are cut out so far
-    return first[cut[first] == cut[last]], last[cut[first] == cut[last]]
+    cut = np.concatenate([[0], np.cumsum(taken)])[bounds]  # (K,), frames that are cut out so far
+    first, last = np.nonzero(np.less.outer(bounds, bounds) & np.equal.outer(cut, cut))  # (W,) each
+    return bounds[first], bounds[last]

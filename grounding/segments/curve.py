@@ -39,29 +39,49 @@ def repeat_held_frames(timestamps: np.ndarray, reach: int) -> np.ndarray:
     return np.repeat(np.arange(len(timestamps)), np.clip(held, 1, 2 * reach + 1).astype(int))
 
 
-def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float, free: np.ndarray | None = None) -> np.ndarray:
-    """Gaussian smoothing, `sigma` in seconds, cut off at three of them: (T,) and (T,) give (T,).
+class Smoother:
+    """Gaussian smoothing of curves over the same frames, cut off at three standard deviations.
 
-    Frames that `free` (T,) bool leaves out spread to none. A frame that is held counts for as long as it is.
+    A frame that is held counts for as long as it is.
+
+    Args:
+        timestamps: (T,) seconds.
+        sigma: standard deviation in seconds; 0 leaves curves as they are.
     """
-    if sigma <= 0 or len(scores) < 2:
-        return scores
-    step = usual_step(timestamps)
-    reach = max(1, round(3 * sigma / step))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / sigma) ** 2)
-    kernel /= kernel.sum()
 
-    # At each step the frame that is on the screen; beyond the ends, the first and the last.
-    index = repeat_held_frames(timestamps, reach)  # (G,)
-    rows = [scores[index]] if free is None else [scores[index] * free[index], free[index].astype(float)]  # (G,) each
-    values, *weights = (
-        np.convolve(np.concatenate([row[:1].repeat(reach), row, row[-1:].repeat(reach)]), kernel, "valid")
-        for row in rows
-    )  # (G,) each
+    def __init__(self, timestamps: np.ndarray, sigma: float) -> None:
+        self._is_off = sigma <= 0 or len(timestamps) < 2
+        if self._is_off:
+            return
+        step = usual_step(timestamps)
+        reach = max(1, round(3 * sigma / step))
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / sigma) ** 2)
+        self._kernel = kernel / kernel.sum()
 
-    # A held frame's value is the mean over its steps.
-    spread = values / np.maximum(weights[0], 1e-12) if weights else values  # (G,)
-    return np.bincount(index, spread) / np.bincount(index)  # (T,)
+        # At each step the frame that is on the screen; beyond the ends, the first and the last.
+        self._index = repeat_held_frames(timestamps, reach)  # (G,)
+        self._shown = np.pad(self._index, reach, mode="edge")  # (reach + G + reach,)
+        self._steps = np.bincount(self._index)  # (T,)
+
+    def smooth(self, scores: np.ndarray, free: np.ndarray | None = None) -> np.ndarray:
+        """(T,) scores give (T,); frames that `free` (T,) bool leaves out spread to none."""
+        if self._is_off:
+            return scores
+        if free is None:
+            values = self._spread(scores)  # (G,)
+        else:
+            values = self._spread(scores * free) / np.maximum(self._spread(free.astype(float)), 1e-12)  # (G,)
+
+        # A held frame's value is the mean over its steps.
+        return np.bincount(self._index, values) / self._steps if len(values) > len(scores) else values  # (T,)
+
+    def _spread(self, row: np.ndarray) -> np.ndarray:
+        return np.convolve(row[self._shown], self._kernel, "valid")  # (G,)
+
+
+def smooth(timestamps: np.ndarray, scores: np.ndarray, sigma: float, free: np.ndarray | None = None) -> np.ndarray:
+    """A single curve, (T,) and (T,) give (T,): see Smoother."""
+    return Smoother(timestamps, sigma).smooth(scores, free)
 
 
 def sharpen(scores: np.ndarray, power: float) -> np.ndarray:

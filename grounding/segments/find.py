@@ -7,7 +7,7 @@ import numpy as np
 
 from grounding.segments.candidates import rank_candidates
 from grounding.segments.config import SegmentConfig
-from grounding.segments.curve import edges_from_timestamps, sharpen, smooth
+from grounding.segments.curve import Smoother, edges_from_timestamps, sharpen, smooth
 from grounding.segments.scene_changes import SceneChanges, find_scene_changes
 
 Span = tuple[float, float]  # start and end, seconds
@@ -136,15 +136,17 @@ def find_places(
 
     places: list[tuple[int, int]] = []
     free = np.ones(len(scores), dtype=bool)  # (T,)
+    smoother = Smoother(timestamps, config.smoothing)
+    reading, least, sharp = config, 0.0, sharpen(scores, config.sharpness)  # sharp: (T,)
     while len(places) < top_k and free.any():
         # What was cut out does not spread into what is left: the slope of a peak is no moment.
-        reading, least = (others, shortest) if places else (config, 0.0)
-        curve = smooth(timestamps, sharpen(scores, reading.sharpness), reading.smoothing, free)  # (T,)
-        found = rank_candidates(edges, curve, changes, reading, ~free)
+        found = rank_candidates(edges, smoother.smooth(sharp, free), changes, reading, ~free)
         rank = np.where(edges[found.last] - edges[found.first] >= least, found.rank, 0.0)  # (W,)
         if not rank.size or rank.max() <= 0:
             break
         best = int(rank.argmax())
+        if not places:
+            reading, least, sharp = others, shortest, sharpen(scores, others.sharpness)
         places.append((int(found.first[best]), int(found.last[best])))
         free[places[-1][0] : places[-1][1]] = False
     return places
