@@ -23,7 +23,8 @@ class SegmentConfig:
         surroundings: how far around a window the contrast looks, in lengths of the window, on either side.
         balance: exponent of w(1 - w), w the share of the video inside: 0.5 is Otsu's, 0 prefers the highest peak.
         windows: seconds on either side of an edge over which features are averaged before they are compared, so that
-            only changes that last count, see `scene_changes`; without any, neighbouring frames are compared.
+            only changes that last count, see `scene_changes`; then the segments after the best are scenes.
+            Without any, neighbouring frames are compared.
         join: distance between the two sides at which two scenes meet as likely as not.
         coherence: how much a window loses for scenes that meet inside it; 0 is nothing. Needs `windows`.
         contrast: whether all windows between boundaries are candidates, by contrast; else only the stretches above a

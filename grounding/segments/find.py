@@ -1,23 +1,22 @@
 """From a curve of matching scores to ranked segments: the best, and other places that stand out without it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from grounding.segments.candidates import rank_candidates
 from grounding.segments.config import SegmentConfig
-from grounding.segments.curve import Smoother, edges_from_timestamps, sharpen, smooth
+from grounding.segments.curve import Smoother, edges_from_timestamps, logits_from_scores, sharpen, smooth
 from grounding.segments.scene_changes import SceneChanges, find_scene_changes
+from grounding.segments.scenes import find_scenes
 
 Span = tuple[float, float]  # start and end, seconds
 
-ORDER = "Best first: how far a segment rises above what lies around it counts, more than how high it is."
+ORDER = "Best first: what rises far above what lies around it may come before what scores higher."
 
-# Of the segments after the best: they are read off odds to this part of the power, run over scene changes less gladly,
-# and all may be as short as this, seconds. Chosen on composed val and Charades-STA.
+# Of the segments after the best: odds to this part of the power rank them, and all may be as short as this, seconds.
 OTHERS_SHARPNESS = 0.5
-OTHERS_COHERENCE = 0.2
 OTHERS_SECONDS = 8.0
 
 
@@ -122,31 +121,50 @@ def find_places(
 ) -> list[tuple[int, int]]:
     """First and last edge of up to `top_k` stretches that do not overlap, best first; shapes as in `find_segments`.
 
-    The best is found in the whole video. Each further one is found as if those before it were cut out: a second peak
-    is held against what is left of the video and not against the first.
+    The best is found in the whole video. Where lasting changes of the picture are known, the others are the scenes
+    beside it, the highest first. Else each further one is found as if those before it were cut out: a second peak is
+    held against what is left of the video and not against the first.
     """
-    # Odds to a high power tell the best frames from the good, but the others hardly from each other; and what is left
-    # holds slivers between places, which no one would call moments.
-    others = replace(
-        config,
-        sharpness=config.sharpness * OTHERS_SHARPNESS,
-        coherence=max(config.coherence, OTHERS_COHERENCE),
-    )
+    free, smoother = np.ones(len(scores), dtype=bool), Smoother(timestamps, config.smoothing)  # free: (T,)
+    curve = smoother.smooth(sharpen(scores, config.sharpness), free)  # (T,)
+    best = find_place(edges, curve, changes, config, free)
+    if best is None:
+        return []
+    # What is left holds slivers between places, which no one would call moments.
     shortest = min(OTHERS_SECONDS, config.others_share * edges[-1])
+    if config.windows:
+        scenes = find_scenes(edges, logits_from_scores(scores), changes, best, shortest, config.thresholds)
+        return [best, *scenes][:top_k]
 
-    places: list[tuple[int, int]] = []
-    free = np.ones(len(scores), dtype=bool)  # (T,)
-    smoother = Smoother(timestamps, config.smoothing)
-    reading, least, sharp = config, 0.0, sharpen(scores, config.sharpness)  # sharp: (T,)
-    while len(places) < top_k and free.any():
-        # What was cut out does not spread into what is left: the slope of a peak is no moment.
-        found = rank_candidates(edges, smoother.smooth(sharp, free), changes, reading, ~free)
-        rank = np.where(edges[found.last] - edges[found.first] >= least, found.rank, 0.0)  # (W,)
-        if not rank.size or rank.max() <= 0:
+    # Odds to a high power tell the best frames from the good, but the others hardly from each other.
+    sharp, places = sharpen(scores, config.sharpness * OTHERS_SHARPNESS), [best]  # sharp: (T,)
+    while len(places) < top_k:
+        free[slice(*places[-1])] = False
+        place = find_place(edges, smoother.smooth(sharp, free), changes, config, free, shortest)
+        if place is None:
             break
-        best = int(rank.argmax())
-        if not places:
-            reading, least, sharp = others, shortest, sharpen(scores, others.sharpness)
-        places.append((int(found.first[best]), int(found.last[best])))
-        free[places[-1][0] : places[-1][1]] = False
+        places.append(place)
     return places
+
+
+def find_place(
+    edges: np.ndarray,
+    curve: np.ndarray,
+    changes: SceneChanges,
+    config: SegmentConfig,
+    free: np.ndarray,
+    shortest: float = 0.0,
+) -> tuple[int, int] | None:
+    """The best stretch of the frames in `free` (T,) bool that lasts `shortest` seconds; None where nothing rises.
+
+    `curve` (T,) is that of `free` alone: what was cut out does not spread into what is left, or the slope of a peak
+    would be a moment.
+    """
+    if not free.any():
+        return None
+    found = rank_candidates(edges, curve, changes, config, ~free)
+    rank = np.where(edges[found.last] - edges[found.first] >= shortest, found.rank, 0.0)  # (W,)
+    if not rank.size or rank.max() <= 0:
+        return None
+    best = int(rank.argmax())
+    return int(found.first[best]), int(found.last[best])
