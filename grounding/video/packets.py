@@ -51,13 +51,13 @@ class PacketTable:
 
 @dataclass
 class PictureTrack:
-    """A picture track while its packets are read; `count` of them so far, `last` the latest one's start and length."""
+    """A picture track while its packets are read; `count` of them so far, `latest` one's stamp and length."""
 
     stream: "av.VideoStream"
     stamps: array = field(default_factory=lambda: array("q"))  # in arrays: objects would leave 25 MB for two hours
     keys: array = field(default_factory=lambda: array("d"))
     is_exact: bool = True
-    last: tuple[float, float] = (-math.inf, 0.0)
+    latest: tuple[float, int] = (-math.inf, 0)
     count: int = 0
     first: "av.VideoFrame | None" = None
 
@@ -74,14 +74,22 @@ class PictureTrack:
         self.is_exact &= packet.pts is not None or not is_shown
         if stamp is not None and is_shown:
             self.stamps.append(stamp)
-            seconds = scale_stamp(stamp - (self.stream.start_time or 0), self.base)
             if packet.is_keyframe:
-                self.keys.append(seconds)
-            length = scale_stamp(packet.duration or 0, self.base)
-            self.last = max(self.last, (seconds, length))
+                self.keys.append(self._seconds_from_stamp(stamp))
+            self.latest = max(self.latest, (stamp, packet.duration or 0))
         if self.first is None and self.is_small_enough:
             with forgive_damage():
                 self.first = next(iter(packet.decode()), None)
+
+    @property
+    def last(self) -> tuple[float, float]:
+        """Raw seconds at which the latest frame starts, and how long it is shown; -inf before there is one."""
+        stamp, length = self.latest
+        start = self._seconds_from_stamp(stamp) if self.stamps else -math.inf
+        return start, scale_stamp(length, self.base)
+
+    def _seconds_from_stamp(self, stamp: int) -> float:
+        return scale_stamp(stamp - (self.stream.start_time or 0), self.base)
 
     @property
     def is_small_enough(self) -> bool:
@@ -105,8 +113,9 @@ def make_packet_table(film: PictureTrack, is_exact: bool, end: float) -> PacketT
     gaps = np.diff(raw)
     is_exact = is_exact and film.is_exact and len(raw) > 1 and bool(gaps.min() > 0)
     # The last frame lasts as its packet says, else as the shortest one, and beyond that while anything else goes on.
-    step = film.last[1] or (min(float(gaps[gaps > 0].min()), MAX_GUESS) if (gaps > 0).any() else 0.0)
-    last = film.last[0] + step if len(raw) else math.inf
+    begin, length = film.last
+    step = length or (min(float(gaps[gaps > 0].min()), MAX_GUESS) if (gaps > 0).any() else 0.0)
+    last = begin + step if len(raw) else math.inf
     end = end if END_TOLERANCE < end - last < MAX_HELD else last
     return PacketTable(stamps, raw, np.unique(np.array(film.keys)), is_exact, step, end)
 

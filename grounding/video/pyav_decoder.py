@@ -1,6 +1,7 @@
 """Frames as PyAV decodes them: whatever ffmpeg knows, and only those that are wanted where that is enough."""
 
 from collections.abc import Callable, Iterator, Set
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from grounding.video.container import forgive_damage, get_limits, open_container, seconds_from_stamp
@@ -38,40 +39,60 @@ class PyAVDecoder:
                     )
 
 
-def decode_frames(
-    probe: Probe, container: "av.container.InputContainer", wanted: Set[int] | None = None, keys_only: bool = False
-) -> Frames:
+def decode_frames(probe: Probe, container: "av.container.InputContainer", wanted: Set[int] | None = None) -> Frames:
     """Frames of the film from where the container is; one broken packet does not end them.
 
-    With `wanted` the decoder may leave out others that no frame is predicted from, with `keys_only` all that are no
-    key frames.
+    With `wanted` the decoder may leave out others that no frame is predicted from.
     """
-    import av
-
-    stream, limits = container.streams[probe.track], get_limits()
-    if not stream.codec_context.is_open:  # it is where reading goes on after a seek
-        stream.thread_type = "AUTO"
-    decoder = _open_decoder(stream, probe.alpha_decoder)
-    decoder.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
-    if keys_only:
-        decoder.skip_frame = "NONKEY"
+    stream, decoder = _open_decoder(probe, container)
     with forgive_damage():  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):
             if wanted is not None:
                 decoder.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
-            frames: list[av.VideoFrame] = []
-            with forgive_damage():
-                frames = decoder.decode(packet)
-            for frame in frames:
-                limits.check_size(probe.path.name, frame.width, frame.height)
-                yield seconds_from_stamp(stream, frame.pts), frame
+            yield from _decode_packet(probe, stream, decoder, packet)
 
 
-def _open_decoder(stream: "av.VideoStream", name: str | None) -> "av.VideoCodecContext":
-    """The stream's own, or the one of this name where it is built in."""
+def decode_key_frame(
+    probe: Probe, container: "av.container.InputContainer"
+) -> tuple[float | None, "av.VideoFrame"] | None:
+    """The next key frame from where the container is, as decode_frames gives it; None where there is none.
+
+    A decoder would hold it until it has seen the next key frames, too, so it is told after each that nothing follows.
+    """
+    stream, decoder = _open_decoder(probe, container)
+    decoder.skip_frame = "NONKEY"
+    with forgive_damage():
+        for packet in container.demux(stream):
+            if packet.is_keyframe and packet.size:
+                frames = [frame for one in (packet, None) for frame in _decode_packet(probe, stream, decoder, one)]
+                decoder.flush_buffers()  # else it takes no more packets
+                if frames:
+                    return frames[0]
+    return None
+
+
+def _decode_packet(
+    probe: Probe, stream: "av.VideoStream", decoder: "av.VideoCodecContext", packet: "av.Packet | None"
+) -> Frames:
+    frames: list[av.VideoFrame] = []
+    with forgive_damage():
+        frames = decoder.decode(packet)
+    for frame in frames:
+        get_limits().check_size(probe.path.name, frame.width, frame.height)
+        yield seconds_from_stamp(stream, frame.pts), frame
+
+
+def _open_decoder(
+    probe: Probe, container: "av.container.InputContainer"
+) -> tuple["av.VideoStream", "av.VideoCodecContext"]:
+    """The film's stream, and what decodes it: its own decoder, or the one that the probe names where it is built in."""
     import av
 
-    try:
-        return av.CodecContext.create(name, "r") if name else stream.codec_context
-    except (av.FFmpegError, ValueError):
-        return stream.codec_context
+    stream = container.streams[probe.track]
+    if not stream.codec_context.is_open:  # it is where reading goes on after a seek
+        stream.thread_type = "AUTO"
+    decoder = stream.codec_context
+    with suppress(av.FFmpegError, ValueError):
+        decoder = av.CodecContext.create(probe.alpha_decoder, "r") if probe.alpha_decoder else decoder
+    decoder.flags |= av.codec.context.Flags.output_corrupt  # else HEVC waits for the next key frame
+    return stream, decoder

@@ -9,7 +9,7 @@ import numpy as np
 
 from grounding.video.container import open_container
 from grounding.video.probe import Probe
-from grounding.video.pyav_decoder import Frames, decode_frames
+from grounding.video.pyav_decoder import Frames, decode_frames, decode_key_frame
 
 if TYPE_CHECKING:
     import av
@@ -59,7 +59,7 @@ def read_key_frames(probe: Probe, count: int) -> TimedFrames:
         for raw in keys[np.unique(nearest)].tolist():
             if raw > first and not seek(probe, container, raw):
                 return
-            found = next(decode_frames(probe, container, keys_only=True), None)
+            found = decode_key_frame(probe, container)
             if found and found[0] is not None and found[0] > last:
                 last = found[0]
                 yield found[0] - first, found[1]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from grounding.video import timeline
+from grounding.video.container import open_container
 from grounding.video.probe import probe_video
+from grounding.video.pyav_decoder import decode_key_frame
 from grounding.video.reader import FrameReader
 from grounding.video.timeline import drop_backward, read_frames_from, read_key_frames
 from tests.clips import plain, write_video
@@ -84,3 +86,12 @@ def test_key_frames_come_from_all_over_the_video_at_their_times(tmp_path, name):
     assert all(np.abs(keys - time).min() < 2e-3 for time, _ in found)
     assert found[0][0] < 5 and found[-1][0] > 10
     assert len(list(read_key_frames(probe, 1000))) <= len(keys)
+
+
+def test_a_key_frame_is_decoded_without_those_that_follow_it(tmp_path):
+    probe = probe_video(write(tmp_path, "a.mp4"))  # a key frame every two seconds
+    with open_container(probe.path) as container:
+        assert timeline.seek(probe, container, 4.0)
+        seconds, frame = decode_key_frame(probe, container)
+        following = next(container.demux(container.streams[probe.track]))
+    assert (seconds, frame.key_frame) == (pytest.approx(4.0), True) and following.pts * following.time_base < 5
