@@ -39,8 +39,8 @@ def tab(fresh_tab):
 
 @pytest.fixture
 def long(tmp_path):
-    """48 seconds: three chunks."""
-    return colours(tmp_path / "long.mp4", seconds=16.0)
+    """48 seconds: three blocks, in each of which the first chunk alone shows something new."""
+    return colours(tmp_path / "long.mp4", seconds=16.0, fps=4)
 
 
 @pytest.fixture
