@@ -16,9 +16,9 @@ def clear(tab):
     """Takes the clip off the page, and with it all that was said of it."""
     button = tab.locator("#clip button[aria-label='Clear']")
     if button.count():
-        with tab.expect_response("**/run/**") as told:
+        with tab.expect_request("**/run/**") as told:
             button.click()
-        told.value.finished()
+        told.value.response().finished()
     expect(tab.locator("#clip input[type=file]")).to_be_attached()
     expect(tab.locator("#segments")).to_be_hidden()
     tab.fill("#query textarea", "")
