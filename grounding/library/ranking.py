@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOMENTS = 3  # of one video at most
 LATER = 0.02  # by how much a video's next moment counts for less than the one before, of a cosine
-RISE = 0.11  # of the evidence asked for, with the logarithm of the number of videos: the best of many fits by chance
+RISE = 0.055  # of the evidence asked for, with the logarithm of the number of videos: the best of many fits by chance
 NOTHING_STANDS_OUT = "Nothing in these videos stands out for this sentence."
 
 
