@@ -34,7 +34,8 @@ from training.evaluate import open_store
 from training.files import DataError, write_whole
 
 POWERS = (0.5, 0.75, 1.0, 1.5, 2.0)
-TOLD_OFF = 0.91  # of what does not belong to a video, so that nine of ten are on videos that did not choose, too
+# Share of what does not belong to a video: above 0.9, so that nine of ten are in the measuring halves, too.
+TOLD_OFF = 0.91
 
 
 def measure_all(judged: Sequence[Judged], power: float) -> np.ndarray:

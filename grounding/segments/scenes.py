@@ -10,7 +10,7 @@ import numpy as np
 from grounding.segments.curve import find_crossings
 from grounding.segments.scene_changes import SceneChanges
 
-# Chosen on training clips held out and composed.
+# Chosen on training clips held out and composed, with composed val in view.
 UNSEEN = -2.0  # log odds of a cut that the picture does not show
 LEVELS = 0.25  # how much the curve counts beside the picture
 STILL = 1e-12  # variance of a curve that has none
