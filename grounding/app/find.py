@@ -66,7 +66,6 @@ class Search:
         query, checkpoint, top_k: what is asked.
         before: the state that the page shows when it is pressed; it may be another by the time of the answer.
         memory: the visitor's.
-        session: the visitor's.
         stage: how far it is.
         drawn: when the growing curve was drawn last, by the clock `time.monotonic`.
     """
@@ -77,7 +76,6 @@ class Search:
     top_k: int
     before: ClipState | None
     memory: MemoryCache[Clip]
-    session: str | None
     stage: Stage = Stage.WAITING
     drawn: float = 0.0
 
@@ -114,7 +112,7 @@ class Search:
         if not job.silent:
             return self._restore(message=render_stopped(), clip=self.video)
         update = self._restore()
-        return update._replace(progress=gr.skip()) if job_queue().has_other(job) else update
+        return update._replace(progress=gr.skip()) if job_queue().has_job(job.session, besides=job) else update
 
     @property
     def _same_clip(self) -> bool:
@@ -158,7 +156,7 @@ def find_moment(
     visitor_files().claim(session, video)
     job_queue().cancel(session, silent=True, except_clip=video)
     memory = MemoryCache() if memory is None else memory
-    search = Search(video, query, checkpoint, top_k, state, memory, session)
+    search = Search(video, query, checkpoint, top_k, state, memory)
     with job_queue().start(session, video, at_model=True) as job:
         try:
             yield from search.run(job)
@@ -176,10 +174,9 @@ def show_found(
     """After a search: its answer joins the state as it is by now. Of another clip than `video` it is not shown."""
     if found is None:
         return PageUpdate()
-    if found.clip != video and not job_queue().has_job(session_from_request(request)):
-        return take_back(state)._replace(progress="")
     if found.result is None or found.clip != video:
-        return take_back(state)
+        at_work = job_queue().has_job(session_from_request(request))  # which says itself how it stands
+        return take_back(state)._replace(progress=gr.skip() if at_work else "")
     new = state is None or state.clip != video
     before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there

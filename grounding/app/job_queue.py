@@ -115,16 +115,11 @@ class JobQueue:
         with self._moved:
             return [other for other in self.jobs[: self.jobs.index(job)] if other.at_model]
 
-    def has_job(self, session: str | None) -> bool:
-        """Whether a visitor is at the model or waits for it."""
+    def has_job(self, session: str | None, besides: Job | None = None) -> bool:
+        """Whether a visitor is at the model with a clip, or waits for it, `besides` that job."""
         with self._moved:
-            return any(job.at_model and job.session == session for job in self.jobs)
-
-    def has_other(self, job: Job) -> bool:
-        """Whether the visitor of `job` has something else at the model, or waiting for it, that is about a clip."""
-        with self._moved:
-            others = [other for other in self.jobs if other is not job and other.session == job.session]
-            return any(other.at_model and other.clip for other in others)
+            others = [job for job in self.jobs if job is not besides]
+            return any(job.at_model and job.clip and job.session == session for job in others)
 
     def wait_for_move(self, job: Job, before: int) -> None:
         """Until `job` moves up from behind `before` others or is cancelled, or a while has passed."""

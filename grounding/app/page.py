@@ -9,9 +9,9 @@ from grounding.app.checked_blocks import CheckedBlocks
 from grounding.app.endpoint import add_endpoint
 from grounding.app.file_ownership import KEEP_SECONDS, visitor_files
 from grounding.app.job_queue import job_queue
-from grounding.app.layout import EXAMPLES, Inputs, Layout, add_layout
+from grounding.app.layout import EXAMPLES, Layout, add_layout
 from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
-from grounding.app.page_update import HIDDEN, QUICK, PageUpdate
+from grounding.app.page_update import HIDDEN, QUICK
 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
@@ -120,7 +120,13 @@ def connect_files(layout: Layout) -> None:
 def connect_clip(layout: Layout) -> None:
     """A clip comes or goes."""
     inputs, parts = layout.inputs, layout.parts
-    forget = make_stale_answer_event(inputs, parts)
+    # What was said of another clip goes.
+    forget = {
+        "fn": handlers.drop_stale_answer,
+        "inputs": [inputs.video, parts.clip],
+        "outputs": list(parts),
+        **QUICK,
+    }
     # One after the other, and not on `change`, which comes beside: what is said of the new clip would be forgotten too.
     checked = inputs.video.upload(**forget).success(
         handlers.check_upload,
@@ -139,12 +145,6 @@ def connect_clip(layout: Layout) -> None:
     for example in layout.examples:
         example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **HIDDEN)
         example.taking.success(**forget)
-
-
-def make_stale_answer_event(inputs: Inputs, parts: PageUpdate) -> dict:
-    """The event that takes what was said of another clip away, as arguments."""
-    given = [inputs.video, parts.clip]
-    return {"fn": handlers.drop_stale_answer, "inputs": given, "outputs": list(parts), **QUICK}
 
 
 def make_goodbye(page: CheckedBlocks) -> Callable[[gr.Request], None]:

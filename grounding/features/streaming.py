@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.key_frames import SAME_TIME, KeyFrames
+from grounding.features.key_frames import CHUNK, SAME_TIME, KeyFrames
 from grounding.features.new_frames import NewFrameEncoder
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
@@ -21,7 +21,6 @@ from grounding.video.reader import Frame
 if TYPE_CHECKING:
     from grounding.encoders.registry import FrameEncoder
 
-CHUNK = 8  # frames encoded at once: while fewer are decoded one core has nothing to do, and more take memory
 BLOCK = 32  # frames decoded in order of time, whatever comes first; a whole number of chunks
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
 

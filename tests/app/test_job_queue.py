@@ -120,9 +120,9 @@ def test_ones_own_work_is_waited_for_and_not_counted(queue):
 def test_other_work_of_the_same_visitor_on_a_clip_is_known(queue):
     with queue.start("a", "a.mp4", at_model=True) as job:
         with queue.start("b", "a.mp4", at_model=True), queue.start("a", "a.mp4"), queue.start("a", None, at_model=True):
-            assert not queue.has_other(job)
+            assert not queue.has_job("a", besides=job)
         with queue.start("a", "b.mp4", at_model=True):
-            assert queue.has_other(job)
+            assert queue.has_job("a", besides=job)
 
 
 def test_what_goes_on_beside_ends_with_its_clip_alone(queue):

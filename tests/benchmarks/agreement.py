@@ -46,9 +46,8 @@ def encode(path: Path, rate: float, encoders: dict[str, EmbeddedFrameEncoder]) -
     while chunk := list(islice(frames, BLOCK)):
         times += [frame.timestamp for frame in chunk]
         for name, encoder in encoders.items():
-            rows[name].append(
-                NewFrameEncoder(encoder).encode([frame.image for frame in chunk]).astype(np.float16)
-            )  # (B, D)
+            features = NewFrameEncoder(encoder).encode([frame.image for frame in chunk])  # (B, D)
+            rows[name].append(features.astype(np.float16))
     stamps = np.array(times)
     return {
         name: EncodedVideo(stamps, np.concatenate(each), reader.duration, "embedded") for name, each in rows.items()
