@@ -225,7 +225,7 @@ def test_progress_rises_to_one(predictor, scenes):
 
 def test_frames_are_encoded_in_chunks(tmp_path):
     class InChunks:
-        name, width, sizes = "counting", 4, []
+        name, width, batch, sizes = "counting", 4, 8, []
 
         def encode(self, frames):
             self.sizes.append(len(frames))
@@ -233,7 +233,7 @@ def test_frames_are_encoded_in_chunks(tmp_path):
 
     path = write_video(tmp_path / "long.mp4", [plain((0, 0, 0)), plain((200, 0, 0))] * 50)
     encoded = encode_frames(path, InChunks(), rate=10.0)
-    assert InChunks.sizes == [8] * 12 + [4]
+    assert sum(InChunks.sizes) == 100 and max(InChunks.sizes) <= 8
     assert encoded.features.shape == (100, 4)
 
 

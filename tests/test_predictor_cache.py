@@ -16,7 +16,7 @@ from tests.clips import colours
 class Counting:
     """A frame encoder that is told apart from others, and counts the frames it gets."""
 
-    name, width = "open_clip:counting:none", 4
+    name, width, batch = "open_clip:counting:none", 4, 8
 
     def __init__(self):
         self.frames = 0

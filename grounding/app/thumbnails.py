@@ -3,12 +3,13 @@
 import base64
 import json
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from grounding.features.streaming import read_chunks
+from grounding.features.chunks import BLOCK, gather_chunks
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.reader import Frame
@@ -115,9 +116,10 @@ def read_thumbnails(path: str, rate: float, check: Check) -> Generator[float, No
     Raises VideoError.
     """
     collector = ThumbnailCollector()
-    for chunk in read_chunks(IsolatedReader(path, rate, check=check)):
-        collector.add(chunk.frames, chunk.first)
-        yield chunk.frames[-1].timestamp
+    with closing(IsolatedReader(path, rate, check=check).read_indexed()) as frames:
+        for chunk in gather_chunks(frames, BLOCK, lambda: False):
+            collector.add(chunk.frames, chunk.first)
+            yield chunk.frames[-1].timestamp
     return collector.thumbnails()
 
 

@@ -29,7 +29,7 @@ class LentEncoder:
     device = "cuda"  # so that what it encodes is not kept on disk as the CPU's
 
     def __init__(self, encoder: "FrameEncoder", spaces: ModuleType) -> None:
-        self.name, self.width = encoder.name, encoder.width
+        self.name, self.width, self.batch = encoder.name, encoder.width, encoder.batch
 
         def encode(frames: Sequence[np.ndarray]) -> np.ndarray:
             return encoder.encode(frames).numpy()  # (B, width); an array, since it crosses to another process

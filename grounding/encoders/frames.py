@@ -34,7 +34,7 @@ class EmbeddedFrameEncoder:
     width = 1280 + 384
 
     def __init__(self, device: torch.device) -> None:
-        self.device, self.dtype = device, tower_dtype(device)
+        self.device, self.dtype, self.batch = device, tower_dtype(device), chunk_size(device)
         tower, classes = load_efficientnet_lite0(), load_class_embeddings(torch.device("cpu"))  # (1000, 384)
         self.compiled = compile_for(
             device, lambda build: build.build_embedded(tower, classes, CONSE_TEMPERATURE), self.dtype, ROWS
@@ -77,7 +77,7 @@ class OpenClipFrameEncoder:
     """
 
     def __init__(self, name: str, device: torch.device, weights: str | Path | None = None) -> None:
-        self.name, self.device = name, device
+        self.name, self.device, self.batch = name, device, chunk_size(device)
         self._shared = share_open_clip_model(name, device, weights)  # with the query encoder of the same weights
         self.width = self._shared.width
         with self._shared.lock:  # nobody drops the image tower while it is traced

@@ -27,7 +27,7 @@ class FallbackFrameEncoder:
     def __init__(self, load: Callable[[str], FrameEncoder], device: str) -> None:
         self._load, self.device, self._size, self.note = load, device, CHUNK, ""
         self._encoder = self._load_where_it_fits()
-        self.name, self.width = self._encoder.name, self._encoder.width
+        self.name, self.width, self.batch = self._encoder.name, self._encoder.width, self._encoder.batch
 
     def encode(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
         """B frames, each (H, W, 3) uint8 RGB, to (B, width) float32 on the CPU. Raises as the encoder does."""

@@ -62,7 +62,7 @@ class CompiledNetwork:
             items: at least one.
             prepare: makes the network's inputs of a piece of the items, each with a row per item.
         """
-        size = min(self._rows, -(-len(items) // self._streams)) if self._rows else len(items)
+        size = self._rows or len(items)
         outputs: list[np.ndarray] = []
         running: deque[InferRequest] = deque()
         with self._lock:

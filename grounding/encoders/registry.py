@@ -17,10 +17,12 @@ from grounding.errors import EncoderError
 
 
 class FrameEncoder(Protocol):
-    """Turns frames into features; `name` and `width` let a checkpoint check that they are the ones it knows."""
+    """Turns frames into features; `name` and `width` let a checkpoint check that they are the ones it knows, `batch` is
+    how many frames at once it takes without loss: more take memory and time to come."""
 
     name: str
     width: int
+    batch: int
 
     def encode(self, frames: Sequence[np.ndarray]) -> Tensor:
         """B frames, each (H, W, 3) uint8 RGB of any size, to (B, width) float32 on the CPU."""

@@ -11,7 +11,7 @@ from grounding.errors import FeaturesError
 
 Computed = TypeVar("Computed")
 
-BLOCK = 512  # frames that are converted at once, which bounds memory
+BLOCK = 128  # frames that are converted at once, which bounds memory
 
 
 @dataclass(frozen=True)

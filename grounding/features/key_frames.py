@@ -21,7 +21,6 @@ SHORT = 60.0  # seconds; a shorter video is encoded as soon as it is looked at
 MAX_COUNT = 400  # key frames; of a longer video those that are evenly spread
 APART = 2.0  # seconds between key frames; nearer ones would be most of the work already
 FAR = 30.0  # seconds between key frames, from which they say too little
-CHUNK = 8  # frames encoded at once: while fewer are decoded one core has nothing to do, and more take memory
 SAME_TIME = 1e-4  # seconds up to which two times are those of one frame
 SHARE = 0.25  # of a video, that is encoded before the rest: each place costs a seek, and decoding from a key frame on
 NONE = np.empty(0)
@@ -111,7 +110,7 @@ def encode_key_frames(
         return None
     frames = read_key_frames(path, min(int(duration / APART), MAX_COUNT), check=check)
     timestamps, features = [], [np.empty((0, encoder.width), np.float16)]
-    while chunk := list(islice(frames, CHUNK)):
+    while chunk := list(islice(frames, encoder.batch)):
         timestamps += [frame.timestamp for frame in chunk]
         see(chunk)
         features.append(encoder.encode([frame.image for frame in chunk]).numpy().astype(np.float16))  # (B, D)

@@ -1,43 +1,34 @@
 """A video on its way from file to features: the frames encoded so far can be used while the rest is still decoded."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grounding.features.chunks import BLOCK, Chunk, Known, encode_chunks
 from grounding.features.encoded_video import EncodedVideo
-from grounding.features.key_frames import CHUNK, SAME_TIME, KeyFrames
+from grounding.features.key_frames import SAME_TIME, KeyFrames
 from grounding.features.new_frames import NewFrameEncoder
 from grounding.isolation.client import IsolatedReader
 from grounding.isolation.worker_pool import Check
 from grounding.video.damage import Span
-from grounding.video.reader import Frame
 
 if TYPE_CHECKING:
     from grounding.encoders.registry import FrameEncoder
 
-BLOCK = 32  # frames decoded in order of time, whatever comes first; a whole number of chunks
 MOST_EXPECTED = 2**14  # rows; a container may claim any length
 
 Progress = Callable[[float, str], None]
 
 
-class Chunk(NamedTuple):
-    """Neighbouring frames that are encoded together: `first` is the index of the first one in order of time."""
-
-    first: int
-    frames: list[Frame]
-
-
 class StreamingEncoder:
     """A video whose frames are being encoded: each step of the iteration encodes a chunk of them.
 
-    A child process decodes the next chunk meanwhile. Whoever stops iterating stops decoder and encoder.
+    A child process decodes further chunks meanwhile. Whoever stops iterating stops decoder and encoder.
 
     Args:
         path: the video file.
@@ -65,10 +56,10 @@ class StreamingEncoder:
         key_frames: KeyFrames | None = None,
         first: Sequence[float] | None = None,
     ) -> None:
-        self._encoder, self._key_frames = encoder, key_frames
+        self._encoder, self._key_frames, self._check = encoder, key_frames, check
         self._start_reader = partial(IsolatedReader, path, rate, check=check, size=BLOCK)
         self._reader = self._start_reader(first=first)
-        self._rows = Rows(encoder.width, math.ceil((self._reader.info.duration or 0.0) * rate) + CHUNK)
+        self._rows = Rows(encoder.width, math.ceil((self._reader.info.duration or 0.0) * rate) + BLOCK)
         self._whole = False
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -117,22 +108,28 @@ class StreamingEncoder:
 
     def _encode_chunks(self) -> Generator[Chunk, None, int]:
         """Each chunk, once it is encoded; returns the number of frames."""
-        end, encoder = 0, NewFrameEncoder(self._encoder)
-        for chunk in read_chunks(self._reader):
+        end, encoder, most = 0, NewFrameEncoder(self._encoder), min(self._encoder.batch, BLOCK)
+
+        def encode(chunk: Chunk, known: Known) -> np.ndarray:
             if chunk.first % BLOCK == 0:
                 encoder.forget()  # since other blocks may come before
-            times = [frame.timestamp for frame in chunk.frames]
-            known = [self._rows.find(place, time) for place, time in enumerate(times, start=chunk.first)]
-            if self._key_frames:
-                known = [
-                    self._key_frames.find(at) if row is None else row for row, at in zip(known, times, strict=True)
-                ]
-            rows = encoder.encode([frame.image for frame in chunk.frames], known)  # (B, D)
-            self._rows.put(chunk.first, times, rows)
-            end = max(end, chunk.first + len(times))
-            yield chunk
-            del chunk  # its frames are not needed while those of the next one come
+            return encoder.encode([frame.image for frame in chunk.frames], known)  # (B, D)
+
+        with closing(self._reader.read_indexed()) as frames:
+            for chunk, rows in encode_chunks(frames, most, self._find_known, encode, self._check):
+                self._rows.put(chunk.first, [frame.timestamp for frame in chunk.frames], rows)
+                end = max(end, chunk.first + len(chunk.frames))
+                yield chunk
+                del chunk, rows  # not needed while those of the next one come
         return end
+
+    def _find_known(self, chunk: Chunk) -> Known:
+        return [self._find_row(place, frame.timestamp) for place, frame in enumerate(chunk.frames, chunk.first)]
+
+    def _find_row(self, place: int, time: float) -> np.ndarray | None:
+        """(D,) of a frame that was encoded before, in another reading or as a key frame."""
+        row = self._rows.find(place, time)
+        return self._key_frames.find(time) if row is None and self._key_frames else row
 
 
 class Rows:
@@ -204,15 +201,3 @@ def encode_frames(
         report(min(stream.seconds / stream.expected, 0.99), f"Encoded {stream.seconds:.0f} s of video")
     report(1.0, "Encoded the whole video")
     return stream.video()
-
-
-def read_chunks(reader: IsolatedReader) -> Iterator[Chunk]:
-    """Frames in chunks of CHUNK, the last one shorter. Whoever stops iterating stops the decoder."""
-    with closing(reader.read_indexed()) as frames:
-        for _, group in groupby(frames, lambda indexed: indexed[0] // CHUNK):
-            yield _make_chunk(group)  # and holds on to none while the next one comes
-
-
-def _make_chunk(indexed: Iterable[tuple[int, Frame]]) -> Chunk:
-    indices, frames = zip(*indexed, strict=True)
-    return Chunk(indices[0], list(frames))

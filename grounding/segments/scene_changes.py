@@ -7,7 +7,7 @@ import numpy as np
 from grounding.segments.config import SegmentConfig
 from grounding.segments.curve import repeat_held_frames, usual_step
 
-BLOCK = 512  # edges that are looked at together
+BLOCK = 128  # edges that are looked at together
 SHARPNESS = 5.3  # of the step from a cut within a scene to a join of two
 STILL = 1e-6  # product of lengths below which two sides do not differ from the video's mean
 UNCHANGED = 1e-6  # cosine distance up to which two frames differ by rounding alone

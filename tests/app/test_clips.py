@@ -36,7 +36,7 @@ def count(predictor, monkeypatch):
 def test_a_clip_grows_until_it_is_whole(predictor, tmp_path):
     path = colours(tmp_path / "long.mp4", seconds=8.0)
     steps = list(clips.encode_clip(str(path), predictor, MemoryCache(), never))
-    assert [step.is_whole for step in steps] == [False] * 6 + [True]
+    assert len(steps) > 3 and [step.is_whole for step in steps] == [False] * (len(steps) - 1) + [True]
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
     assert steps[0].seconds_left > steps[-2].seconds_left >= 0
     assert steps[-1].fraction == 1

@@ -15,7 +15,7 @@ from tests.clips import RED, plain
 class Colour:
     """A frame encoder whose feature is the mean colour."""
 
-    name, width = "colour", 3
+    name, width, batch = "colour", 3, 8
 
     def encode(self, frames):
         return torch.tensor(np.array([frame.mean(axis=(0, 1)) for frame in frames]), dtype=torch.float32)

@@ -19,8 +19,8 @@ import torch
 from grounding import EncodedVideo, Predictor
 from grounding.encoders.devices import tower_dtype
 from grounding.encoders.frames import EmbeddedFrameEncoder
+from grounding.features.chunks import BLOCK
 from grounding.features.new_frames import NewFrameEncoder
-from grounding.features.streaming import BLOCK
 from grounding.isolation.client import IsolatedReader
 from grounding.segments.find import Segment, compute_iou
 

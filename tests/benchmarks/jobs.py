@@ -121,13 +121,12 @@ def stages(file: str) -> Times:
 
     from grounding.encoders.frames import prepare
     from grounding.features.encoded_video import EncodedVideo
-    from grounding.features.streaming import CHUNK
     from grounding.video.reader import FrameReader
 
     predictor, times, stamps, features = ready(), {}, [], []
     reader = FrameReader(file, predictor.config.rate)
     frames = iter(reader)
-    batches = iter(lambda: list(islice(frames, CHUNK)), [])
+    batches = iter(lambda: list(islice(frames, predictor.frame_encoder.batch)), [])
     while True:
         with timed(times, "decode"):
             batch = next(batches, None)

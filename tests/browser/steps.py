@@ -100,7 +100,7 @@ class Gated:
     """A frame encoder that waits before each chunk until it is let go."""
 
     def __init__(self, encoder):
-        self.encoder, self.name, self.width = encoder, encoder.name, encoder.width
+        self.encoder, self.name, self.width, self.batch = encoder, encoder.name, encoder.width, encoder.batch
         self.gate, self.calls = threading.Semaphore(0), 0
 
     def encode(self, frames):

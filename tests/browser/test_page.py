@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from grounding.app import models
+from grounding.app.job_queue import job_queue
 from tests.browser.steps import (
     Gated,
     answered,
@@ -15,6 +16,7 @@ from tests.browser.steps import (
     upload,
     wait_for_move,
     wait_for_time,
+    wait_until,
 )
 from tests.clips import colours
 
@@ -87,10 +89,9 @@ def test_an_answer_about_a_clip_that_has_left_is_not_shown(fresh_tab, scenes, tm
     fresh_tab.locator("#clip button[aria-label='Clear']").click()
     upload(fresh_tab, colours(tmp_path / "other.mp4"))
     expect(fresh_tab.locator("#clip video")).to_be_visible()
-    count_moves(fresh_tab)
     gated.let_go(100)
+    wait_until(fresh_tab, lambda: not job_queue().jobs)
     expect(fresh_tab.locator("#progress [role=progressbar]")).to_have_count(0)
-    wait_for_move(fresh_tab)
     expect(fresh_tab.locator("#message [role=status]")).to_have_count(0)
     expect(fresh_tab.locator("#segments")).to_be_hidden()
 

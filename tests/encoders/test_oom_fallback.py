@@ -19,7 +19,7 @@ from tests.clips import colours
 class Crowded:
     """A mean colour, for as many frames at once as there is room for on the device."""
 
-    name, width = "embedded", 3
+    name, width, batch = "embedded", 3, 8
 
     def __init__(self, device, room, seen):
         if room is None and device != "cpu":

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 from grounding.features import key_frames as module
+from grounding.features.chunks import BLOCK
 from grounding.features.key_frames import KeyFrames, encode_key_frames
-from grounding.features.streaming import BLOCK, CHUNK, StreamingEncoder, encode_frames
+from grounding.features.streaming import StreamingEncoder, encode_frames
 from tests.clips import BLUE, RED, plain, write_video
 
 
 class Brightness:
     """An encoder that counts its frames."""
 
-    name, width = "brightness", 1
+    name, width, batch = "brightness", 1, 8
 
     def __init__(self):
         self.count = 0
@@ -81,11 +82,11 @@ def test_nothing_is_encoded_twice_and_the_end_is_the_same(clip):
 def test_a_growing_video_spans_all_from_the_first_chunk_on(clip):
     rough = encode_key_frames(clip, Brightness(), 1.0)
     stream = StreamingEncoder(clip, Brightness(), 1.0, key_frames=rough)
-    next(iter(stream))
+    count = len(next(iter(stream)).frames)
     video = stream.video()
     assert video.timestamps.tolist() == list(range(80))
     assert video.duration == pytest.approx(80.0)
-    assert np.array_equal(video.features[CHUNK:], rough.fill()[1][CHUNK:])
+    assert np.array_equal(video.features[count:], rough.fill()[1][count:])
 
 
 def test_a_short_video_is_encoded_at_once(tmp_path):
@@ -106,8 +107,10 @@ def test_it_is_encoded_first_where_the_rough_curve_is_high_and_the_end_is_the_sa
     assert 90 < first[0] < 110 and len(first) == 50
     stream = StreamingEncoder(path, encoder, 1.0, key_frames=rough, first=first)
     steps = iter(stream)
-    assert next(steps).first == 2 * BLOCK and stream.seconds == CHUNK
-    assert [(round(start), round(end)) for start, end in stream.missing] == [(0, 64), (71, 200)]
+    chunk = next(steps)
+    assert chunk.first == 2 * BLOCK and stream.seconds == len(chunk.frames)
+    last = chunk.frames[-1].timestamp
+    assert [(round(start), round(end)) for start, end in stream.missing] == [(0, 64), (last, 200)]
     early = stream.video()
     assert early.rough == len(rough.timestamps) and early.timestamps.tolist() == list(range(200))
     for _ in steps:

@@ -8,7 +8,7 @@ from grounding.features.new_frames import NewFrameEncoder, differ
 class Numbering:
     """Gives every frame that it is asked for a number of its own."""
 
-    name, width = "numbering", 1
+    name, width, batch = "numbering", 1, 8
 
     def __init__(self):
         self.count = 0

@@ -18,7 +18,7 @@ from training.video_files import find_videos
 class FakeEncoder:
     """The mean colour of a frame; keeps count of the frames it saw."""
 
-    name, width = "fake", 3
+    name, width, batch = "fake", 3, 8
 
     def __init__(self):
         self.seen = 0
