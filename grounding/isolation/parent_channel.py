@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 from grounding.isolation.protocol import send
@@ -21,19 +22,21 @@ PROGRESS_STEP = 0.1  # seconds between two messages on how far a job is
 
 
 class ParentChannel:
-    """Sends messages to the parent, unless the process has taken more than `megabytes`: then MemoryError is raised.
+    """Sends messages to the parent, from any thread, unless the process has taken more than `megabytes`: then
+    MemoryError is raised.
 
     Decoders take a lack of memory for damage of the file, so they are stopped before there is one.
     """
 
     def __init__(self, stream: BinaryIO, megabytes: float = math.inf) -> None:
-        self._stream, self._megabytes = stream, megabytes
+        self._stream, self._megabytes, self._lock = stream, megabytes, Lock()
         self._last_sent, self._last_checked = time.monotonic(), 0.0
 
     def send(self, payload: memoryview | bytes = b"", **fields: Any) -> None:
         """Sends one message."""
         self._check_memory()
-        send(self._stream, fields, payload)
+        with self._lock:
+            send(self._stream, fields, payload)
         self._last_sent = time.monotonic()
 
     def heartbeat(self) -> None:
@@ -50,7 +53,8 @@ class ParentChannel:
 
     def end(self, **fields: Any) -> None:
         """Sends the last message of a job."""
-        send(self._stream, fields)
+        with self._lock:
+            send(self._stream, fields)
 
     def _check_memory(self) -> None:
         if time.monotonic() - self._last_checked > MEMORY_CHECK:

@@ -24,10 +24,16 @@ from grounding.isolation.protocol import Message, receive, send
 from grounding.text import escape_unprintable
 from grounding.video.limits import DecodeLimits, limits_from_env, make_crash_error, make_failure_error
 
-MAX_QUEUED = 16  # messages that wait to be taken: a worker decodes while the frames before are encoded
+MAX_QUEUED = 8  # messages that wait to be taken: a worker decodes while the frames before are encoded
+PIPE_SIZE = 2**20  # bytes, the most that Linux grants: a whole frame, so that the worker need not wait for a reader
 MAX_IDLE = 2  # workers that wait for a job
 POLL = 0.1  # seconds between two looks whether a silent worker is still there and its job still wanted
 ROOT = Path(__file__).parents[2]
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 Check = Callable[[], None]  # called while a job is waited for; whatever it raises ends the job and its worker
 
@@ -52,6 +58,8 @@ class Worker:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path},
         )
+        with suppress(AttributeError, OSError):  # another system, or no more is granted
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         self._thread = Thread(target=self._listen, name=f"worker {self._process.pid}", daemon=True)
         self._thread.start()
 

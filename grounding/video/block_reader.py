@@ -1,6 +1,7 @@
 """Sampled frames in another order than that of time: some places of a video first, then the rest of it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from grounding.video.packets import TIME_TOLERANCE
 from grounding.video.pictures import image_from_frame
 from grounding.video.probe import Probe
 from grounding.video.pyav_decoder import decode_frames
+from grounding.video.read_ahead import read_ahead
 from grounding.video.sampling_plan import SamplingPlan, make_plan
 from grounding.video.timeline import seek
 
@@ -85,19 +87,22 @@ class BlockReader:
         due = iter(wanted.items())
         stamp, times = next(due)
         is_on = False  # whether the key frame has come; what comes before it is not to be had from here
-        for seconds, frame in decode_frames(self._probe, container, wanted.keys()):
-            self._heartbeat()
-            is_on = is_on or (frame.key_frame and seconds is not None and abs(seconds - before[-1]) <= TIME_TOLERANCE)
-            if seconds is None or (is_on and frame.is_corrupt) or seconds > plan.first + times[-1] + TIME_TOLERANCE:
-                return False
-            if is_on and frame.pts == stamp:
-                image = image_from_frame(frame, self._probe.pixel_shape, self._short_side)
-                for time in times:
-                    yield IndexedFrame(index, time, image)
-                    index += 1
-                stamp, times = next(due, (None, []))
-                if stamp is None:
-                    return True
+        with closing(read_ahead(decode_frames(self._probe, container, wanted.keys()))) as frames:
+            for seconds, frame in frames:
+                self._heartbeat()
+                is_on = is_on or (
+                    frame.key_frame and seconds is not None and abs(seconds - before[-1]) <= TIME_TOLERANCE
+                )
+                if seconds is None or (is_on and frame.is_corrupt) or seconds > plan.first + times[-1] + TIME_TOLERANCE:
+                    return False
+                if is_on and frame.pts == stamp:
+                    image = image_from_frame(frame, self._probe.pixel_shape, self._short_side)
+                    for time in times:
+                        yield IndexedFrame(index, time, image)
+                        index += 1
+                    stamp, times = next(due, (None, []))
+                    if stamp is None:
+                        return True
         return False
 
 

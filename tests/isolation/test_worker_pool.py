@@ -55,7 +55,7 @@ def limited(monkeypatch):
 @pytest.fixture
 def clip(tmp_path):
     """More frames than wait in the queue and in the pipe."""
-    return write_video(tmp_path / "clip.mp4", [plain(RED, (240, 320))] * 3 * MAX_QUEUED)
+    return write_video(tmp_path / "clip.mp4", [plain(RED, (240, 320))] * 6 * MAX_QUEUED)
 
 
 def begun(clip):
@@ -78,7 +78,7 @@ def test_a_decoder_that_crashes_is_told_and_the_next_clip_works(limited, clip, b
         list(frames)
     assert "'clip.mp4'" in str(caught.value)
     assert gone(process)
-    assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED
+    assert len(list(IsolatedReader(clip, rate=10.0))) == 6 * MAX_QUEUED
 
 
 @posix
@@ -91,7 +91,7 @@ def test_a_decoder_that_is_stuck_is_given_up_after_the_stated_time(limited, clip
         list(frames)
     assert gone(process)
     object.__setattr__(limits, "stall", 60.0)
-    assert probe_video(clip).duration == pytest.approx(0.3 * MAX_QUEUED)
+    assert probe_video(clip).duration == pytest.approx(0.6 * MAX_QUEUED)
 
 
 def test_a_consumer_that_takes_its_time_is_no_stall(limited, clip):
@@ -101,7 +101,7 @@ def test_a_consumer_that_takes_its_time_is_no_stall(limited, clip):
     time.sleep(1.0)
     assert next(frames)
     object.__setattr__(limits, "stall", 60.0)
-    assert 1 + len(list(frames)) == 3 * MAX_QUEUED - 1
+    assert 1 + len(list(frames)) == 6 * MAX_QUEUED - 1
 
 
 def test_all_of_a_clip_has_a_limit_too(limited, clip):
@@ -125,7 +125,7 @@ def test_memory_has_a_limit(limited, tmp_path, suffix, codec):
 def test_what_the_parent_holds_does_not_count(limited, clip):
     held = np.ones(500_000_000, np.uint8)
     limited(megabytes=400)
-    assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED and held[0]
+    assert len(list(IsolatedReader(clip, rate=10.0))) == 6 * MAX_QUEUED and held[0]
 
 
 def test_what_nobody_thought_of_is_told_by_its_kind_and_logged_by_its_text(limited, caplog):
@@ -138,8 +138,8 @@ def test_one_child_does_one_clip_after_another(limited, clip):
     limited()
     before = running()
     for _ in range(3):
-        assert len(list(IsolatedReader(clip, rate=10.0))) == 3 * MAX_QUEUED
-        assert probe_video(clip).duration == pytest.approx(0.3 * MAX_QUEUED)
+        assert len(list(IsolatedReader(clip, rate=10.0))) == 6 * MAX_QUEUED
+        assert probe_video(clip).duration == pytest.approx(0.6 * MAX_QUEUED)
     assert len(running() - before) == 1
 
 
