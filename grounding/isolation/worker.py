@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from grounding.encoders.memory import trim_memory
 from grounding.errors import GroundingError, VideoError
 from grounding.isolation.parent_channel import ParentChannel
 from grounding.isolation.protocol import Message, receive
@@ -205,6 +206,7 @@ def main() -> None:
             import_module(decoder)
     while True:
         do_job(requests.get(), channel)
+        trim_memory()  # what follows in the parent takes some
 
 
 if __name__ == "__main__":
