@@ -33,7 +33,7 @@ LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # Gradio asks the app once
 def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **options: object) -> gr.Blocks:
     """Launches the app; `options` go to Gradio's launch. Returns the page, which knows its address."""
     page = build_page(kept, shared)
-    page.queue(default_concurrency_limit=4, max_size=64)
+    page.queue(default_concurrency_limit=4, max_size=256)
     looks = {"theme": make_theme(), "css": read_style(), "head": read_head(), "footer_links": ["api"]}
     with explain_start():
         page.launch(

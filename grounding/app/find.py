@@ -1,6 +1,7 @@
 """What happens when someone asks for a moment: from the press of the button to the answer and its thumbnails."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -145,13 +146,32 @@ def find_moment(
     top_k: int,
     state: ClipState | None,
     memory: MemoryCache[Clip] | None,
+    found: deque[Found] | None = None,
     request: gr.Request | None = None,
 ) -> Iterator[PageUpdate]:
     """The button: says what is going on, draws the curve as it grows, and gives the answer or says what is wrong.
 
     What the visitor asked about another clip ends. The state is not written here: the visitor may change it meanwhile,
-    which an older one would undo.
+    which an older one would undo. What comes joins `found`, where answers to what was asked before may still wait.
     """
+    found = deque() if found is None else found
+    for update in search_moment(video, query, checkpoint, top_k, state, memory, request):
+        if isinstance(update.found, Found):
+            found.append(update.found)
+            update = update._replace(found=found)
+        yield update
+
+
+def search_moment(
+    video: str | None,
+    query: str,
+    checkpoint: str,
+    top_k: int,
+    state: ClipState | None,
+    memory: MemoryCache[Clip] | None,
+    request: gr.Request | None,
+) -> Iterator[PageUpdate]:
+    """As find_moment; the last update holds what was found."""
     session = session_from_request(request)
     visitor_files().claim(session, video)
     job_queue().cancel(session, silent=True, except_clip=video)
@@ -169,11 +189,18 @@ def find_moment(
 
 
 def show_found(
-    state: ClipState | None, found: Found | None, video: str | None, request: gr.Request | None = None
+    state: ClipState | None, found: deque[Found] | None, video: str | None, request: gr.Request | None = None
 ) -> PageUpdate:
     """After a search: its answer joins the state as it is by now. Of another clip than `video` it is not shown."""
-    if found is None:
-        return PageUpdate()
+    update = PageUpdate()
+    while found:
+        update = update.then(show_one(state, found.popleft(), video, request))
+        state = state if update.state == gr.skip() else update.state
+    return update
+
+
+def show_one(state: ClipState | None, found: Found, video: str | None, request: gr.Request | None) -> PageUpdate:
+    """Of what was found the first."""
     if found.result is None or found.clip != video:
         at_work = job_queue().has_job(session_from_request(request))  # which says itself how it stands
         return take_back(state)._replace(progress=gr.skip() if at_work else "")
@@ -181,13 +208,13 @@ def show_found(
     before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
         new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
-    return show_state(before.add(found.result), new, progress="", found=None, clip=video)
+    return show_state(before.add(found.result), new, progress="", clip=video)
 
 
 def take_back(state: ClipState | None) -> PageUpdate:
     """What there was stands again where a curve grew of which nothing has come."""
     update = PageUpdate(plot=draw_empty()) if state is None else show_state(state)
-    return update._replace(message=gr.skip(), span=gr.skip(), found=None)
+    return update._replace(message=gr.skip(), span=gr.skip(), state=gr.skip())
 
 
 def fetch_thumbnails(

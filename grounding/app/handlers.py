@@ -149,6 +149,8 @@ def show_files(state: ClipState | None, made: tuple[str, list[str]] | None) -> P
     return PageUpdate(files=gr.Files(list(state.files), visible=True), state=state)
 
 
-def drop_stale_answer(video: str | None, clip: str | None) -> PageUpdate:
-    """What was said about another clip than the one on the page leaves it; where nothing was, a search may say more."""
-    return PageUpdate() if clip in (None, video) else clear_page(message="", clip_message="", clip=None)
+def drop_stale_answer(video: str | None, clip: str | None, request: gr.Request | None = None) -> PageUpdate:
+    """What was said about another clip than the one on the page leaves it, and what was said without a clip."""
+    if clip == video or (clip is None and job_queue().has_job(session_from_request(request))):  # which says more itself
+        return PageUpdate()
+    return PageUpdate(message="") if clip is None else clear_page(message="", clip_message="", clip=None)

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +82,7 @@ def add_hidden(kept: float) -> Parts:
         "clip": gr.State(None, time_to_live=kept),
         "memory": gr.State(None, time_to_live=kept),
         "made": gr.State(None, time_to_live=kept),
-        "found": gr.State(None, time_to_live=kept),
+        "found": gr.State(deque(), time_to_live=kept),
         "span": gr.JSON(visible="hidden"),
         "thumbnails": gr.HTML(elem_id="thumbnails"),
         "swatches": gr.HTML(elem_id="swatches"),

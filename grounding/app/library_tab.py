@@ -21,7 +21,7 @@ from grounding.app.markup import render_answer, render_error, render_progress, r
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
 from grounding.app.moment_gallery import read_picture, render_found, show_gallery
-from grounding.app.page_update import HIDDEN, QUICK, PageUpdate, show_state
+from grounding.app.page_update import HIDDEN, IN_TURN, PageUpdate, show_state
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import Thumbnails
 from grounding.errors import GroundingError, VideoError
@@ -153,7 +153,7 @@ def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layo
     opened.then(None, parts.span, js=show)
     opened.success(handler.prepare_playback, inputs.video, list(parts), **HIDDEN)
     fetched = opened.success(find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **HIDDEN)
-    fetched.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
+    fetched.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **IN_TURN)
     tab.export.click(handler.export, [tab.moments, tab.kind], [tab.message, tab.files], api_visibility="private")
 
 
@@ -186,6 +186,8 @@ class LibraryHandlers:
 
     def open_video(self, moments: list[Moment], event: gr.SelectData) -> tuple:
         """A moment was chosen: its video comes to the other tab."""
+        if event.index >= len(moments):
+            raise gr.Error("This list was given up after a while without use: search again.", print_exception=False)
         moment = moments[event.index]
         return moment.video, moment.query, moment, gr.Tabs(selected=CLIP_TAB)
 

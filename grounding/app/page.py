@@ -1,6 +1,7 @@
 """The page of the demo: which event does what. What stands on it is in layout.py."""
 
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -11,7 +12,7 @@ from grounding.app.file_ownership import KEEP_SECONDS, visitor_files
 from grounding.app.job_queue import job_queue
 from grounding.app.layout import EXAMPLES, Layout, add_layout
 from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
-from grounding.app.page_update import HIDDEN, QUICK
+from grounding.app.page_update import HIDDEN, IN_TURN
 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.play(span)"
@@ -19,7 +20,7 @@ SAVE = "() => window.grounding.savePlot()"
 FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each decodes, which may take much memory
 VISITORS = 32  # who are told their place and may cancel; whoever comes then waits for one of these places
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
-ONCE = QUICK | {"trigger_mode": "once"}  # a second click meanwhile is not another
+ONCE = IN_TURN | {"trigger_mode": "once"}  # a second click meanwhile is not another
 
 
 def build_page(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None) -> CheckedBlocks:
@@ -63,7 +64,7 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
     asking = [
         event(
             find.find_moment,
-            [inputs.video, inputs.query, inputs.checkpoint, inputs.top_k, parts.state, parts.memory],
+            [inputs.video, inputs.query, inputs.checkpoint, inputs.top_k, parts.state, parts.memory, parts.found],
             list(parts),
             show_progress_on=[parts.progress],
             trigger_mode="always_last",  # a press while the last job still ends is not lost
@@ -78,14 +79,15 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
         )
     ]
     showing = [
-        found.success(find.show_found, [parts.state, parts.found, inputs.video], list(parts), **QUICK)
+        found.success(find.show_found, [parts.state, parts.found, inputs.video], list(parts), **IN_TURN)
         for found in asking
     ]
     for shown in showing:
+        shown.success(**make_stale_answer_event(layout))  # the clip may have left before its answer was shown
         fetching = shown.success(
             find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **HIDDEN
         )
-        fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **QUICK)
+        fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **IN_TURN)
     return showing
 
 
@@ -93,10 +95,10 @@ def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
     """What moves within an answer, or between answers."""
     parts = layout.parts
     return [
-        parts.queries.input(handlers.select_query, [parts.state, parts.queries], list(parts), **QUICK),
-        parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **QUICK),
-        parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **QUICK),
-        parts.show_clip.input(handlers.toggle_clip, [parts.state, parts.show_clip], list(parts), **QUICK),
+        parts.queries.input(handlers.select_query, [parts.state, parts.queries], list(parts), **IN_TURN),
+        parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **IN_TURN),
+        parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **IN_TURN),
+        parts.show_clip.input(handlers.toggle_clip, [parts.state, parts.show_clip], list(parts), **IN_TURN),
         layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **ONCE),
     ]
 
@@ -113,20 +115,14 @@ def connect_files(layout: Layout) -> None:
     )
     for button, make, limit in making:
         event = button.click(make, parts.state, list(parts), show_progress_on=button, api_visibility="private", **limit)
-        event.success(handlers.show_files, [parts.state, parts.made], list(parts), **QUICK)
+        event.success(handlers.show_files, [parts.state, parts.made], list(parts), **IN_TURN)
     layout.inputs.cancel.click(handlers.cancel, queue=False, **HIDDEN)
 
 
 def connect_clip(layout: Layout) -> None:
     """A clip comes or goes."""
     inputs, parts = layout.inputs, layout.parts
-    # What was said of another clip goes.
-    forget = {
-        "fn": handlers.drop_stale_answer,
-        "inputs": [inputs.video, parts.clip],
-        "outputs": list(parts),
-        **QUICK,
-    }
+    forget = make_stale_answer_event(layout)
     # One after the other, and not on `change`, which comes beside: what is said of the new clip would be forgotten too.
     checked = inputs.video.upload(**forget).success(
         handlers.check_upload,
@@ -140,11 +136,22 @@ def connect_clip(layout: Layout) -> None:
     # By hand, before another clip can be given; `change` may come late and would end what was asked since.
     inputs.video.clear(handlers.clear_clip, None, list(parts), queue=False, **HIDDEN)
     # A preview that was being made for a clip that has left may still come.
-    checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **QUICK)
-    checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **QUICK)
+    checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **HIDDEN)
+    checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **HIDDEN)
     for example in layout.examples:
         example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **HIDDEN)
         example.taking.success(**forget)
+
+
+def make_stale_answer_event(layout: Layout) -> dict[str, Any]:
+    """What was said of another clip than the one on the page goes."""
+    parts = layout.parts
+    return {
+        "fn": handlers.drop_stale_answer,
+        "inputs": [layout.inputs.video, parts.clip],
+        "outputs": list(parts),
+        **IN_TURN,
+    }
 
 
 def make_goodbye(page: CheckedBlocks) -> Callable[[gr.Request], None]:

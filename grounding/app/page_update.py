@@ -14,7 +14,8 @@ COMPARE = "Compare with the same model trained without hard-negative mining"
 SAME_CURVE = "<p>The same model trained without hard-negative mining gives the same curve here.</p>"
 HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
 # What reads the state and writes it comes one after the other, in the order of asking, so that nothing undoes the rest.
-QUICK = HIDDEN | {"concurrency_limit": 1, "concurrency_id": "state", "trigger_mode": "multiple"}
+# Gradio knows no turns of one visitor alone, so this holds for all together; it takes milliseconds.
+IN_TURN = HIDDEN | {"concurrency_limit": 1, "concurrency_id": "state", "trigger_mode": "multiple"}
 
 
 class PageUpdate(NamedTuple):
@@ -43,7 +44,11 @@ class PageUpdate(NamedTuple):
     state: Any = gr.skip()
     clip: Any = gr.skip()  # path of the one that message and state are about
     memory: Any = gr.skip()
-    found: Any = gr.skip()  # what a search has come to, before it is added to the state
+    found: Any = gr.skip()  # what searches have come to, the first one first, before it is added to the state
+
+    def then(self, later: "PageUpdate") -> "PageUpdate":
+        """Both, `later` where both write."""
+        return PageUpdate(*(old if new == gr.skip() else new for old, new in zip(self, later, strict=True)))
 
 
 def clear_page(**more: Any) -> PageUpdate:

@@ -26,9 +26,8 @@ def ask(monkeypatch, predictor):
 
 def shown(last, state, video):
     """The last update of a search, and what follows it at once where the page has that state and that clip."""
-    after = find.show_found(state, None if last.found == gr.skip() else last.found, video and str(video))
-    written = {name: value for name, value in after._asdict().items() if value != gr.skip()}
-    return last._replace(found=gr.skip())._replace(**written)
+    found = None if last.found == gr.skip() else last.found
+    return last._replace(found=gr.skip()).then(find.show_found(state, found, video and str(video)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What is written from the press of the button to the answer; how it looks and feels is for tests/browser."""
 
 import re
+from collections import deque
 
 import gradio as gr
 import pytest
@@ -64,15 +65,24 @@ def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
     meanwhile = pressed.remove().add_files([str(scenes)])
     screen = shown(steps[-1], meanwhile, scenes)
     assert [one.answer.query for one in screen.state.results] == ["a cat", "coffee"]
-    assert screen.state.files == (str(scenes),) and screen.found is None
+    assert screen.state.files == (str(scenes),) and not steps[-1].found
+
+
+def test_answers_that_come_together_are_all_shown(ask, scenes):
+    waiting = deque()
+    for query in ("a cat", "a dog"):
+        list(find.find_moment(str(scenes), query, "embedded", 5, None, None, waiting))
+    screen = find.show_found(None, waiting, str(scenes))
+    assert [one.answer.query for one in screen.state.results] == ["a cat", "a dog"] and not waiting
+    assert "a dog" in screen.message and "data-sheet" in screen.thumbnails  # which the first one brought
 
 
 def test_an_answer_of_a_clip_that_has_left_is_not_shown(ask, scenes):
     [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
-    assert unchanged(find.show_found(None, last.found, None), "progress", "found", "plot")
+    assert unchanged(find.show_found(None, last.found.copy(), None), "progress", "plot")
     other = make_state("a dog")
-    screen = find.show_found(other, last.found, other.clip)
-    assert screen.state is other and screen.message == gr.skip() and screen.progress == ""
+    screen = find.show_found(other, last.found.copy(), other.clip)
+    assert screen.plot.data and screen.state == screen.message == gr.skip() and screen.progress == ""
     with job_queue().start(None, other.clip, at_model=True):  # which says itself how it stands
         assert find.show_found(other, last.found, other.clip).progress == gr.skip()
 

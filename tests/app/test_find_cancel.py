@@ -82,7 +82,7 @@ def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(as
     steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
     assert unchanged(next(steps))  # it waits for the end of its visitor's own work
     assert [unchanged(screen) for screen in last] == [True]
-    assert list(steps)[-1].found.clip == str(scenes)
+    assert list(steps)[-1].found[-1].clip == str(scenes)
 
 
 def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):

@@ -73,7 +73,14 @@ def test_another_clip_clears_the_page_and_the_same_one_does_not():
     assert screen.message == ""
     assert screen.state is screen.clip is None
     assert unchanged(handlers.drop_stale_answer("same.mp4", "same.mp4"))
-    assert unchanged(handlers.drop_stale_answer("new.mp4", None))
+
+
+def test_what_was_said_without_a_clip_goes_when_one_comes_but_not_what_a_search_says():
+    assert handlers.drop_stale_answer("new.mp4", None).message == ""
+    assert unchanged(handlers.drop_stale_answer("new.mp4", None), "message")
+    assert unchanged(handlers.drop_stale_answer(None, None))  # there is none yet
+    with job_queue().start(None, "new.mp4", at_model=True):
+        assert unchanged(handlers.drop_stale_answer("new.mp4", None))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -74,6 +76,11 @@ def test_a_chosen_moment_opens_with_its_curve_and_plays(handlers):
     assert update.state.chosen.start == pytest.approx(moments[0].start)
     assert update.span["plays"]
     assert update.memory.keys_of(moments[0].video)  # more can be asked of it, and nothing is encoded again
+
+
+def test_a_list_that_was_given_up_is_said(handlers):
+    with pytest.raises(gr.Error, match="search again"):
+        handlers.open_video([], SimpleNamespace(index=3))
 
 
 def test_a_moment_waits_for_its_turn_at_the_model(handlers):

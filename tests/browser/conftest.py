@@ -12,6 +12,8 @@ from tests.browser.steps import clear
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 120_000  # milliseconds that a machine with other work on it may take
 
+WIDTH, HEIGHT = 1280, 900  # pixels of a visitor's window
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -41,7 +43,7 @@ def visits(chromium, address):
     expect.set_options(timeout=PATIENCE)
     pages = []
 
-    def open_page(width=1280, height=900, profile=None, **more):
+    def open_page(width=WIDTH, height=HEIGHT, profile=None, **more):
         page = profile.new_page() if profile else chromium.new_page(**more)
         pages.append(page)
         page.set_default_timeout(PATIENCE)
@@ -79,6 +81,7 @@ def shared_tab(chromium, address, profile):
 @pytest.fixture
 def tab(shared_tab):
     """The file's page, from which what the test before left is taken away."""
+    shared_tab.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     clear(shared_tab)
     return shared_tab
 

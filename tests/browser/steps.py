@@ -21,6 +21,7 @@ def clear(tab):
         told.value.response().finished()
     expect(tab.locator("#clip input[type=file]")).to_be_attached()
     expect(tab.locator("#segments")).to_be_hidden()
+    expect(tab.locator("#message [role]")).to_have_count(0)
     tab.fill("#query textarea", "")
 
 

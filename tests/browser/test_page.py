@@ -118,9 +118,11 @@ def test_nothing_is_offered_that_needs_the_network(tab, scenes):
     assert tab.elsewhere == []
 
 
-def test_without_a_clip_the_message_says_what_to_do(tab):
+def test_without_a_clip_the_message_says_what_to_do_until_there_is_one(tab, scenes):
     ask(tab, "a cat")
     expect(tab.locator("#message [role=alert]")).to_contain_text("upload a video")
+    upload(tab, scenes)
+    expect(tab.locator("#message [role=alert]")).to_have_count(0)
 
 
 def test_another_clip_clears_the_last_answer(tab, scenes, tmp_path):
