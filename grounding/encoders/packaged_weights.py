@@ -42,9 +42,8 @@ MINILM = PackagedWeights(
 )
 
 
-@cache
 def _locate(weights: PackagedWeights) -> Path:
-    """Path of the packaged file, its sha256 checked once per process. The package is found without running its code.
+    """Path of the packaged file, its sha256 checked. The package is found without running its code.
 
     Raises:
         EncoderError: the package or its file is missing, or the file is not the one we trained with.
@@ -56,13 +55,19 @@ def _locate(weights: PackagedWeights) -> Path:
     path = Path(spec.submodule_search_locations[0]) / weights.file
     if not path.is_file():
         raise EncoderError(f"{path} is missing from the package. Reinstall it: {install}")
-    found = hash_file(path)
+    found = _hash_state(path, path.stat().st_size, path.stat().st_mtime_ns)
     if found != weights.sha256:
         raise EncoderError(
             f"{path} is not the file we expect (sha256 {found[:16]}…, expected {weights.sha256[:16]}…). "
             f"Reinstall the package: {install}"
         )
     return path
+
+
+@cache
+def _hash_state(path: Path, size: int, changed: int) -> str:
+    """Once for each state of a file."""
+    return hash_file(path)
 
 
 def load_efficientnet_lite0() -> Lite0:

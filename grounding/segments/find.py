@@ -1,4 +1,4 @@
-"""From a curve of matching scores to ranked segments: the best, and other places that stand out without it."""
+"""From a curve of matching scores to ranked segments: the best, and what else the video holds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,14 @@ import numpy as np
 
 from grounding.segments.candidates import rank_candidates
 from grounding.segments.config import SegmentConfig
-from grounding.segments.curve import Smoother, edges_from_timestamps, logits_from_scores, sharpen, smooth
+from grounding.segments.curve import (
+    Smoother,
+    edges_from_timestamps,
+    find_crossings,
+    logits_from_scores,
+    sharpen,
+    smooth,
+)
 from grounding.segments.scene_changes import SceneChanges, find_scene_changes
 from grounding.segments.scenes import find_scenes
 
@@ -64,7 +71,7 @@ def find_segments(
     config: SegmentConfig | None = None,
     changes: SceneChanges | None = None,
 ) -> list[Segment]:
-    """Up to `top_k` places that stand out from the rest of the video, best first; they do not overlap.
+    """The place that stands out most from the rest of the video, and up to `top_k` - 1 others, as find_places has them.
 
     Args:
         timestamps: (T,) seconds, increasing.
@@ -75,9 +82,9 @@ def find_segments(
         changes: what `find_scene_changes` gives, to ask it once for many queries.
 
     Returns:
-        One to `top_k` segments, as many as the curve has. A segment's score is the mean matching score inside it, by
-        time, and not its rank. A curve without any contrast gives the whole video. Without `config.contrast` segments
-        may overlap by `config.overlap`.
+        One to `top_k` segments, as many as the curve has, which do not overlap. A segment's score is the mean matching
+        score inside it, by time, and not its rank. A curve without any contrast gives the whole video. Without
+        `config.contrast` segments may overlap by `config.overlap`.
     """
     config = config or SegmentConfig()
     edges = edges_from_timestamps(timestamps, duration)  # (T + 1,)
@@ -122,8 +129,8 @@ def find_places(
     """First and last edge of up to `top_k` stretches that do not overlap, best first; shapes as in `find_segments`.
 
     The best is found in the whole video. Where lasting changes of the picture are known, the others are the scenes
-    beside it, the highest first. Else each further one is found as if those before it were cut out: a second peak is
-    held against what is left of the video and not against the first.
+    beside it, the one of the highest score first. Else each further one is found as if those before it were cut out: a
+    second peak is held against what is left of the video and not against the first.
     """
     free, smoother = np.ones(len(scores), dtype=bool), Smoother(timestamps, config.smoothing)  # free: (T,)
     curve = smoother.smooth(sharpen(scores, config.sharpness), free)  # (T,)
@@ -133,8 +140,10 @@ def find_places(
     # What is left holds slivers between places, which no one would call moments.
     shortest = min(OTHERS_SECONDS, config.others_share * edges[-1])
     if config.windows:
-        scenes = find_scenes(edges, logits_from_scores(scores), changes, best, shortest, config.thresholds)
-        return [best, *scenes][:top_k]
+        logits = logits_from_scores(scores)  # (T,)
+        crossings = find_crossings(smoother.smooth(logits), config.thresholds)
+        scenes = find_scenes(edges, logits, changes, crossings, best, shortest)
+        return [best, *sorted(scenes, key=lambda span: -make_segment(edges, scores, *span).score)][:top_k]
 
     # Odds to a high power tell the best frames from the good, but the others hardly from each other.
     sharp, places = sharpen(scores, config.sharpness * OTHERS_SHARPNESS), [best]  # sharp: (T,)

@@ -7,7 +7,6 @@ on an interval", IEEE Signal Processing Letters 2005).
 
 import numpy as np
 
-from grounding.segments.curve import find_crossings
 from grounding.segments.scene_changes import SceneChanges
 
 # Chosen on training clips held out and composed, with composed val in view.
@@ -22,24 +21,24 @@ def find_scenes(
     edges: np.ndarray,
     logits: np.ndarray,
     changes: SceneChanges,
+    crossings: np.ndarray,
     best: Piece,
     shortest: float,
-    thresholds: tuple[float, ...],
 ) -> list[Piece]:
-    """The pieces beside `best`, the highest first; none overlaps it or another.
+    """The pieces beside `best`, in order of time; none overlaps it or another.
 
     Args:
         edges: (T + 1,) seconds, the first 0.
         logits: (T,) log odds of the scores.
         changes: of the picture.
+        crossings: (C,) edges where the curve changes its level, see find_crossings.
         best: the moment that the pieces lie beside.
         shortest: seconds that a piece lasts at least.
-        thresholds: see SegmentConfig.
     """
     chances = np.clip(changes.chances, 1e-6, 1 - 1e-6)  # (T + 1,)
     cuts = np.maximum(np.log(chances / (1 - chances)), UNSEEN)  # (T + 1,), what dividing there is worth
     is_bound = changes.strength > 0  # (T + 1,)
-    is_bound[find_crossings(logits, thresholds)] = True
+    is_bound[crossings] = True
     pieces = [best]
     for first, last in ((0, best[0]), (best[1], len(logits))):
         inner = np.flatnonzero(is_bound[first + 1 : last]) + first + 1
@@ -49,12 +48,11 @@ def find_scenes(
     pieces.sort()
     heights = [float(np.average(logits[a:b], weights=np.diff(edges[a : b + 1]))) for a, b in pieces]
     slopes = find_slopes(pieces, heights, cuts)
-    kept = [
-        number
+    return [
+        (first, last)
         for number, (first, last) in enumerate(pieces)
         if (first, last) != best and number not in slopes and edges[last] - edges[first] >= shortest
     ]
-    return [pieces[number] for number in sorted(kept, key=lambda number: -heights[number])]
 
 
 def find_slopes(pieces: list[Piece], heights: list[float], cuts: np.ndarray) -> set[int]:

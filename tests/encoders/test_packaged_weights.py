@@ -9,12 +9,6 @@ from grounding.encoders.registry import load_frame_encoder, load_query_encoder
 from grounding.errors import EncoderError
 
 
-@pytest.fixture(autouse=True)
-def unchecked():
-    """No package has been looked for yet."""
-    weights._locate.cache_clear()
-
-
 def fake_package(monkeypatch, folder, packaged, content=None):
     """A package in front of the installed one; importing it would fail."""
     path = folder / packaged.module / packaged.file
@@ -37,10 +31,22 @@ def test_a_tampered_or_missing_file_says_how_to_reinstall(monkeypatch, tmp_path,
 
 def test_one_flipped_bit_in_the_real_file_is_noticed(monkeypatch, tmp_path):
     content = bytearray(weights._locate(weights.EFFICIENTNET_LITE0).read_bytes())
-    weights._locate.cache_clear()
     content[len(content) // 2] ^= 1
     fake_package(monkeypatch, tmp_path, weights.EFFICIENTNET_LITE0, bytes(content))
     with pytest.raises(EncoderError, match="not the file we expect"):
+        load_frame_encoder("embedded")
+
+
+def test_a_file_that_changes_while_the_program_runs_is_noticed(monkeypatch, tmp_path):
+    content = weights._locate(weights.EFFICIENTNET_LITE0).read_bytes()
+    fake_package(monkeypatch, tmp_path, weights.EFFICIENTNET_LITE0, content)
+    file = weights._locate(weights.EFFICIENTNET_LITE0)
+    assert file.is_relative_to(tmp_path)
+    file.write_bytes(content[:-1] + b"!")
+    with pytest.raises(EncoderError, match="not the file we expect"):
+        load_frame_encoder("embedded")
+    file.unlink()
+    with pytest.raises(EncoderError, match="is missing from the package"):
         load_frame_encoder("embedded")
 
 
