@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import gradio as gr
 import httpx
+
+try:
+    import gradio as gr
+except ValueError as error:  # it reads numbers from the environment while it is imported
+    sys.exit(f"The app cannot start ({error}): check GRADIO_SERVER_PORT and the other GRADIO_ variables.")
 
 from grounding.app import memory_cache
 from grounding.app.checked_blocks import LAUNCH, keep_no_history
@@ -82,10 +86,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def seconds_from_minutes(text: str) -> float:
-    """Raises ValueError for a time that is none."""
-    seconds = 60 * float(text)
+    """Raises ArgumentTypeError for a time that is none."""
+    try:
+        seconds = 60 * float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes: give more than 0, such as 60")
     return seconds
 
 

@@ -133,6 +133,15 @@ def print_answer(text: str) -> None:
         raise WriteError(f"The answers cannot be written ({reason}): give another place for them.") from error
 
 
+def stop_quietly(main: Callable[[], int]) -> int:
+    """What a program's `main` returns; INTERRUPTED after Ctrl-C, and a line that says so."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print_notice("\nStopped: the same command goes on from what is written.")
+        return INTERRUPTED
+
+
 def print_notice(text: str, end: str = "\n") -> None:
     """Prints a line for the person at the console on stderr. One that cannot be written costs no answer."""
     try:

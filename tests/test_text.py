@@ -7,6 +7,7 @@ from grounding.text import (
     format_clock,
     format_rough_duration,
     shorten,
+    stop_quietly,
 )
 
 
@@ -80,3 +81,11 @@ def test_nothing_is_left_that_a_terminal_or_a_page_would_obey(text, shown):
 @pytest.mark.parametrize("text", ["a cat", "قطة تقفز", "猫が跳ぶ", "👩\u200d🚀", "می\u200cروم", "<b>&"])
 def test_any_writing_stays_as_it_is(text):
     assert escape_unprintable(text) == text
+
+
+def test_ctrl_c_ends_a_program_with_a_line(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    assert stop_quietly(interrupt) == 130 and "Stopped" in capsys.readouterr().err
+    assert stop_quietly(lambda: 2) == 2

@@ -26,6 +26,8 @@ from training.annotations import READERS, Row, name_errors_at
 from training.features import find_file
 from training.moments import DataError, Moment, write_moments
 
+SPLIT = {"msrvtt": "train", "folds": "0 1 2 3"}  # formats of several parts, and an example of these
+
 
 def to_moments(rows: Iterable[Row]) -> list[Moment]:
     """Moments, spans cut at the video's end, without the sentences that are blank.
@@ -52,11 +54,16 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
 
     Raises DataError naming the file and the line, and if nothing is left.
     """
+    if kind in SPLIT and not split:
+        raise DataError(f"{kind} has parts: name those to keep with --split, such as --split {SPLIT[kind]}.")
     try:
         rows = list(READERS[kind](*files, *([split] if split else [])))
         moments = to_moments(rows)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}): check the path.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        told = isinstance(error, ValueError | KeyError)  # the others speak of Python alone
+        reason = f"{type(error).__name__}: {error}" if told else "a value is of another kind"
         raise DataError(
             f"{_find_place(error, files)}: not {kind} as published ({reason}): mend or delete it, and see --help."
         ) from error

@@ -31,7 +31,7 @@ from grounding.errors import GroundingError, VideoError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import encode_frames
 from grounding.library.feature_files import feature_place, features_folder
-from grounding.text import escape_unprintable
+from grounding.text import describe_skipped, escape_unprintable, stop_quietly
 from training.features import is_written, write_features
 from training.files import DataError, check_folder
 from training.video_files import PICTURES, find_videos
@@ -82,7 +82,11 @@ def extract(
         try:
             if not is_written(out, name, encoder_name, rate):
                 encode = encode_frame_folder if (videos / name).is_dir() else encode_frames
-                write_features(out, name, encode(videos / name, encoder, rate), rate)
+                video = encode(videos / name, encoder, rate)
+                write_features(out, name, video, rate)
+                if video.skipped:
+                    note = describe_skipped(video.skipped, video.duration)
+                    tqdm.write(f"{escape_unprintable(name)}: {note}", sys.stderr)
         except VideoError as error:
             failed[name] = str(error)
     if encoder.note:
@@ -130,4 +134,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main))

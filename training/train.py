@@ -26,6 +26,7 @@ from grounding.encoders.registry import QueryEncoder
 from grounding.encoders.stand_in import StandIn
 from grounding.errors import GroundingError
 from grounding.model import Grounder
+from grounding.text import stop_quietly
 from training.batches import Batch, QueryBank, Source, draw_batches, draw_groups
 from training.config import TrainConfig, check_sizes, read_train_config
 from training.distributed import PRECISIONS, Team, start_alone, start_together
@@ -240,11 +241,10 @@ def main() -> int:
         print(FULL.format(args.config), file=sys.stderr)
         return 2
     if team.main and run.pairs:
-        processes = "1 process" if team.count == 1 else f"{team.count} processes"
-        print(f"{run.pace} in {processes} on {team.accelerator.device.type}")
+        print(f"{run.pace} in {team.count} process{'es' * (team.count > 1)} on {team.accelerator.device.type}")
     team.accelerator.end_training()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main))

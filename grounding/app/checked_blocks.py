@@ -30,7 +30,10 @@ class CheckedBlocks(gr.Blocks):
         try:
             if has_address(inputs):  # Gradio would fetch it, however much it is
                 raise ValueError("an address was given")
-            return await super().preprocess_data(block_fn, add_defaults(block_fn, inputs), *more, **options)
+            inputs = add_defaults(block_fn, inputs)
+            if block_fn.api_visibility == "public" and not all(map(is_kind, block_fn.inputs, inputs)):
+                raise TypeError("another kind of value was given")  # which Gradio would make a text of, or round
+            return await super().preprocess_data(block_fn, inputs, *more, **options)
         except Exception as error:  # Gradio has many kinds, none of which says what to do
             reason = find_cause(error)
             if not isinstance(reason, MISFITS):  # a full disk, a lack of memory
@@ -77,6 +80,15 @@ def add_defaults(block_fn: Any, inputs: list[Any]) -> list[Any]:
     if any(not block.stateful and block.value is None for block in left):
         return inputs
     return [*inputs, *(None if block.stateful else block.value for block in left)]
+
+
+def is_kind(block: Any, value: Any) -> bool:
+    """Whether a program gave a text for a text, a whole number for one, and true or false for these."""
+    if isinstance(block, gr.Textbox):
+        return isinstance(value, str)
+    if isinstance(block, gr.Number):
+        return isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return not isinstance(block, gr.Checkbox) or isinstance(value, bool)
 
 
 def describe_misfit(block_fn: Any) -> str:

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -44,10 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_megabytes(text: str) -> float:
-    """A size that was given as text. Raises ValueError."""
-    size = float(text)
+    """A size that was given as text. Raises ArgumentTypeError."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
     if not size >= 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of megabytes: give 0 or more, such as 500")
     return size
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from grounding.answer import describe_readers
-from grounding.errors import FeaturesError
+from grounding.errors import FeaturesError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
-from grounding.library.find_videos import absolute_path
+from grounding.library.find_videos import absolute_path, find_videos
 from grounding.text import describe_skipped, escape_unprintable, format_clock
 from grounding.validation import check_query, check_top_k
 
@@ -69,7 +69,10 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     from grounding.predictor import Predictor
 
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
-    told = add_videos(library, args.paths)
+    left_out: dict[str, str] = {}
+    told = add_videos(library, args.paths, left_out)
+    if left_out and len(left_out) == len(find_videos(args.paths)):
+        raise VideoError("None of what was given can be read as a video, so there is nothing to search.")
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
     for path in exports:  # first: whoever reads what is printed may leave
         write_moments(path, found, overwrite=args.overwrite)

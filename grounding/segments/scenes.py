@@ -75,15 +75,19 @@ def divide(edges: np.ndarray, logits: np.ndarray, bounds: np.ndarray, cuts: np.n
     time = edges[bounds]  # (K,)
     total, squares = (np.concatenate([[0.0], np.cumsum(row * seconds)])[bounds] for row in (logits, logits**2))  # (K,)
 
+    # What a piece from each bound (rows) to each later one costs: how much the curve varies in it.
+    length, of_squares, of_total = (row - row[:, None] for row in (time, squares, total))  # (K, K) each
+    is_piece = length >= max(shortest, STILL)
+    worth = np.full(length.shape, -np.inf)  # (K, K)
+    worth[is_piece] = -LEVELS / noise * (of_squares[is_piece] - of_total[is_piece] ** 2 / length[is_piece])
+
     # The best division up to each bound goes on from the best one up to an earlier bound.
     value, before = np.full(len(bounds), -np.inf), np.zeros(len(bounds), dtype=int)  # (K,) each
     value[0] = 0.0
     for last in range(1, len(bounds)):
-        length = time[last] - time[:last]  # (last,)
-        spread = squares[last] - squares[:last] - (total[last] - total[:last]) ** 2 / length  # (last,)
-        worth = np.where(length >= shortest, value[:last] - LEVELS * spread / noise, -np.inf)  # (last,)
-        before[last] = worth.argmax()
-        value[last] = worth[before[last]] + cuts[bounds[last]]
+        ways = value[:last] + worth[:last, last]  # (last,)
+        before[last] = ways.argmax()
+        value[last] = ways[before[last]] + cuts[bounds[last]]
 
     at, pieces = len(bounds) - 1, []
     if not np.isfinite(value[at]):

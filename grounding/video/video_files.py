@@ -35,7 +35,7 @@ def walk_files(folder: Path) -> Iterator[Path]:
 
 def begins_like_video(path: Path) -> bool:
     """Whether a file begins as a container of films does, whatever its name; sound and stills by name are none."""
-    if (mimetypes.guess_type(path.name)[0] or "").startswith(("audio/", "image/", "text/")):
+    if not path.is_file() or (mimetypes.guess_type(path.name)[0] or "").startswith(("audio/", "image/", "text/")):
         return False
     try:
         with path.open("rb") as file:

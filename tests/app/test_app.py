@@ -116,6 +116,12 @@ def test_a_port_that_cannot_be_had_is_one_clear_sentence(monkeypatch, tmp_path, 
             app.main([])
 
 
+def test_a_port_that_gradio_itself_refuses_is_one_line():
+    env = {**os.environ, "GRADIO_SERVER_PORT": "abc"}
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "GRADIO_SERVER_PORT" in done.stderr
+
+
 @pytest.mark.parametrize("port", ["abc", "80 80", "-1"])
 def test_a_port_that_is_no_number_is_one_clear_sentence(monkeypatch, port):
     monkeypatch.setattr(app.signal, "signal", lambda *args: None)
@@ -202,5 +208,12 @@ def test_a_temporary_folder_that_cannot_be_written_is_one_clear_sentence(monkeyp
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])
 def test_a_time_that_is_none_is_refused(capsys, minutes):
     with pytest.raises(SystemExit):
-        app.parse(["--keep-minutes", minutes])
-    assert "--keep-minutes" in capsys.readouterr().err
+        app.parse([f"--keep-minutes={minutes}"])
+    assert f"--keep-minutes: {minutes!r} is no number of minutes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["-1", "nan", "much"])
+def test_a_size_that_is_none_is_refused(capsys, size):
+    with pytest.raises(SystemExit):
+        app.parse([f"--memory-mb={size}"])
+    assert f"--memory-mb: {size!r} is no number of megabytes" in capsys.readouterr().err

@@ -58,6 +58,11 @@ def given(path: object) -> dict:
         [given("HTTP://127.0.0.1:9/clip.mp4"), "a cat", 5],
         [given("file:///etc/passwd"), "a cat", 5],
         [],
+        [None, ["a cat", "a dog"], 5],
+        [None, 5, 5],
+        [None, "a cat", 2.5],
+        [None, "a cat", True],
+        [None, "a cat", 5, "yes"],
     ],
 )
 def test_a_call_that_does_not_fit_is_one_clear_line(served, data, capfd):

@@ -83,6 +83,12 @@ def test_doubt_is_said_once_where_nothing_stands_out_and_per_moment_where_some_d
     assert list(command_line.describe([])) == []
 
 
+def test_what_holds_no_video_at_all_is_an_error(store, capsys, tmp_path):
+    (tmp_path / "notes.md").write_text("no video")
+    assert cli.main(["search", str(tmp_path / "notes.md"), "--query", "a cat", "--store", str(store)]) == 2
+    assert "None of what was given can be read as a video" in capsys.readouterr().err
+
+
 def test_moments_are_exported_and_no_file_is_replaced_unasked(videos, store, capsys, tmp_path):
     arguments = [videos / "cat.mp4", "--query", "a cat", "--store", store, "--export", tmp_path / "cuts.edl"]
     assert search(capsys, *arguments)[0] == 0

@@ -1,7 +1,17 @@
+import os
+
 import pytest
 
 from grounding.errors import VideoError
 from grounding.library.find_videos import find_videos
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are made on POSIX alone")
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe"])
+def test_a_named_pipe_is_no_video_and_nobody_waits_for_it(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(VideoError, match="no video"):
+        find_videos([tmp_path])
 
 
 def test_folders_give_their_videos_and_files_themselves(tmp_path):

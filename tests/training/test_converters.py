@@ -183,7 +183,6 @@ def test_a_broken_entry_is_named(tmp_path, kind, files, place):
         ("activitynet", [{"v": {"duration": 3, "timestamps": [[0, 1]], "sentences": [None]}}]),
         ("qvhighlights", ["{"]),
         ("qvhighlights", ["[1]"]),
-        ("folds", [FOLDS]),
     ],
 )
 def test_another_format_is_one_clear_error(tmp_path, kind, files):
@@ -217,6 +216,12 @@ class TestHavingFeatures:
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.json"):
         convert("activitynet", [tmp_path / "absent.json"], [], tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("kind", ["msrvtt", "folds"])
+def test_parts_have_to_be_named(tmp_path, kind):
+    with pytest.raises(DataError, match="--split"):
+        convert(kind, [tmp_path / "a"], [], tmp_path / "out.jsonl")
 
 
 def test_the_command_writes_and_says_what(tmp_path, monkeypatch, capsys):

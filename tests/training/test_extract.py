@@ -174,6 +174,12 @@ class TestMain:
         assert self.run(monkeypatch, videos, tmp_path / "out") == 1
         assert "skipped c.mp4" in capsys.readouterr().err
 
+    def test_says_which_files_end_early(self, videos, tmp_path, encoder, monkeypatch, capsys):
+        whole = colours(tmp_path / "whole.mkv")
+        (videos / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        assert self.run(monkeypatch, videos, tmp_path / "out") == 0
+        assert "cut.mkv: Only the first" in capsys.readouterr().err
+
     def test_weights_of_a_local_file_reach_the_encoder(self, videos, tmp_path, monkeypatch):
         seen = {}
 
