@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from grounding.errors import GroundingError, QueryError
-from grounding.segments.find import ORDER
 from grounding.text import (
     INTERRUPTED,
     describe_skipped,
@@ -90,6 +89,7 @@ def run(args: argparse.Namespace) -> None:
     from grounding.encoders.memory import hold_little_memory
     from grounding.features.disk_cache import cache_from_options
     from grounding.predictor import Predictor
+    from grounding.segments.find import ORDER
     from grounding.validation import check_query
 
     queries = [check_query(query) for query in args.query]
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> None:
 def run_command(arguments: list[str]) -> None:
     """Runs the command that the arguments name. Raises GroundingError, and SystemExit for arguments that do not fit.
 
-    Torch takes seconds to load, so what needs it is imported in functions: Ctrl-C ends the program then, too.
+    NumPy and torch take a while to load, so they are imported in functions: Ctrl-C ends the program then, too.
     """
     if arguments[:1] == ["search"]:
         args = parse_search(arguments[1:])

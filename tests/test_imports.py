@@ -124,7 +124,7 @@ def test_the_child_that_opens_files_loads_no_torch():
 @pytest.mark.parametrize(
     ("work", "unwanted"),
     [
-        ("import grounding, grounding.__main__", ("torch", "gradio", "av")),
+        ("import grounding, grounding.__main__", ("numpy", "torch", "gradio", "av")),
         ("import app; from grounding.app.page import build_page; build_page()", ("torch", "open_clip", "openvino")),
     ],
 )
