@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from grounding.errors import GroundingError, QueryError
 from grounding.text import (
     INTERRUPTED,
+    UNCERTAIN,
     describe_skipped,
     escape_unprintable,
     prepare_console,
@@ -72,9 +73,12 @@ def check_no_file(query: str) -> None:
 
 
 def show(answer: "Answer") -> str:
-    """The segments of an answer as lines for a person, and a line of doubt where none of them stands out."""
+    """The segments of an answer as lines for a person: a line of doubt where the best does not stand out, else a mark
+    at each that does not."""
     lines = [escape_unprintable(answer.query), *([f"  {answer.doubt}"] if answer.doubt else [])]
-    lines += [f"  {s.start:8.2f} s to {s.end:8.2f} s   score {s.score:.2f}" for s in answer.segments]
+    for one in answer.segments:
+        mark = f"  ({UNCERTAIN})" if one.stands_out is False and not answer.doubt else ""
+        lines.append(f"  {one.start:8.2f} s to {one.end:8.2f} s   score {one.score:.2f}{mark}")
     return "\n".join(lines)
 
 

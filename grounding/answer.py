@@ -1,7 +1,8 @@
 """What a query gets: where in the video it happens, and how well each frame fits."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from grounding.segments.curve import edges_from_timestamps
 from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
-from grounding.segments.stand_out import describe_doubt, weigh_frames
+from grounding.segments.stand_out import StandOutRule, describe_doubt, measure_frame_evidence, weigh_frames
 from grounding.text import shorten
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ class Answer:
             tower, or "stand-in" where its weights are not at hand.
         query_cut: whether the query is longer than that encoder reads, so that its end was left out.
         rough: how many key frames stand for what of the video is not encoded; 0 where all of it is.
-        stands_out: whether the best segment fits the query better than other videos do; None where the checkpoint has
-            no rule for it.
     """
 
     query: str
@@ -54,7 +53,11 @@ class Answer:
     queries_by: str = ""
     query_cut: bool = False
     rough: int = 0
-    stands_out: bool | None = None
+
+    @property
+    def stands_out(self) -> bool | None:
+        """Whether the best segment stands out, see Segment."""
+        return self.segments[0].stands_out
 
     @property
     def doubt(self) -> str:
@@ -70,12 +73,13 @@ class Answer:
             "query": self.query,
             "duration": self.duration,
             "checkpoint": self.checkpoint,
-            "segments": [asdict(segment) for segment in self.segments],
+            "segments": [{"start": one.start, "end": one.end, "score": one.score} for one in self.segments],
             "timestamps": self.timestamps.tolist(),
             "scores": self.scores.tolist(),
             "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
             "queries_by": self.queries_by,
             "stands_out": self.stands_out,
+            "segments_stand_out": [one.stands_out for one in self.segments],
             **skipped,
             **({"query_cut": True} if self.query_cut else {}),
             **({"rough": self.rough} if self.rough else {}),
@@ -136,36 +140,39 @@ def build_answer(
         queries_by=match.queries_by,
         query_cut=row in match.queries.cut,
         rough=video.rough,
-        stands_out=decide_stands_out(config, video, curve, segments[0], match, row),
     )
 
 
 def find_answer_segments(
-    config: CheckpointConfig, video: EncodedVideo, match: "Match", row: int, top_k: int
+    config: CheckpointConfig, video: EncodedVideo, match: "Match", row: int, top_k: int, margin: float = 0.0
 ) -> tuple[np.ndarray, list[Segment]]:
-    """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`."""
+    """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`. `margin`: evidence
+    beyond the checkpoint's threshold that a segment needs to stand out."""
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
     reading = config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
         ("scene changes", reading.windows, reading.join, reading.changes),
         lambda: find_scene_changes(video.timestamps, video.features, reading),
     )
-    rule, background = config.stands_out, match.background
+    find = partial(find_segments, video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
+    rule = config.stands_out
+    if not rule or match.background is None:
+        return curve, find()
     edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
-    if rule and background is not None and rule.is_filled(curve, np.diff(edges), background[row].numpy()):
-        return curve, [make_segment(edges, curve, 0, len(curve))]
-    return curve, find_segments(video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
+    background = match.background[row].numpy()  # (N,)
+    filled = rule.is_filled(curve, np.diff(edges), background)
+    segments = [make_segment(edges, curve, 0, len(curve))] if filled else find()
+    strict = replace(rule, threshold=rule.threshold + margin)
+    return curve, judge_segments(strict, segments, edges, curve, background)
 
 
-def decide_stands_out(
-    config: CheckpointConfig, video: EncodedVideo, curve: np.ndarray, best: Segment, match: "Match", row: int
-) -> bool | None:
-    """Whether a segment, `best`, stands out by the checkpoint's rule, None without one; `curve` (T,) are the scores."""
-    if not config.stands_out or match.background is None:
-        return None
-    edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
-    weights = weigh_frames(edges, best.start, best.end)  # (T,)
-    return config.stands_out.is_met(curve, weights, match.background[row].numpy())
+def judge_segments(
+    rule: StandOutRule, segments: Sequence[Segment], edges: np.ndarray, curve: np.ndarray, background: np.ndarray
+) -> list[Segment]:
+    """The segments with whether each stands out; edges (T + 1,) are seconds, the others as in `measure_evidence`."""
+    evidence = measure_frame_evidence(curve, background, rule.power)  # (T,)
+    means = [np.average(evidence, weights=weigh_frames(edges, one.start, one.end)) for one in segments]
+    return [replace(one, stands_out=bool(mean >= rule.threshold)) for one, mean in zip(segments, means, strict=True)]
 
 
 def measure_segment_similarities(frames: "Tensor", answer: Answer) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ SAME = 0.1  # seconds that the end of a video and of what could be read of it ma
 SPANS = 3  # that are named; of the others only how many there are
 OBEYED = ("Cc", "Cs")  # Unicode's categories of control characters and of half characters
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # its classes of what turns writing around
+UNCERTAIN = "uncertain"  # what stands beside a moment that does not stand out
 STDOUT, STDERR = 1, 2  # as the system numbers them
 READER_LEFT = 141  # as a shell says of a program that SIGPIPE ended
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from grounding.answer import Answer
 from grounding.exports.cut_list import Moment
-from grounding.exports.table import BOM, csv_table
+from grounding.exports.table import BOM, csv_table, write_truth
 from grounding.exports.write import KINDS, write_moments
 from grounding.features.streaming import Progress
 from grounding.files import make_safe_name, write_whole
@@ -19,7 +19,7 @@ from grounding.isolation.worker_pool import Check
 from grounding.segments.find import Segment
 from grounding.video.clips import name_cut
 
-SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score")
+SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score", "stands_out")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
 
 
@@ -68,7 +68,9 @@ def write_editor_files(folder: Path, answer: Answer, clip: str, check: Check | N
     """
     name = Path(clip).name
     info = read_media_info(clip, check)
-    moments = [Moment(name, answer.query, each.start, each.end, each.score) for each in answer.segments]
+    moments = [
+        Moment(name, answer.query, each.start, each.end, each.score, each.stands_out) for each in answer.segments
+    ]
     kinds = [kind for kind in KINDS if kind != ".otio" or find_spec("opentimelineio")]
     out = [folder / f"{make_safe_name(clip)}_segments{kind}" for kind in kinds if kind != ".csv"]
     out.append(folder / f"{make_safe_name(clip)}_timecodes.csv")
@@ -81,9 +83,10 @@ def json_from_answers(answers: Sequence[Answer], video: str = "") -> str:
 
 
 def csv_from_segments(answers: Sequence[Answer], video: str = "") -> str:
-    """A row for each segment: video, checkpoint, query, rank (1 is best), start, end (seconds), score."""
+    """A row for each segment: video, checkpoint, query, rank (1 is best), start, end (seconds), score, stands_out."""
     rows = [
         (video, answer.checkpoint, answer.query, rank, segment.start, segment.end, segment.score)
+        + (write_truth(segment.stands_out),)
         for answer in answers
         for rank, segment in enumerate(answer.segments, start=1)
     ]

@@ -251,5 +251,6 @@ def answer_query(predictor: "Predictor", clip: Clip, query: str, top_k: int) -> 
         tuple(predictor.measure_similarities(clip.video, answer)),
         baseline.ground(clip.video, query, top_k) if baseline else None,
         predictor.measure_clip_similarity(clip.video, answer),
+        context=predictor.grounder.frame_tower.reach / predictor.config.rate,
         model=describe_model(predictor),
     )

@@ -12,10 +12,13 @@ from grounding.text import escape_unprintable, format_clock, shorten
 
 SHOWN = 4  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
-AT_CUT = 1.5  # steps between two frames; so near a cut, a frame is seen together with the other side
+AT_CUT = 1.5  # steps between two frames
+SEEN = 0.5  # of the time that the model sees around a frame; so near the moment, it is seen together with it
 ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
+PAST_CUT = "just past a cut"
+SAME_CURVE = " Trained without hard-negative mining, the model gives the same curve here."
 
 
 def render_inspection(state: ClipState) -> str:
@@ -26,8 +29,9 @@ def render_inspection(state: ClipState) -> str:
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
         *(render_side(state, name) for name in SIDES),
         '<p class="note">Beside each end stands, within every distance, the frame outside that looks most like the '
-        "moment to the model; a similarity of 1 is the same. One that looks alike and scores low is told apart. Press "
-        "a frame to see it in the video.</p>",
+        "moment to the model; a similarity of 1 is the same. One that looks alike and scores low is told apart. One "
+        "just past a cut is seen together with the moment, so it tells little. Press a frame to see it in the video."
+        f"{SAME_CURVE if state.result.baseline and not state.result.baseline_differs else ''}</p>",
         f"<h3>Inside the segment</h3>{render_strip(render_card(state, time) for time in choose_inside(state))}",
     ]
     return f'<div class="inspection">{"".join(parts)}</div>'
@@ -37,12 +41,17 @@ def describe_hardest(state: ClipState) -> str:
     """What one is looking at, in plain words."""
     if not state.hard_negatives:
         return "The segment fills the video, so there is no frame outside it that could have fooled the model."
-    hardest, moment = state.hard_negatives[0], mean_inside(state, state.result.answer.scores)
+    query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
+    if state.chosen.stands_out is False:
+        return f"Whether “{query}” happens here is uncertain, so the frames beside it are shown without a verdict."
+    hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
+    if hardest is None:
+        return (
+            "No look-alike lies beside this segment: the frames there are just past a cut, where the model sees them "
+            "together with it, or belong to a better segment."
+        )
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
-    query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
-    if state.result.answer.doubt:
-        return f"Nothing stands out for “{query}”, so there is no moment that these frames could be mistaken for."
     shot = describe_shot(state, hardest)
     verdict = judge(hardest.score, moment, shot)
     return (
@@ -50,6 +59,22 @@ def describe_hardest(state: ClipState) -> str:
         f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {verdict}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
+
+
+def find_hardest(state: ClipState) -> HardNegative | None:
+    """The look-alike most similar to the moment; none that the model sees together with it, or of a better segment."""
+    found = (
+        frame
+        for frame in state.hard_negatives
+        if describe_shot(state, frame) != PAST_CUT and find_better_segment(state, frame) is None
+    )
+    return next(found, None)
+
+
+def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:
+    """Index of the segment before the chosen one that holds a frame; None where none does."""
+    better = enumerate(state.result.answer.segments[: state.segment])
+    return next((index for index, one in better if one.start <= frame.timestamp < one.end), None)
 
 
 def judge(score: float, moment: float, shot: str = "") -> str:
@@ -104,8 +129,10 @@ def find_just_inside(state: ClipState, side: str) -> float:
 
 def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
     """What is worth knowing of a look-alike."""
-    answer = state.result.answer
-    higher = not answer.doubt and frame.score > mean_inside(state, answer.scores)
+    better = find_better_segment(state, frame)
+    if better is not None:
+        return [f"in segment {better + 1}"]
+    higher = state.chosen.stands_out is not False and frame.score > mean_inside(state, state.result.answer.scores)
     return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment"] if higher else [])]
 
 
@@ -118,7 +145,7 @@ def describe_shot(state: ClipState, frame: HardNegative) -> str:
         # A cut between two grey textures goes unseen, so only what looks alike is called the same.
         looked = state.thumbnails.timestamps and not state.result.answer.rough  # between key frames there may be cuts
         return SAME_SHOT if looked and frame.similarity >= ALIKE else ""
-    return "right at a cut" if last - first <= AT_CUT * step else ""
+    return PAST_CUT if last - first <= max(AT_CUT * step, SEEN * state.result.context) else ""
 
 
 def render_side(state: ClipState, name: str) -> str:
@@ -135,7 +162,7 @@ def render_hard_card(state: ClipState, frame: HardNegative) -> str:
     colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
     title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
-    hardest = frame == state.hard_negatives[0] and not state.result.answer.doubt
+    hardest = state.chosen.stands_out is not False and frame == find_hardest(state)
     return render_card(state, frame.timestamp, title, "hardest" if hardest else "hard", notes)
 
 

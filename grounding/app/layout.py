@@ -10,7 +10,7 @@ import gradio as gr
 
 from grounding.app.clip_limits import clip_limits
 from grounding.app.models import default_checkpoint, describe_missing, list_choices
-from grounding.app.page_update import COMPARE, SAME_CURVE, PageUpdate
+from grounding.app.page_update import COMPARE, PageUpdate
 from grounding.app.plots import draw_empty
 from grounding.segments.find import ORDER
 
@@ -149,7 +149,6 @@ def add_pictures() -> Parts:
             elem_id="compare",
             container=False,
         )
-        same_curve = gr.HTML(SAME_CURVE, visible=False, elem_id="same-curve", elem_classes="aside")
         show_clip = gr.Checkbox(
             label="Show what CLIP itself says, untrained",
             visible=False,
@@ -157,7 +156,7 @@ def add_pictures() -> Parts:
             container=False,
         )
         frames = gr.HTML(elem_id="frames")
-    switches = {"compare": compare, "same_curve": same_curve, "show_clip": show_clip}
+    switches = {"compare": compare, "show_clip": show_clip}
     return {"plot": plot, "inspection": inspection, "frames": frames, **switches}
 
 

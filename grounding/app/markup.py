@@ -7,7 +7,7 @@ from grounding.app.clips import Clip
 from grounding.app.plots import COLOURS
 from grounding.app.state import MAX_QUERIES, ClipState, QueryResult
 from grounding.errors import GroundingError
-from grounding.text import describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
+from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
 
 MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 
@@ -21,16 +21,25 @@ def render_answer(state: ClipState) -> str:
     """What was found: the chosen segment of the active query."""
     answer, segment = state.result.answer, state.chosen
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
-    doubt = f"<small class='doubt'>{html.escape(answer.doubt)}</small>" if answer.doubt else ""
+    said = describe_segment_doubt(state)
+    doubt = f"<small class='doubt'>{html.escape(said)}</small>" if said else ""
     warning = f"<small>{describe_skipped(answer.skipped, answer.duration)}</small>" if answer.skipped else ""
     rough = f"<small class='rough'>Rough, from {answer.rough} key frames.</small>" if answer.rough else ""
-    guess = "Best guess: " if answer.doubt and not state.segment else ""
+    guess = "Best guess: " if said and not state.segment else ""
     return (
         f'<p class="done" role="status" tabindex="-1">'
         f"{guess}<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
         f"“{html.escape(escape_unprintable(answer.query))}”, mean score {segment.score:.2f}"
         f"{place}{doubt}{rough}{warning}</p>"
     )
+
+
+def describe_segment_doubt(state: ClipState) -> str:
+    """What to say beside a chosen segment that does not stand out, "" for any other."""
+    answer = state.result.answer
+    if state.chosen.stands_out is not False:
+        return ""
+    return answer.doubt or "Uncertain: this segment does not stand out as the first one does."
 
 
 def render_model(result: QueryResult) -> str:
@@ -71,7 +80,9 @@ def render_encoding(clip: Clip) -> str:
 def label_segment(answer: Answer, index: int) -> str:
     """One line for a segment in the list."""
     segment = answer.segments[index]
-    return f"{index + 1} · {format_clock(segment.start)} to {format_clock(segment.end)} · score {segment.score:.2f}"
+    mark = f" · {UNCERTAIN}" if segment.stands_out is False else ""
+    span = f"{format_clock(segment.start)} to {format_clock(segment.end)}"
+    return f"{index + 1} · {span} · score {segment.score:.2f}{mark}"
 
 
 def label_query(result: QueryResult, state: ClipState) -> str:

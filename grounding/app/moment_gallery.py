@@ -12,11 +12,10 @@ from grounding.errors import VideoError
 from grounding.exports.cut_list import Moment
 from grounding.isolation.client import read_frame_at
 from grounding.library.ranking import describe_doubt
-from grounding.text import escape_unprintable, format_clock
+from grounding.text import UNCERTAIN, escape_unprintable, format_clock
 
 LEFT_OUT = 20  # files that are named
 SCORES = "A score here is of the video's best window, so that videos compare; an opened clip has means of its segments."
-MARKED = " With ?: fits no better than other videos do."
 
 
 def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None) -> gr.Gallery:
@@ -26,9 +25,9 @@ def show_gallery(moments: list[Moment], pictures: list[np.ndarray] | None = None
 
 
 def caption(moment: Moment) -> str:
-    """One line under a picture; a moment that does not stand out has a question mark."""
+    """One line under a picture, which says of a moment that does not stand out that it is uncertain."""
     span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
-    mark = "?" if moment.stands_out is False else ""
+    mark = f", {UNCERTAIN}" if moment.stands_out is False else ""
     return f"{moment.score:.2f}{mark} · {span} · {escape_unprintable(Path(moment.video).name)}"
 
 
@@ -36,9 +35,8 @@ def render_found(moments: Sequence[Moment], count: int, left_out: Mapping[str, s
     """What is said above the moments: how many, in how many videos, whether any stands out, which files cannot be read
     and why, and of which not all could be, by their names alone: their folders are the operator's."""
     doubt = describe_doubt(moments)
-    some = not doubt and any(moment.stands_out is False for moment in moments)
     notes = f"<small class='doubt'>{doubt}</small>" if doubt else ""
-    notes += f"<small>{SCORES}{MARKED if some else ''}</small>" if moments else ""
+    notes += f"<small>{SCORES}</small>" if moments else ""
     said = f'<p class="done" role="status">{len(moments)} moments in {count} videos{notes}</p>'
     unread = _list_files("left out, which cannot be read", left_out)
     return said + unread + _list_files("found, of which not all can be read", partly)

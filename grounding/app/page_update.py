@@ -11,7 +11,6 @@ from grounding.app.state import ClipState
 from grounding.app.thumbnails import render_sheet
 
 COMPARE = "Compare with the same model trained without hard-negative mining"
-SAME_CURVE = "<p>The same model trained without hard-negative mining gives the same curve here.</p>"
 HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
 # What reads the state and writes it comes one after the other, in the order of asking, so that nothing undoes the rest.
 # Gradio knows no turns of one visitor alone, so this holds for all together; it takes milliseconds.
@@ -30,7 +29,6 @@ class PageUpdate(NamedTuple):
     queries: Any = gr.skip()
     swatches: Any = gr.skip()
     compare: Any = gr.skip()
-    same_curve: Any = gr.skip()  # stands in for the switch before it where that would change nothing
     show_clip: Any = gr.skip()
     segments: Any = gr.skip()
     inspection: Any = gr.skip()  # the column that holds the next one
@@ -71,7 +69,6 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
         queries=gr.Radio(queries, value=state.active, label=label_queries(state)),
         swatches=render_swatches(state),
         compare=gr.Checkbox(value=state.compare, visible=result.baseline_differs),
-        same_curve=gr.HTML(visible=result.baseline is not None and not result.baseline_differs),
         show_clip=gr.Checkbox(value=state.show_clip, visible=result.clip_similarity is not None),
         segments=gr.Radio(
             [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment

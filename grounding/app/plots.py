@@ -165,7 +165,7 @@ def _add_clip_similarity(figure: go.Figure, result: QueryResult) -> None:
 
 def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
     segment, colour = result.answer.segments[chosen], COLOURS[result.slot]
-    doubtful = result.answer.stands_out is False
+    doubtful = segment.stands_out is False
     figure.add_vrect(
         segment.start,
         segment.end,

@@ -27,6 +27,7 @@ class QueryResult:
         baseline: answer of the same model without hard-negative mining, where there is one.
         clip_similarity: (T,) what CLIP itself says, untrained, where the model is made from CLIP; see
             Predictor.measure_clip_similarity.
+        context: seconds on either side of a frame that the model sees with it.
         slot: which colour and marker are its own, 0 to SLOTS - 1.
         model: which checkpoint answered, and why that one.
     """
@@ -35,6 +36,7 @@ class QueryResult:
     similarities: tuple[np.ndarray, ...] = ()
     baseline: Answer | None = None
     clip_similarity: np.ndarray | None = None
+    context: float = 0.0
     slot: int = 0
     model: str = ""
 

@@ -17,7 +17,7 @@ from grounding.exports.timecode import (
     timecode_from_frame,
     timecode_rate,
 )
-from grounding.text import escape_unprintable
+from grounding.text import UNCERTAIN, escape_unprintable
 from grounding.video.media_info import MediaInfo
 
 BEGIN, BEGIN_DROP = "01:00:00:00", "01:00:00;00"  # where timelines begin by custom
@@ -82,8 +82,19 @@ class Cut:
 
     @property
     def note(self) -> str:
-        """The query and its score, on one line."""
-        return f"{escape_unprintable(self.moment.query)} ({self.moment.score:.2f})"
+        """The query and its score, on one line, and whether it is uncertain."""
+        doubt = f", {UNCERTAIN}" if self.is_uncertain else ""
+        return f"{escape_unprintable(self.moment.query)} ({self.moment.score:.2f}{doubt})"
+
+    @property
+    def caption(self) -> str:
+        """The query, and whether it is uncertain that this is it."""
+        return self.moment.query + (f" ({UNCERTAIN})" if self.is_uncertain else "")
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the moment does not stand out."""
+        return self.moment.stands_out is False
 
     @property
     def uri(self) -> str:

@@ -39,6 +39,6 @@ def _event(cuts: CutList, cut: Cut, number: int) -> list[str]:
         f"{number:03d}  {REEL:<8} {tracks:<5} C        {' '.join(cut.timecodes)} {placed} {end}",
         f"* FROM CLIP NAME: {cut.name}",
         f"* COMMENT: {cut.note}",
-        f"* LOC: {placed} GREEN   {cut.note}",
+        f"* LOC: {placed} {'YELLOW' if cut.is_uncertain else 'GREEN':<7} {cut.note}",
         "",
     ]

@@ -35,7 +35,8 @@ def _clip(otio, cut: Cut):
     span = _span(otio, cut.origin + cut.first, cut.last - cut.first, cut.rate)
     facts = {"query": escape_unprintable(cut.moment.query), "score": cut.moment.score}
     clip = otio.schema.Clip(cut.name, media, span, metadata={"grounding": facts})
-    clip.markers.append(otio.schema.Marker(cut.note, span, otio.schema.MarkerColor.GREEN))
+    colour = otio.schema.MarkerColor.YELLOW if cut.is_uncertain else otio.schema.MarkerColor.GREEN
+    clip.markers.append(otio.schema.Marker(cut.note, span, colour))
     return clip
 
 

@@ -9,7 +9,18 @@ from grounding.exports.cut_list import CutList
 
 BOM = "\ufeff"  # tells Excel that a table is UTF-8
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what makes a spreadsheet run a cell
-MOMENT_COLUMNS = ("video", "query", "rank", "start", "end", "score", "start_timecode", "end_timecode", "frame_rate")
+MOMENT_COLUMNS = (
+    "video",
+    "query",
+    "rank",
+    "start",
+    "end",
+    "score",
+    "start_timecode",
+    "end_timecode",
+    "frame_rate",
+    "stands_out",
+)
 
 
 def csv_from_cuts(cuts: CutList) -> str:
@@ -19,10 +30,15 @@ def csv_from_cuts(cuts: CutList) -> str:
     """
     rows = [
         (cut.path, cut.moment.query, rank, cut.moment.start, cut.moment.end, cut.moment.score)
-        + (*cut.timecodes, float(cut.rate))
+        + (*cut.timecodes, float(cut.rate), write_truth(cut.moment.stands_out))
         for rank, cut in enumerate(cuts.cuts, start=1)
     ]
     return BOM + csv_table(MOMENT_COLUMNS, rows)
+
+
+def write_truth(value: bool | None) -> str:
+    """Whether a moment stands out, as a cell: true or false, empty where that is not known."""
+    return "" if value is None else str(value).lower()
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -75,8 +75,6 @@ def check_export(path: str | Path, overwrite: bool = False) -> Path:
 def cues_of(cuts: CutList) -> list[Cue]:
     """A cue for each moment: on its video's clock where there is one video, on the timeline's where there are more."""
     if len({cut.moment.video for cut in cuts.cuts}) == 1:
-        return [(cut.moment.start, cut.moment.end, cut.moment.query) for cut in cuts.cuts]
+        return [(cut.moment.start, cut.moment.end, cut.caption) for cut in cuts.cuts]
     rate = float(cuts.rate)
-    return [
-        (cut.placed / rate, (cut.placed + cut.length) / rate, f"{cut.moment.query} ({cut.name})") for cut in cuts.cuts
-    ]
+    return [(cut.placed / rate, (cut.placed + cut.length) / rate, f"{cut.caption} ({cut.name})") for cut in cuts.cuts]

@@ -18,14 +18,13 @@ from grounding.errors import FeaturesError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path, find_videos
-from grounding.text import describe_skipped, escape_unprintable, format_clock
+from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock
 from grounding.validation import check_query, check_top_k
 
 if TYPE_CHECKING:
     from grounding.library.library import AddProgress, Library
     from grounding.predictor import Predictor
 
-DOUBTFUL = "  (fits no better than other videos do)"
 SCORES = "Scores compare videos: each is of its video's best window, not the mean inside the moment as for one video."
 
 
@@ -145,7 +144,7 @@ def describe(moments: list[Moment]) -> Iterator[str]:
             yield f"  {doubt}"
         for moment in group:
             span = f"{format_clock(moment.start)} to {format_clock(moment.end)}"
-            mark = DOUBTFUL if moment.stands_out is False and not doubt else ""
+            mark = f"  ({UNCERTAIN})" if moment.stands_out is False and not doubt else ""
             yield f"  {span:<24} score {moment.score:.2f}  {escape_unprintable(moment.video)}{mark}"
     if moments:
         yield SCORES

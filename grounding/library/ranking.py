@@ -3,10 +3,9 @@
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grounding.answer import decide_stands_out, find_answer_segments
+from grounding.answer import find_answer_segments
 from grounding.checkpoint import check_features
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
@@ -48,21 +47,21 @@ def rank_moments(
 
     margin = RISE * math.log(max(searched, 1))
 
-    def ground(video: str) -> list[tuple[Segment, bool | None]]:
+    def ground(video: str) -> list[Segment]:
         encoded = load(video)
         return ground_moments(predictor, encoded, query, margin) if encoded else []
 
     found = take_best(evidence, ground, top_k)
     scores = matching_scores(predictor, [cosine for cosine, *_ in found])
     return [
-        Moment(video, query, segment.start, segment.end, score, stands_out)
-        for (_, video, segment, stands_out), score in zip(found, scores, strict=True)
+        Moment(video, query, segment.start, segment.end, score, segment.stands_out)
+        for (_, video, segment), score in zip(found, scores, strict=True)
     ]
 
 
 def take_best(
-    evidence: Mapping[str, float], ground: Callable[[str], list[tuple[Segment, bool | None]]], top_k: int
-) -> list[tuple[float, str, Segment, bool | None]]:
+    evidence: Mapping[str, float], ground: Callable[[str], list[Segment]], top_k: int
+) -> list[tuple[float, str, Segment]]:
     """Up to `top_k` moments in the order of their cosines, each with its cosine and video; a video is grounded when its
     first moment is due."""
     waiting = [(-cosine, video, 0) for video, cosine in evidence.items()]  # with their sign turned: best first
@@ -73,23 +72,17 @@ def take_best(
         if rank == 0:
             segments[video] = ground(video)
         if rank < len(segments[video]):
-            found.append((-behind, video, *segments[video][rank]))
+            found.append((-behind, video, segments[video][rank]))
             heapq.heappush(waiting, (behind + LATER, video, rank + 1))
     return found
 
 
-def ground_moments(
-    predictor: "Predictor", video: EncodedVideo, query: str, margin: float = 0.0
-) -> list[tuple[Segment, bool | None]]:
-    """The segments of a video, best first, each with whether it stands out by the checkpoint's rule and `margin` more.
-    Raises as `Predictor.ground` does."""
-    config = predictor.config
-    check_features(config, video)
+def ground_moments(predictor: "Predictor", video: EncodedVideo, query: str, margin: float = 0.0) -> list[Segment]:
+    """The segments of a video, best first, which stand out by the checkpoint's rule and `margin` more. Raises as
+    `Predictor.ground` does."""
+    check_features(predictor.config, video)
     match = predictor.matcher.match(video, [query])
-    curve, segments = find_answer_segments(config, video, match, 0, MOMENTS)
-    rule = config.stands_out and replace(config.stands_out, threshold=config.stands_out.threshold + margin)
-    strict = replace(config, stands_out=rule)
-    return [(one, decide_stands_out(strict, video, curve, one, match, 0)) for one in segments]
+    return find_answer_segments(predictor.config, video, match, 0, MOMENTS, margin)[1]
 
 
 def describe_doubt(moments: Sequence[Moment]) -> str:

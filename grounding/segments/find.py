@@ -29,11 +29,18 @@ OTHERS_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Segment:
-    """A moment: `start` and `end` in seconds, `score` in [0, 1], higher is better."""
+    """A moment.
+
+    Attributes:
+        start, end: seconds.
+        score: in [0, 1], higher is better.
+        stands_out: whether it fits the query better than other videos do; None where the checkpoint has no rule for it.
+    """
 
     start: float
     end: float
     score: float
+    stands_out: bool | None = None
 
     @property
     def span(self) -> Span:

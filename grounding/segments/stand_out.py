@@ -95,6 +95,6 @@ def describe_doubt(scores: np.ndarray) -> str:
     """The sentence beside a best guess that does not stand out; `scores` (T,) are the curve's."""
     low, high = scores.min(), scores.max()
     if high - low > FLAT:
-        rises = f"the curve goes from {low:.2f} to {high:.2f}, but other videos fit it as well"
-        return f"Nothing here stands out for this sentence: {rises}."
+        others = "frames of other videos score about as high for this sentence"
+        return f"Uncertain: the curve rises from {low:.2f} to {high:.2f}, but {others}."
     return f"Nothing here stands out for this sentence; the curve stays between {low:.2f} and {high:.2f}."

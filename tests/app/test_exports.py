@@ -24,7 +24,7 @@ from tests.clips import colours
 @pytest.fixture
 def answers():
     queries = ('a dog, "quoted"\nand a break', "=cmd|'/c calc'!A1", " @SUM(A1)", "собака 犬")
-    segments = [Segment(1.0, 2.5, 0.75), Segment(0.0, 0.5, 1 / 3)]
+    segments = [Segment(1.0, 2.5, 0.75, True), Segment(0.0, 0.5, 1 / 3)]
     times, scores = np.array([0.0, 0.5, 1.0]), np.array([0.25, 0.5, 0.125])
     return [Answer(query, 3.0, "embedded", times, scores, segments, []) for query in queries]
 
@@ -48,6 +48,7 @@ def test_the_segments_table_has_a_row_per_segment_best_first(answers):
         "start": "1.0",
         "end": "2.5",
         "score": "0.75",
+        "stands_out": "true",
     }
     assert [row["rank"] for row in table[:2]] == ["1", "2"]
     assert table[-1]["query"] == "собака 犬"

@@ -132,7 +132,7 @@ def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkey
     calls, grow = [], predictor.grow_video
     monkeypatch.setattr(predictor, "grow_video", lambda path, *more: calls.append(path) or grow(path, *more))
     screen = ask(scenes)[-1]
-    assert screen.same_curve.visible and not screen.compare.visible
+    assert not screen.compare.visible
     assert (screen.state.result.baseline.scores == screen.state.result.answer.scores).all()
     assert len(calls) == 1
 

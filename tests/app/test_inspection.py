@@ -12,6 +12,7 @@ from grounding.app.inspection import (
     render_inspection,
     render_side,
 )
+from grounding.segments.find import Segment
 from tests.states import make_state
 
 
@@ -55,14 +56,47 @@ def test_one_sentence_says_what_one_is_looking_at():
     assert "fills the video" in describe_hardest(make_state().select_segment(1))
 
 
-def test_where_nothing_stands_out_there_is_no_hardest_frame_and_none_above_the_moment():
+def doubt(state, *segments):
+    """A state of whose active query these segments do not stand out."""
+    answer = state.result.answer
+    marked = [replace(one, stands_out=place not in segments) for place, one in enumerate(answer.segments)]
+    return replace(state, results=(replace(state.result, answer=replace(answer, segments=marked)),))
+
+
+def test_where_the_segment_does_not_stand_out_there_is_no_hardest_frame_and_none_above_the_moment():
     state = make_state("something <green>")
-    doubtful = replace(state.result, answer=replace(state.result.answer, stands_out=False))
-    sure, unsure = render_inspection(state), render_inspection(replace(state, results=(doubtful,)))
-    assert "Nothing stands out for “something" in unsure
+    sure, unsure = render_inspection(doubt(state, 1)), render_inspection(doubt(state, 0))
+    assert "Whether “something &lt;green&gt;” happens here is uncertain" in unsure
     assert "hardest" in sure and "higher than the moment" in sure
     assert "hardest" not in unsure and "higher than the moment" not in unsure
     assert times(unsure) == times(sure)
+
+
+def beside_second_segment(*, first):
+    """A state whose second segment, from 2 to 4 s, is chosen; its look-alikes are at 5.0, 1.5 and 4.0."""
+    state = with_frames(cuts=())
+    answer = state.result.answer
+    hard = [replace(frame, segment=1) for frame in answer.hard_negatives]
+    answer = replace(answer, segments=[first, answer.segments[0]], hard_negatives=hard)
+    return replace(state, results=(replace(state.result, answer=answer),), segment=1)
+
+
+def test_a_frame_of_a_better_segment_fooled_nobody():
+    state = beside_second_segment(first=Segment(4.5, 6.0, 0.9))
+    notes = [describe_frame(state, frame) for frame in state.hard_negatives]
+    assert notes == [["in segment 1"], ["in the same shot"], ["in the same shot"]]
+    assert 'class="frame hardest" data-time="1.500"' in render_inspection(state)
+    alone = beside_second_segment(first=Segment(0.0, 6.0, 0.9))
+    assert "No look-alike lies beside this segment" in describe_hardest(alone)
+    assert "hardest" not in render_inspection(alone)
+
+
+def test_a_frame_that_the_model_sees_together_with_the_moment_is_not_the_hardest():
+    near = with_frames(cuts=(2.0, 4.0))  # at 5.0, 1.5 and 4.0: the first is 1.5 s from the last frame inside
+    assert 'class="frame hardest" data-time="5.000"' in render_inspection(near)
+    wide = replace(near, results=(replace(near.result, context=4.0),))
+    assert [describe_frame(wide, frame) for frame in wide.hard_negatives] == [["just past a cut"]] * 3
+    assert "No look-alike lies beside this segment" in describe_hardest(wide)
 
 
 def test_the_verdict_follows_the_scores():
@@ -111,7 +145,7 @@ def with_frames(similarity=0.9, **thumbnails):
     ("cuts", "notes"),
     [
         ((), ["in the same shot"] * 3),
-        ((2.0, 4.0), [[], ["right at a cut"], ["right at a cut"]]),
+        ((2.0, 4.0), [[], ["just past a cut"], ["just past a cut"]]),
         ((4.5,), [[], ["in the same shot"], ["in the same shot"]]),
     ],
 )

@@ -61,7 +61,7 @@ def test_doubt_is_said_where_nothing_stands_out():
     said = moment_gallery.render_found([doubtful], 3, {}, {})
     assert "1 moments in 3 videos" in said and "Nothing in these videos stands out for this sentence." in said
     assert "stands out" not in moment_gallery.render_found([doubtful, sure], 3, {}, {})
-    assert [moment_gallery.caption(one)[:5] for one in (doubtful, sure)] == ["0.50?", "0.50 "]
+    assert [moment_gallery.caption(one).split(" ·")[0] for one in (doubtful, sure)] == ["0.50, uncertain", "0.50"]
 
 
 def test_what_is_wrong_is_said(handlers):

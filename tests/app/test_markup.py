@@ -30,8 +30,17 @@ def with_answer(**changes):
     return replace(state, results=(result,))
 
 
+def with_segment(place=0, **changes):
+    """A state whose segment at that place is changed."""
+    segments = make_state().result.answer.segments
+    return with_answer(segments=[replace(one, **changes) if at == place else one for at, one in enumerate(segments)])
+
+
 def test_a_segment_is_listed_with_its_rank_times_and_score():
-    assert label_segment(make_answer(), 1) == "2 · 0:00.0 to 0:06.0 · score 0.30"
+    answer = make_answer()
+    assert label_segment(answer, 1) == "2 · 0:00.0 to 0:06.0 · score 0.30"
+    doubtful = replace(answer, segments=[replace(answer.segments[0], stands_out=False)])
+    assert label_segment(doubtful, 0) == "1 · 0:02.0 to 0:04.0 · score 0.80 · uncertain"
 
 
 def test_a_query_is_listed_with_its_marker_and_its_model_only_where_there_are_two():
@@ -72,9 +81,12 @@ def test_no_marker_looks_like_a_button():
 
 
 def test_a_guess_that_stands_out_nowhere_is_said_to():
-    said = render_answer(with_answer(stands_out=False))
-    assert "Best guess: <b>0:02.0 to 0:04.0</b>" in said and "Nothing here stands out for this sentence" in said
-    assert "guess" not in render_answer(with_answer(stands_out=True)) + render_answer(with_answer(stands_out=None))
+    said = render_answer(with_segment(stands_out=False))
+    assert "Best guess: <b>0:02.0 to 0:04.0</b>" in said and "the curve rises from 0.00 to 0.55, but" in said
+    assert "guess" not in render_answer(with_segment(stands_out=True)) + render_answer(with_segment(stands_out=None))
+    second = with_segment(1, stands_out=False)
+    assert "uncertain" not in render_answer(second).lower()
+    assert "Uncertain: this segment does not stand out" in render_answer(second.select_segment(1))
 
 
 def test_what_was_skipped_is_said_beside_the_answer():

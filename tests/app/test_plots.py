@@ -58,8 +58,11 @@ def test_the_chosen_segment_alone_is_drawn_with_its_times(answer):
     assert set(notes(figure)) == {"1: 1:00.0 to 1:20.0"}
 
 
-def test_a_segment_that_stands_out_nowhere_is_paler(answer):
-    sure, doubtful = (score_figure(dataclasses.replace(answer, stands_out=it)).layout.shapes[0] for it in (True, False))
+def test_a_segment_that_does_not_stand_out_is_paler(answer):
+    first, second = answer.segments
+    segments = [dataclasses.replace(first, stands_out=True), dataclasses.replace(second, stands_out=False)]
+    mixed = dataclasses.replace(answer, segments=segments)
+    sure, doubtful = (score_figure(mixed, chosen=chosen).layout.shapes[0] for chosen in (0, 1))
     assert doubtful.opacity < sure.opacity / 2 and doubtful.line.dash == "dot"
 
 

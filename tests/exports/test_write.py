@@ -226,3 +226,14 @@ def test_a_folder_that_must_not_be_written_is_said(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="make room"):
         write_moments(tmp_path / "a.srt", [Moment("a", "x", 0, 1, 0)], lambda video: NOTHING)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [".edl", ".fcpxml", ".otio", ".srt", ".vtt", ".csv"])
+def test_a_moment_that_does_not_stand_out_is_marked_as_uncertain(tmp_path, kind):
+    moments = [Moment("a.mp4", "a cat", start, start + 1.0, 0.5, start < 2) for start in (1.0, 3.0)]
+    sure, both = (
+        write_moments(tmp_path / f"{name}{kind}", some, lambda path: NOTHING).read_text("utf-8")
+        for name, some in (("sure", moments[:1]), ("both", moments))
+    )
+    mark = {".csv": "false", ".edl": "YELLOW", ".otio": "YELLOW"}.get(kind, "uncertain")
+    assert mark in both and mark not in sure

@@ -75,7 +75,7 @@ def test_doubt_is_said_once_where_nothing_stands_out_and_per_moment_where_some_d
     sure, doubtful = (Moment("a.mp4", "a cat", 1.0, 2.0, 0.5, stands_out) for stands_out in (True, False))
     assert list(command_line.describe([sure, doubtful]))[1:3] == [
         "  0:01.0 to 0:02.0         score 0.50  a.mp4",
-        "  0:01.0 to 0:02.0         score 0.50  a.mp4  (fits no better than other videos do)",
+        "  0:01.0 to 0:02.0         score 0.50  a.mp4  (uncertain)",
     ]
     said = list(command_line.describe([doubtful, doubtful]))
     assert said[1] == "  Nothing in these videos stands out for this sentence."

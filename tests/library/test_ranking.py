@@ -46,7 +46,7 @@ def test_a_video_that_is_left_out_gives_its_place_to_the_next(predictor, videos)
 
 def test_more_evidence_is_asked_for_the_more_videos_there_are(predictor, videos):
     def stands_out(margin):
-        return [one for _, one in ranking.ground_moments(predictor, videos["a"], "a cat", margin)]
+        return [one.stands_out for one in ranking.ground_moments(predictor, videos["a"], "a cat", margin)]
 
     assert stands_out(0.0)[0] == predictor.ground(videos["a"], "a cat").stands_out
     assert set(stands_out(-100.0)) == {True} and set(stands_out(100.0)) == {False}
