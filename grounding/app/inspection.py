@@ -8,6 +8,7 @@ import numpy as np
 from grounding.app.plots import SCALE_COLOURS
 from grounding.app.state import ClipState
 from grounding.segments.hard_negatives import SCALES, HardNegative
+from grounding.segments.stand_out import is_flat
 from grounding.text import escape_unprintable, format_clock, shorten
 
 SHOWN = 4  # frames of the segment
@@ -42,7 +43,7 @@ def describe_hardest(state: ClipState) -> str:
     if not state.hard_negatives:
         return "The segment fills the video, so there is no frame outside it that could have fooled the model."
     query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
-    if state.chosen.stands_out is False:
+    if not has_verdict(state):
         return f"Whether “{query}” happens here is uncertain, so the frames beside it are shown without a verdict."
     hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
     if hardest is None:
@@ -54,11 +55,18 @@ def describe_hardest(state: ClipState) -> str:
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     shot = describe_shot(state, hardest)
     verdict = judge(hardest.score, moment, shot)
+    case = "If this is" if state.chosen.stands_out is False else "For"
     return (
-        f"For “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
+        f"{case} “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
         f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {verdict}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
+
+
+def has_verdict(state: ClipState) -> bool:
+    """Whether there is a moment that a frame could be mistaken for: what stands out, or the peak of a curve."""
+    peak = state.segment == 0 and not is_flat(state.result.answer.scores)
+    return state.chosen.stands_out is not False or peak
 
 
 def find_hardest(state: ClipState) -> HardNegative | None:
@@ -132,7 +140,7 @@ def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
     better = find_better_segment(state, frame)
     if better is not None:
         return [f"in segment {better + 1}"]
-    higher = state.chosen.stands_out is not False and frame.score > mean_inside(state, state.result.answer.scores)
+    higher = has_verdict(state) and frame.score > mean_inside(state, state.result.answer.scores)
     return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment"] if higher else [])]
 
 
@@ -162,7 +170,7 @@ def render_hard_card(state: ClipState, frame: HardNegative) -> str:
     colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
     title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
-    hardest = state.chosen.stands_out is not False and frame == find_hardest(state)
+    hardest = has_verdict(state) and frame == find_hardest(state)
     return render_card(state, frame.timestamp, title, "hardest" if hardest else "hard", notes)
 
 
@@ -175,7 +183,7 @@ def render_card(state: ClipState, time: float, title: str = "", kind: str = "ins
     if result.similarities:
         values.append(("similarity", result.similarities[state.segment][index]))
     rows = "".join(
-        f'<span>{name} {value:.2f}</span><b class="bar"><i style="width:{max(0, min(100, round(100 * value)))}%"></i>'
+        f'<span>{name} {value:z.2f}</span><b class="bar"><i style="width:{max(0, min(100, round(100 * value)))}%"></i>'
         "</b>"
         for name, value in values
     )

@@ -65,7 +65,10 @@ def doubt(state, *segments):
 
 def test_where_the_segment_does_not_stand_out_there_is_no_hardest_frame_and_none_above_the_moment():
     state = make_state("something <green>")
-    sure, unsure = render_inspection(doubt(state, 1)), render_inspection(doubt(state, 0))
+    flat = replace(state.result.answer, scores=state.result.answer.scores / 10)
+    level = replace(state, results=(replace(state.result, answer=flat),))
+    sure, unsure = render_inspection(doubt(state, 1)), render_inspection(doubt(level, 0))
+    assert "If this is “something &lt;green&gt;”, the hardest look-alike" in render_inspection(doubt(state, 0))
     assert "Whether “something &lt;green&gt;” happens here is uncertain" in unsure
     assert "hardest" in sure and "higher than the moment" in sure
     assert "hardest" not in unsure and "higher than the moment" not in unsure
