@@ -9,9 +9,10 @@ MEASURED = ("the app's memory afterwards", "the work of one who left mid-way")  
 def test_a_few_programs_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(load, "SCENES", load.SCENES[:2])
     monkeypatch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.2")  # who has left is noticed at one of Gradio's heartbeats
-    plan = load.Plan(clients=3, seconds=3.0, warm_up=0.0, leave_every=0, minutes=60.0, long=100)
+    plan = load.Plan(clients=3, seconds=3.0, warm_up=0.0, leave_every=0, minutes=60.0, long=300)
     rows = load.trial(tmp_path, plan)
-    assert all_survived([row for row in rows if row.what not in MEASURED]), rows
+    failed = [row for row in rows if row.what not in MEASURED and not all_survived([row])]
+    assert not failed
 
 
 def test_answers_that_differ_are_told_apart():
