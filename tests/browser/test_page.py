@@ -9,7 +9,6 @@ from grounding.app import models
 from grounding.app.job_queue import job_queue
 from tests.browser.steps import (
     Gated,
-    answered,
     ask,
     count_moves,
     play_time,
@@ -19,11 +18,6 @@ from tests.browser.steps import (
     wait_until,
 )
 from tests.clips import colours
-
-IS_ON_TOP = """(it) => {
-  const at = it.getBoundingClientRect();
-  return it.contains(document.elementFromPoint(at.left + at.width / 2, at.top + at.height / 2));
-}"""
 
 
 def test_from_upload_to_answer(tab, scenes):
@@ -181,16 +175,3 @@ def test_what_can_be_pressed_has_a_name_and_an_order(tab, scenes):
     tab.locator("#query textarea").focus()
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.id") == "find"
-
-
-def test_the_video_stays_in_sight_while_one_looks_around(tab, scenes):
-    answered(tab, scenes, "a cup of coffee")
-    for width, number in ((390, -1), (1000, 0)):
-        tab.set_viewport_size({"width": width, "height": 844})
-        frame = tab.locator(".frame").nth(number)
-        frame.scroll_into_view_if_needed()
-        frame.click()
-        wait_for_time(tab, float(frame.get_attribute("data-time")), within=0.1)
-        clip = tab.locator("#clip video").bounding_box()
-        assert clip["y"] >= 0 and clip["height"] <= 844 / 3
-        assert tab.locator("#clip").evaluate(IS_ON_TOP)

@@ -1,7 +1,8 @@
 // Files of any name are taken for videos, and what the page does while it works: cancel, messages, where the keyboard goes.
 (() => {
   const one = (selector) => document.querySelector(selector);
-  let exampled = false; // whether an example was pressed whose answer is still to come
+  const narrow = matchMedia("(max-width: 700px)"); // as in page.css
+  let asked = null; // what was asked last, until the visitor moves on: {example, before, begun, said}
 
   // Gradio announces a clip that the browser cannot play as an error; a preview or a message beside the clip follows.
   function hush() {
@@ -43,25 +44,43 @@
     input?.removeAttribute("accept");
   }
 
-  // After an example the keyboard goes on from its answer.
+  // What comes of a question is kept in sight below the pinned video: how it goes, then what came of it. After an
+  // example the keyboard goes on from its answer.
 
-  function reachAnswer() {
-    const answer = one("#message [role]");
-    if (!exampled || !answer || one("#progress .working")) return;
-    exampled = false;
-    answer.focus({ preventScroll: true });
-    answer.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  function ask(example) {
+    asked = { example, before: one("#message [role]"), begun: false, said: false };
   }
 
-  // A cancel takes until the frames at hand are encoded; meanwhile the page says so.
+  function follow() {
+    if (!asked) return;
+    const working = one("#progress .working");
+    const said = one("#message [role]");
+    asked.begun ||= Boolean(working);
+    if (working || said) one(working ? "#progress" : "#message").scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
+    if (working || !said || asked.said || !(asked.begun || said !== asked.before)) return;
+    asked.said = true;
+    if (asked.example) said.focus({ preventScroll: true });
+  }
+
+  function moveOn() {
+    asked = null;
+  }
+
+  // Between the press on Cancel and the server's word on it, the page says so.
   function settle() {
     if (!one("#progress .working")) document.documentElement.classList.remove("stopping");
   }
 
-  const look = () => (hush(), settle(), offerAllFiles(), reachAnswer());
+  const look = () => (hush(), settle(), offerAllFiles(), follow());
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
+  new ResizeObserver(follow).observe(document.documentElement); // the answer may move when what is below it comes
+  for (const kind of ["pointerdown", "wheel", "touchstart", "keydown"]) document.addEventListener(kind, moveOn, { capture: true, passive: true });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.closest?.("#query")) ask(false);
+  });
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#examples button")) exampled = true;
+    const button = event.target.closest?.("#find, #examples button");
+    if (button) ask(button.id !== "find");
     if (event.target.closest?.("#cancel")) document.documentElement.classList.add("stopping");
   });
   document.addEventListener("change", change, true);
