@@ -111,7 +111,7 @@ class Search:
     def stop(self, job: Job) -> PageUpdate:
         """The last update after a cancel of `job`, which is this search."""
         if not job.silent:
-            return self._restore(message=render_stopped(), clip=self.video)
+            return self._restore(message=render_stopped(self._same_clip), clip=self.video)
         update = self._restore()
         return update._replace(progress=gr.skip()) if job_queue().has_job(job.session, besides=job) else update
 

@@ -9,6 +9,7 @@ from grounding.app.state import MAX_QUERIES, ClipState, QueryResult
 from grounding.errors import GroundingError
 from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
 
+STOPPED_EARLY = "Stopped. A rough answer from the frames looked at so far; press Find to finish."
 MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 
 
@@ -24,13 +25,13 @@ def render_answer(state: ClipState) -> str:
     said = describe_segment_doubt(state)
     doubt = f"<small class='doubt'>{html.escape(said)}</small>" if said else ""
     warning = f"<small>{describe_skipped(answer.skipped, answer.duration)}</small>" if answer.skipped else ""
-    rough = f"<small class='rough'>Rough, from {answer.rough} key frames.</small>" if answer.rough else ""
+    rough = f"<small class='rough'>{STOPPED_EARLY}</small>" if answer.rough else ""
     guess = "Best guess: " if said and not state.segment else ""
     return (
         f'<p class="done" role="status" tabindex="-1">'
-        f"{guess}<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
+        f"{rough}{guess}<b>{format_clock(segment.start)} to {format_clock(segment.end)}</b> "
         f"“{html.escape(escape_unprintable(answer.query))}”, mean score {segment.score:.2f}"
-        f"{place}{doubt}{rough}{warning}</p>"
+        f"{place}{doubt}{warning}</p>"
     )
 
 
@@ -47,9 +48,10 @@ def render_model(result: QueryResult) -> str:
     return f"<p>{html.escape(f'{result.model}. {describe_reading([result.answer])}'.strip())}</p>"
 
 
-def render_stopped() -> str:
-    """After a cancel."""
-    return '<p class="done" role="status">Stopped. Nothing was changed.</p>'
+def render_stopped(kept: bool = False) -> str:
+    """After a cancel that left no answer; `kept`: those to earlier queries stand on the page."""
+    said = "Stopped. The answers to earlier queries stay." if kept else "Stopped before there was an answer."
+    return f'<p class="done" role="status" tabindex="-1">{said}</p>'
 
 
 def render_progress(text: str, fraction: float = 0.0) -> str:

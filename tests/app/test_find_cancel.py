@@ -19,10 +19,21 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
     assert next(steps).plot.data
     job_queue().cancel(None)
     last = shown(next(steps), before, path)
-    assert "Stopped" in last.message and last.progress == ""
+    assert "Stopped before there was an answer" in last.message and last.progress == ""
     assert len(last.plot.data[0].x) == len(before.result.answer.timestamps)
     assert last.clip == str(path)
     assert list(steps) == []
+
+
+def test_a_cancel_says_that_earlier_answers_stay(ask, scenes):
+    before = ask(scenes, "a dog")[-1].state
+    with job_queue().start("another", "a.mp4", at_model=True):
+        steps = find.find_moment(str(scenes), "a cat", "embedded", 5, before, None)
+        next(steps)
+        job_queue().cancel(None)
+        last = next(steps)
+    assert "Stopped. The answers to earlier queries stay." in last.message
+    assert unchanged(last, "progress", "message", "clip")
 
 
 def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes, predictor):
@@ -31,12 +42,13 @@ def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes
     job_queue().cancel(None)
     last = shown(*steps, None, long_scenes)
     answer, count = last.state.result.answer, last.state.result.answer.rough
-    assert count >= 3 and f"Rough, from {count} key frames" in last.message and last.progress == ""
+    assert count >= 3 and "Stopped. A rough answer from the frames looked at so far; press Find" in last.message
+    assert last.progress == ""
     assert len(last.plot.data[0].x) == len(answer.timestamps)
     assert "data:image/jpeg" in last.frames and len(last.state.thumbnails.jpegs) == count
     assert answer.to_dict("a.mp4")["rough"] == count and not last.memory.entries
     final = ask(long_scenes, "a cup of coffee", state=last.state)[-1]
-    assert [result.answer.rough for result in final.state.results] == [0] and "Rough" not in final.message
+    assert [result.answer.rough for result in final.state.results] == [0] and "rough" not in final.message
     assert len(final.state.thumbnails.jpegs) == len(final.state.result.answer.timestamps)
     assert "data-sheet" in final.thumbnails
 

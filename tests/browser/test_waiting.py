@@ -102,6 +102,21 @@ def test_cancel_stops_the_work_and_frees_the_queue(tab, longer, scenes, gated):
     answered(tab, scenes, "a cat")  # the model is free
 
 
+def test_a_rough_answer_after_a_cancel_says_so_and_is_finished_by_another_press(tab, long_scenes, gated):
+    upload(tab, long_scenes)
+    ask(tab, "a cup of coffee")
+    gated.let_go()
+    expect(tab.locator("#progress")).to_contain_text("Rough, from")
+    tab.get_by_role("button", name="Cancel").click()
+    answer = tab.locator("#message [role=status]")
+    expect(answer).to_contain_text("Stopped. A rough answer from the frames looked at so far; press Find to finish.")
+    expect(answer.locator("b")).to_have_css("font-weight", "400")
+    gated.let_go(100)
+    tab.click("#find")
+    expect(answer).not_to_contain_text("Stopped")
+    expect(answer.locator("b")).to_have_css("font-weight", "700")
+
+
 def test_what_is_asked_while_a_cancelled_work_still_ends_is_answered(tab, long, gated):
     upload(tab, long)
     ask(tab, "something green")
