@@ -73,7 +73,9 @@ def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
     expect(tab.locator("#progress")).to_contain_text("Loading the model")
     gated.let_go()
     expect(tab.locator("#progress")).to_contain_text("Looked at 0:15 of 0:48, about")
-    expect(tab.locator("#progress [role=progressbar]")).to_have_attribute("aria-valuenow", "32")
+    bar = tab.locator("#progress [role=progressbar]")
+    expect(bar).to_have_attribute("aria-valuenow", "32")
+    assert bar.evaluate("it => it.firstChild.clientWidth / it.clientWidth") == pytest.approx(0.32, abs=0.01)
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(1)
     expect(tab.locator("#plot .xtick").last).to_contain_text("0:45")  # room for the rest
     first = tab.locator("#plot .js-plotly-plot").evaluate("it => it.calcdata[0].length")
