@@ -5,7 +5,7 @@ from threading import Event
 from playwright.sync_api import expect
 
 from grounding.app import models
-from tests.browser.steps import Gated, answered, wait_for_time, wait_until
+from tests.browser.steps import Gated, answered, upload, wait_for_time, wait_until
 
 IS_ON_TOP = """(it) => {
   const at = it.getBoundingClientRect();
@@ -27,6 +27,12 @@ COVERED = """(all) => all.filter((it) => it.checkVisibility() && !it.closest("#c
 def hold(function, gate):
     """The function, which waits for the gate to open."""
     return lambda *arguments: gate.wait(300) and function(*arguments)
+
+
+def is_at_the_foot(tab):
+    """Whether the answer lies just below the pinned video."""
+    clip, answer = (tab.locator(part).bounding_box() for part in ("#clip", "#message"))
+    return abs(clip["y"]) < 1 and 0 <= answer["y"] - clip["y"] - clip["height"] < 20
 
 
 def test_the_video_stays_in_sight_while_one_looks_around(tab, scenes):
@@ -60,14 +66,25 @@ def test_on_a_phone_an_example_brings_its_progress_and_then_its_answer_to_the_fo
     expect(phone.locator("#progress [role=progressbar]")).to_be_in_viewport()
     gated.let_go(100)
     expect(phone.locator("#message [role=status]")).to_be_focused()
-
-    def is_at_its_foot():
-        clip, answer = (phone.locator(part).bounding_box() for part in ("#clip", "#message"))
-        return abs(clip["y"]) < 1 and 0 <= answer["y"] - clip["y"] - clip["height"] < 20
-
-    wait_until(phone, is_at_its_foot)
+    wait_until(phone, lambda: is_at_the_foot(phone))
     expect(phone.locator("#frames img").first).to_be_visible()
-    assert is_at_its_foot()
+    assert is_at_the_foot(phone)
+
+
+def test_on_a_phone_what_a_cancel_left_comes_to_the_foot_of_the_video(visit, long_scenes, monkeypatch):
+    phone = visit(390, 844, has_touch=True, is_mobile=True)
+    predictor = models.load_predictor("embedded")
+    gated = Gated(predictor.frame_encoder)
+    monkeypatch.setattr(predictor, "frame_encoder", gated)
+    upload(phone, long_scenes)
+    phone.fill("#query textarea", "a cup of coffee")
+    phone.locator("#find").tap()
+    gated.let_go()
+    expect(phone.locator("#progress")).to_contain_text("Rough, from")
+    phone.locator("#cancel").tap()
+    expect(phone.locator("#message [role=status]")).to_contain_text("Stopped")
+    wait_until(phone, lambda: is_at_the_foot(phone))
+    gated.let_go(100)
 
 
 def test_whoever_scrolls_on_while_a_question_is_answered_is_left_there(visit, scenes, monkeypatch):

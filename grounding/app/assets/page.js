@@ -2,7 +2,8 @@
 (() => {
   const one = (selector) => document.querySelector(selector);
   const narrow = matchMedia("(max-width: 700px)"); // as in page.css
-  let asked = null; // what was asked last, until the visitor moves on: {example, before, begun, said}
+  const SETTLED = 3000; // milliseconds in which an answer comes to rest: its plot, its frames
+  let asked = null; // what was pressed last, until the visitor moves on: {example, before, begun, said}
 
   // Gradio announces a clip that the browser cannot play as an error; a preview or a message beside the clip follows.
   function hush() {
@@ -44,8 +45,8 @@
     input?.removeAttribute("accept");
   }
 
-  // What comes of a question is kept in sight below the pinned video: how it goes, then what came of it. After an
-  // example the keyboard goes on from its answer.
+  // What comes of a question or a cancel is kept in sight below the pinned video: how it goes, then what came of it.
+  // After an example the keyboard goes on from its answer.
 
   function ask(example) {
     asked = { example, before: one("#message [role]"), begun: false, said: false };
@@ -59,6 +60,7 @@
     if (working || said) one(working ? "#progress" : "#message").scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
     if (working || !said || asked.said || !(asked.begun || said !== asked.before)) return;
     asked.said = true;
+    setTimeout((over) => asked === over && moveOn(), SETTLED, asked);
     if (asked.example) said.focus({ preventScroll: true });
   }
 
@@ -79,8 +81,8 @@
     if (event.key === "Enter" && event.target.closest?.("#query")) ask(false);
   });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#find, #examples button");
-    if (button) ask(button.id !== "find");
+    const button = event.target.closest?.("#find, #cancel, #examples button");
+    if (button) ask(Boolean(button.closest("#examples")));
     if (event.target.closest?.("#cancel")) document.documentElement.classList.add("stopping");
   });
   document.addEventListener("change", change, true);
