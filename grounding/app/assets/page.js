@@ -45,6 +45,14 @@
     input?.removeAttribute("accept");
   }
 
+  // Gradio gives each choice of a list a name of its own, so that the arrow keys would not move between them.
+  function joinChoices() {
+    for (const choice of document.querySelectorAll("input[type=radio]")) {
+      const list = choice.closest(".block")?.id;
+      if (list && choice.name !== list) choice.name = list;
+    }
+  }
+
   // What comes of a question or a cancel is kept in sight below the pinned video: how it goes, then what came of it.
   // After an example the keyboard goes on from its answer.
 
@@ -73,7 +81,7 @@
     if (!one("#progress .working")) document.documentElement.classList.remove("stopping");
   }
 
-  const look = () => (hush(), settle(), offerAllFiles(), follow());
+  const look = () => (hush(), settle(), offerAllFiles(), joinChoices(), follow());
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
   new ResizeObserver(follow).observe(document.documentElement); // the answer may move when what is below it comes
   for (const kind of ["pointerdown", "wheel", "touchstart", "keydown"]) document.addEventListener(kind, moveOn, { capture: true, passive: true });
