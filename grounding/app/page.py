@@ -15,7 +15,7 @@ from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, c
 from grounding.app.page_update import HIDDEN, IN_TURN
 
 SHOW = "(span) => window.grounding.show(span)"
-PLAY = "(span) => window.grounding.play(span)"
+PLAY = "(span) => window.grounding.toggle(span)"
 SAVE = "() => window.grounding.savePlot()"
 FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each decodes, which may take much memory
 VISITORS = 32  # who are told their place and may cancel; whoever comes then waits for one of these places

@@ -46,6 +46,21 @@
     player.play().catch(() => {}); // a browser may want another press first
   }
 
+  const isSpan = (wanted) => Boolean(span && wanted) && span.start === wanted.start && span.end === wanted.end;
+
+  // The button: pauses the segment while it plays, and goes on from there.
+  function toggle(wanted) {
+    const player = video();
+    if (!player || !isSpan(wanted)) play(wanted);
+    else if (player.paused) player.play().catch(() => {});
+    else player.pause();
+  }
+
+  function nameToggle() {
+    const label = [...(one("#play")?.childNodes ?? [])].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (label) label.data = span && video() && !video().paused ? "Pause" : "Play the segment";
+  }
+
   function show(wanted) {
     if (!wanted) return;
     spans = wanted.spans;
@@ -121,6 +136,7 @@
     cancelAnimationFrame(next);
     placePlayhead();
     if (event?.type === "seeked" && player) leave(player);
+    nameToggle();
     if (!player || (player.paused && !player.ended)) return;
     keepWithin(player); // a segment may last to the end of the video, which pauses there by itself
     if (!player.paused) next = requestAnimationFrame(() => follow());
@@ -145,46 +161,12 @@
 
   // The frame at the pointer
 
-  function tile(seconds) {
-    const sheet = one("#thumbnails img");
-    const picture = document.createElement("div");
-    if (!sheet) return picture;
-    const { times, columns, width, height } = JSON.parse(sheet.dataset.sheet);
-    let nearest = 0;
-    times.forEach((time, place) => {
-      if (Math.abs(time - seconds) < Math.abs(times[nearest] - seconds)) nearest = place;
-    });
-    const left = (nearest % columns) * width;
-    const top = Math.floor(nearest / columns) * height;
-    picture.className = "tile";
-    picture.style.cssText = `width:${width}px;height:${height}px;background:url(${sheet.src}) -${left}px -${top}px`;
-    return picture;
-  }
-
-  function line(text, colour) {
-    const row = document.createElement("span");
-    row.textContent = text;
-    if (colour) row.style.setProperty("--swatch", colour);
-    return row;
-  }
-
-  // A curve's name as it was typed; for plotly it is escaped.
-  const typed = (name) => new DOMParser().parseFromString(name, "text/html").documentElement.textContent;
-
   function peek(points) {
     const ruler = axis();
     const card = element("peek", one("#plot"));
     const active = points[points.length - 1];
     under = active.x;
-    const words = points.map((point) => point.customdata).sort((a, b) => b.length - a.length)[0];
-    card.replaceChildren(
-      tile(active.x),
-      line(words),
-      ...points.map((point) => {
-        const name = points.length > 1 ? ` ${typed(point.data.name)}` : " score";
-        return line(`${point.y.toFixed(2)}${name}`, point.fullData.line.color);
-      }),
-    );
+    window.grounding.fillCard(card, points);
     card.hidden = false;
     const share = (active.x - ruler.range[0]) / (ruler.range[1] - ruler.range[0]);
     const middle = ruler.left + share * ruler.width;
@@ -215,6 +197,7 @@
   // Joining
 
   function bind() {
+    nameToggle();
     const plot = graph();
     if (!plot?.on || bound.has(plot)) return;
     bound.add(plot);
@@ -229,7 +212,7 @@
   }
 
   new MutationObserver(bind).observe(document, { childList: true, subtree: true });
-  for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied"]) {
+  for (const name of ["play", "seeking", "seeked", "timeupdate", "loadedmetadata", "emptied", "pause"]) {
     document.addEventListener(name, (event) => event.target === video() && graph() && follow(event), true);
   }
   document.addEventListener("click", (event) => {
@@ -242,5 +225,5 @@
   document.addEventListener("pointerup", (event) => pressed && release(pressed, event), true);
   for (const name of ["pointerover", "focusin"]) document.addEventListener(name, (event) => outlineAt(event.target));
   window.addEventListener("resize", () => graph() && placePlayhead());
-  window.grounding = { show, play, savePlot };
+  Object.assign((window.grounding ??= {}), { show, toggle, savePlot });
 })();
