@@ -25,10 +25,10 @@ from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, describe_model, load_baseline, load_predictor
 from grounding.app.page_update import PageUpdate, show_state
 from grounding.app.plots import draw_empty, draw_growing
-from grounding.app.state import ClipState, QueryResult
+from grounding.app.state import MAX_SEGMENTS, ClipState, QueryResult
 from grounding.app.thumbnails import Thumbnails, render_sheet
 from grounding.errors import GroundingError
-from grounding.validation import check_query, check_top_k
+from grounding.validation import check_query
 
 if TYPE_CHECKING:
     from grounding.predictor import Predictor
@@ -64,7 +64,7 @@ class Search:
 
     Attributes:
         video: path of the clip.
-        query, checkpoint, top_k: what is asked.
+        query, checkpoint: what is asked.
         before: the state that the page shows when it is pressed; it may be another by the time of the answer.
         memory: the visitor's.
         stage: how far it is.
@@ -74,7 +74,6 @@ class Search:
     video: str | None
     query: str
     checkpoint: str
-    top_k: int
     before: ClipState | None
     memory: MemoryCache[Clip]
     stage: Stage = Stage.WAITING
@@ -85,8 +84,8 @@ class Search:
 
         Raises what ends it without.
         """
-        self.query, self.top_k = check_query(self.query), check_top_k(self.top_k)
-        query, checkpoint = self.query, check_checkpoint(self.checkpoint)
+        self.query = query = check_query(self.query)
+        checkpoint = check_checkpoint(self.checkpoint)
         for others in job.wait_for_turn():
             # Behind none but the visitor's own last job, which says itself how it stands.
             yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
@@ -130,7 +129,7 @@ class Search:
         return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.missing)
 
     def _answer(self, predictor: "Predictor", clip: Clip) -> PageUpdate:
-        found = Found(self.video, answer_query(predictor, clip, self.query, self.top_k), clip.thumbnails)
+        found = Found(self.video, answer_query(predictor, clip, self.query), clip.thumbnails)
         return PageUpdate(found=found, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
@@ -143,7 +142,6 @@ def find_moment(
     video: str | None,
     query: str,
     checkpoint: str,
-    top_k: int,
     state: ClipState | None,
     memory: MemoryCache[Clip] | None,
     found: deque[Found] | None = None,
@@ -155,7 +153,7 @@ def find_moment(
     which an older one would undo. What comes joins `found`, where answers to what was asked before may still wait.
     """
     found = deque() if found is None else found
-    for update in search_moment(video, query, checkpoint, top_k, state, memory, request):
+    for update in search_moment(video, query, checkpoint, state, memory, request):
         if isinstance(update.found, Found):
             found.append(update.found)
             update = update._replace(found=found)
@@ -166,7 +164,6 @@ def search_moment(
     video: str | None,
     query: str,
     checkpoint: str,
-    top_k: int,
     state: ClipState | None,
     memory: MemoryCache[Clip] | None,
     request: gr.Request | None,
@@ -176,7 +173,7 @@ def search_moment(
     visitor_files().claim(session, video)
     job_queue().cancel(session, silent=True, except_clip=video)
     memory = MemoryCache() if memory is None else memory
-    search = Search(video, query, checkpoint, top_k, state, memory)
+    search = Search(video, query, checkpoint, state, memory)
     with job_queue().start(session, video, at_model=True) as job:
         try:
             yield from search.run(job)
@@ -189,17 +186,26 @@ def search_moment(
 
 
 def show_found(
-    state: ClipState | None, found: deque[Found] | None, video: str | None, request: gr.Request | None = None
+    state: ClipState | None,
+    found: deque[Found] | None,
+    video: str | None,
+    top_k: int = MAX_SEGMENTS,
+    request: gr.Request | None = None,
 ) -> PageUpdate:
-    """After a search: its answer joins the state as it is by now. Of another clip than `video` it is not shown."""
+    """After a search: its answer joins the state as it is by now, with `top_k` segments at most.
+
+    Of another clip than `video` it is not shown.
+    """
     update = PageUpdate()
     while found:
-        update = update.then(show_one(state, found.popleft(), video, request))
+        update = update.then(show_one(state, found.popleft(), video, top_k, request))
         state = state if update.state == gr.skip() else update.state
     return update
 
 
-def show_one(state: ClipState | None, found: Found, video: str | None, request: gr.Request | None) -> PageUpdate:
+def show_one(
+    state: ClipState | None, found: Found, video: str | None, top_k: int, request: gr.Request | None
+) -> PageUpdate:
     """Of what was found the first."""
     if found.result is None or found.clip != video:
         at_work = job_queue().has_job(session_from_request(request))  # which says itself how it stands
@@ -208,7 +214,7 @@ def show_one(state: ClipState | None, found: Found, video: str | None, request: 
     before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
         new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
-    return show_state(before.add(found.result), new, progress="", clip=video)
+    return show_state(before.add(found.result).limit_segments(top_k), new, progress="", clip=video)
 
 
 def take_back(state: ClipState | None) -> PageUpdate:
@@ -242,14 +248,15 @@ def show_thumbnails(state: ClipState | None, memory: MemoryCache[Clip] | None) -
     return PageUpdate(state=state, thumbnails=render_sheet(thumbnails), frames=render_inspection(state))
 
 
-def answer_query(predictor: "Predictor", clip: Clip, query: str, top_k: int) -> QueryResult:
-    """A query's answer, and that of the model without hard-negative mining where there is one: frames encoded once."""
-    answer = predictor.ground(clip.video, query, top_k)
+def answer_query(predictor: "Predictor", clip: Clip, query: str) -> QueryResult:
+    """A query's answer with as many segments as can be asked for, and that of the model without hard-negative mining
+    where there is one: frames are encoded once."""
+    answer = predictor.ground(clip.video, query, MAX_SEGMENTS)
     baseline = load_baseline(predictor.config)
     return QueryResult(
         answer,
         tuple(predictor.measure_similarities(clip.video, answer)),
-        baseline.ground(clip.video, query, top_k) if baseline else None,
+        baseline.ground(clip.video, query, 1) if baseline else None,
         predictor.measure_clip_similarity(clip.video, answer),
         context=predictor.grounder.frame_tower.reach / predictor.config.rate,
         model=describe_model(predictor),

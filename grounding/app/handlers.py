@@ -33,6 +33,11 @@ def select_segment(state: ClipState | None, segment: int | None) -> PageUpdate:
     return PageUpdate() if state is None or segment is None else show_state(state.select_segment(segment))
 
 
+def limit_segments(state: ClipState | None, most: int) -> PageUpdate:
+    """Another number of segments is wanted, for each query."""
+    return PageUpdate() if state is None else show_state(state.limit_segments(most))
+
+
 def toggle_baseline(state: ClipState | None, wanted: bool) -> PageUpdate:
     """The switch to the model without hard-negative mining."""
     return PageUpdate() if state is None else show_state(replace(state, compare=wanted))

@@ -12,6 +12,7 @@ from grounding.app.clip_limits import clip_limits
 from grounding.app.models import default_checkpoint, describe_missing, list_choices
 from grounding.app.page_update import COMPARE, PageUpdate
 from grounding.app.plots import draw_empty
+from grounding.app.state import MAX_SEGMENTS
 from grounding.segments.find import ORDER
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
@@ -116,7 +117,8 @@ def add_model() -> tuple[tuple[gr.Radio, gr.Slider], gr.HTML]:
         checkpoint = gr.Radio(list_choices(), value=default_checkpoint(), label="Checkpoint", elem_id="checkpoint")
         missing = describe_missing()
         gr.HTML(f"<p>{html.escape(missing)}</p>", visible=bool(missing), elem_id="missing", elem_classes="aside")
-        return (checkpoint, gr.Slider(1, 10, value=5, step=1, label="Segments at most")), answered
+        top_k = gr.Slider(1, MAX_SEGMENTS, value=5, step=1, precision=0, label="Segments at most", elem_id="top-k")
+        return (checkpoint, top_k), answered
 
 
 def add_lists() -> tuple[Parts, Controls]:

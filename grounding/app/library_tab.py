@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 CLIP_TAB = "clip"
 MOMENTS = 12  # shown for a query
-SEGMENTS = 5  # of a video that is opened
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +201,7 @@ class LibraryHandlers:
                 for others in job.wait_for_turn():
                     yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
                 clip = self._encoded(moment.video, memory)
-                result = find.answer_query(self.library.predictor, clip, moment.query, SEGMENTS)
+                result = find.answer_query(self.library.predictor, clip, moment.query)
         except GroundingError as error:
             yield PageUpdate(progress="", message=render_error(error), clip=moment.video)
             return

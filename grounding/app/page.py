@@ -22,6 +22,8 @@ VISITORS = 32  # who are told their place and may cancel; whoever comes then wai
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 ONCE = IN_TURN | {"trigger_mode": "once"}  # a second click meanwhile is not another
 
+LATEST = IN_TURN | {"trigger_mode": "always_last"}  # of many steps of a slider
+
 
 def build_page(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None) -> CheckedBlocks:
     """The whole page, and a tab for the folder that is shared. What a visitor left unused for `kept` seconds goes."""
@@ -64,7 +66,7 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
     asking = [
         event(
             find.find_moment,
-            [inputs.video, inputs.query, inputs.checkpoint, inputs.top_k, parts.state, parts.memory, parts.found],
+            [inputs.video, inputs.query, inputs.checkpoint, parts.state, parts.memory, parts.found],
             list(parts),
             show_progress_on=[parts.progress],
             trigger_mode="always_last",  # a press while the last job still ends is not lost
@@ -79,7 +81,7 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
         )
     ]
     showing = [
-        found.success(find.show_found, [parts.state, parts.found, inputs.video], list(parts), **IN_TURN)
+        found.success(find.show_found, [parts.state, parts.found, inputs.video, inputs.top_k], list(parts), **IN_TURN)
         for found in asking
     ]
     for shown in showing:
@@ -99,6 +101,7 @@ def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
         parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **IN_TURN),
         parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **IN_TURN),
         parts.show_clip.input(handlers.toggle_clip, [parts.state, parts.show_clip], list(parts), **IN_TURN),
+        layout.inputs.top_k.input(handlers.limit_segments, [parts.state, layout.inputs.top_k], list(parts), **LATEST),
         layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **ONCE),
     ]
 

@@ -13,6 +13,7 @@ from grounding.segments.find import Segment
 from grounding.segments.hard_negatives import HardNegative
 
 MAX_QUERIES = 5  # curves that can be told apart
+MAX_SEGMENTS = 10  # that can be asked for
 INVISIBLE = 0.03  # difference of two scores that a plot does not show
 SLOTS = 8  # colours with markers, more than queries: none comes back while one remembers whose it was
 
@@ -22,7 +23,7 @@ class QueryResult:
     """A query with its answer.
 
     Attributes:
-        answer: of the chosen checkpoint.
+        answer: of the chosen checkpoint, with as many segments as are shown.
         similarities: for each segment, the (T,) cosines of the frames with it.
         baseline: answer of the same model without hard-negative mining, where there is one.
         clip_similarity: (T,) what CLIP itself says, untrained, where the model is made from CLIP; see
@@ -30,6 +31,7 @@ class QueryResult:
         context: seconds on either side of a frame that the model sees with it.
         slot: which colour and marker are its own, 0 to SLOTS - 1.
         model: which checkpoint answered, and why that one.
+        full: the answer with all its segments where fewer are shown.
     """
 
     answer: Answer
@@ -39,6 +41,7 @@ class QueryResult:
     context: float = 0.0
     slot: int = 0
     model: str = ""
+    full: Answer | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,6 +53,12 @@ class QueryResult:
         if self.baseline is None:
             return False
         return bool(np.abs(self.answer.scores - self.baseline.scores).max() >= INVISIBLE)
+
+    def limit_segments(self, most: int) -> "QueryResult":
+        """With the best `most` segments alone, of all that were found."""
+        full = self.full or self.answer
+        hard = [frame for frame in full.hard_negatives if frame.segment < most]
+        return replace(self, full=full, answer=replace(full, segments=full.segments[:most], hard_negatives=hard))
 
     def frame_at(self, timestamp: float) -> int:
         """Index of the sampled frame nearest to a time."""
@@ -143,6 +152,12 @@ class ClipState:
     def select_segment(self, segment: int) -> "ClipState":
         """Another segment of the active query; it plays."""
         return self._move(segment=segment, plays=True)
+
+    def limit_segments(self, most: int) -> "ClipState":
+        """With `most` segments at most for each query; the best becomes the chosen one where that is not among them."""
+        limited = replace(self, results=tuple(result.limit_segments(most) for result in self.results))
+        is_there = self.segment < len(limited.result.answer.segments)
+        return limited if is_there else limited._move(segment=0, plays=False)
 
     def add_files(self, paths: Sequence[str]) -> "ClipState":
         """With more files to be taken away; one of the same name takes the place of the last."""

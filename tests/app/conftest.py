@@ -18,16 +18,16 @@ def ask(monkeypatch, predictor):
     monkeypatch.setattr(find, "load_baseline", lambda config: None)
 
     def pressed(video, query="a cat", top_k=5, state=None, memory=None):
-        *steps, last = find.find_moment(video and str(video), query, "embedded", top_k, state, memory)
-        return [*steps, shown(last, state, video)]
+        *steps, last = find.find_moment(video and str(video), query, "embedded", state, memory)
+        return [*steps, shown(last, state, video, top_k)]
 
     return pressed
 
 
-def shown(last, state, video):
+def shown(last, state, video, top_k=5):
     """The last update of a search, and what follows it at once where the page has that state and that clip."""
     found = None if last.found == gr.skip() else last.found
-    return last._replace(found=gr.skip()).then(find.show_found(state, found, video and str(video)))
+    return last._replace(found=gr.skip()).then(find.show_found(state, found, video and str(video), top_k))
 
 
 @pytest.fixture

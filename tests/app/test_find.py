@@ -28,6 +28,21 @@ def test_an_answer_fills_the_page(ask, scenes):
     assert len(screen.memory.entries) == 1
 
 
+def test_fewer_segments_are_the_first_of_those_that_a_search_finds(ask, long_scenes, predictor):
+    video = predictor.encode_video(long_scenes)
+    for most in (1, 2, 10):
+        shown = ask(long_scenes, "a rocket", most)[-1].state.result.answer
+        alone = predictor.ground(video, "a rocket", most)
+        assert shown.segments == alone.segments and shown.hard_negatives == alone.hard_negatives
+
+
+def test_an_answer_has_as_many_segments_as_are_wanted_when_it_comes(ask, scenes):
+    first = ask(scenes)[-1]
+    steps = list(find.find_moment(str(scenes), "a rocket", "embedded", first.state, first.memory))
+    screen = shown(steps[-1], first.state, scenes, top_k=1)
+    assert [len(one.answer.segments) for one in screen.state.results] == [1, 1]
+
+
 def test_waiting_is_told_from_loading_to_the_end(ask, tmp_path):
     told = [screen.progress for screen in ask(colours(tmp_path / "long.mp4", seconds=8.0))]
     assert "Loading the model" in told[0]
@@ -60,7 +75,7 @@ def test_a_second_query_uses_what_is_kept_and_adds_its_curve(ask, scenes, monkey
 def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
     first = ask(scenes)[-1]
     pressed = ask(scenes, "a rocket", state=first.state, memory=first.memory)[-1].state
-    steps = list(find.find_moment(str(scenes), "coffee", "embedded", 5, pressed, first.memory))
+    steps = list(find.find_moment(str(scenes), "coffee", "embedded", pressed, first.memory))
     assert all(step.state == gr.skip() for step in steps)
     meanwhile = pressed.remove().add_files([str(scenes)])
     screen = shown(steps[-1], meanwhile, scenes)
@@ -71,14 +86,14 @@ def test_what_the_visitor_does_during_a_search_is_kept(ask, scenes):
 def test_answers_that_come_together_are_all_shown(ask, scenes):
     waiting = deque()
     for query in ("a cat", "a dog"):
-        list(find.find_moment(str(scenes), query, "embedded", 5, None, None, waiting))
+        list(find.find_moment(str(scenes), query, "embedded", None, None, waiting))
     screen = find.show_found(None, waiting, str(scenes))
     assert [one.answer.query for one in screen.state.results] == ["a cat", "a dog"] and not waiting
     assert "a dog" in screen.message and "data-sheet" in screen.thumbnails  # which the first one brought
 
 
 def test_an_answer_of_a_clip_that_has_left_is_not_shown(ask, scenes):
-    [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
+    [*_, last] = find.find_moment(str(scenes), "a cat", "embedded", None, None)
     assert unchanged(find.show_found(None, last.found.copy(), None), "progress", "plot")
     other = make_state("a dog")
     screen = find.show_found(other, last.found.copy(), other.clip)

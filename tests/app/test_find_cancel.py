@@ -13,7 +13,7 @@ from tests.states import make_state, unchanged
 def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, monkeypatch, predictor):
     monkeypatch.setattr(find, "REDRAW", 0.0)
     before, path = make_state("a dog"), colours(tmp_path / "long.mp4", seconds=16.0)
-    steps = find.find_moment(str(path), "a cat", "embedded", 5, before, None)
+    steps = find.find_moment(str(path), "a cat", "embedded", before, None)
     assert [next(steps) for _ in range(2)][-1].plot.data  # it grows
     job_queue().cancel("someone else")
     assert next(steps).plot.data
@@ -28,7 +28,7 @@ def test_a_cancel_ends_the_work_and_leaves_the_page_as_it_was(ask, tmp_path, mon
 def test_a_cancel_says_that_earlier_answers_stay(ask, scenes):
     before = ask(scenes, "a dog")[-1].state
     with job_queue().start("another", "a.mp4", at_model=True):
-        steps = find.find_moment(str(scenes), "a cat", "embedded", 5, before, None)
+        steps = find.find_moment(str(scenes), "a cat", "embedded", before, None)
         next(steps)
         job_queue().cancel(None)
         last = next(steps)
@@ -37,7 +37,7 @@ def test_a_cancel_says_that_earlier_answers_stay(ask, scenes):
 
 
 def test_a_cancel_keeps_the_rough_answer_until_all_is_looked_at(ask, long_scenes, predictor):
-    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
+    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", None, None)
     assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
     job_queue().cancel(None)
     last = shown(*steps, None, long_scenes)
@@ -61,7 +61,7 @@ def test_a_rough_answer_is_made_at_the_model_and_its_error_is_told(long_scenes, 
         raise EncoderError("The graphics card has no memory left.")
 
     monkeypatch.setattr(find, "answer_query", broken)
-    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", 5, None, None)
+    steps = find.find_moment(str(long_scenes), "a cup of coffee", "embedded", None, None)
     assert "Rough, from" in [next(steps) for _ in range(2)][-1].progress
     job_queue().cancel(None)
     [last] = steps
@@ -71,7 +71,7 @@ def test_a_rough_answer_is_made_at_the_model_and_its_error_is_told(long_scenes, 
 def test_of_a_clip_that_was_taken_away_nothing_is_said(ask, tmp_path, monkeypatch):
     monkeypatch.setattr(find, "REDRAW", 0.0)
     path = colours(tmp_path / "long.mp4", seconds=16.0)
-    steps = find.find_moment(str(path), "a cat", "embedded", 5, None, None)
+    steps = find.find_moment(str(path), "a cat", "embedded", None, None)
     assert [next(steps) for _ in range(2)][-1].plot.data
     job_queue().cancel(None, silent=True)
     last = shown(next(steps), None, None)
@@ -89,9 +89,9 @@ def test_what_is_wrong_with_a_clip_that_was_taken_away_is_not_told(ask, monkeypa
 
 
 def test_asking_about_another_clip_ends_the_last_work_and_shows_nothing_of_it(ask, scenes, tmp_path):
-    last = find.find_moment(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", 5, None, None)
+    last = find.find_moment(str(colours(tmp_path / "long.mp4", seconds=8.0)), "a cat", "embedded", None, None)
     next(last)
-    steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
+    steps = find.find_moment(str(scenes), "a cat", "embedded", None, None)
     assert unchanged(next(steps))  # it waits for the end of its visitor's own work
     assert [unchanged(screen) for screen in last] == [True]
     assert list(steps)[-1].found[-1].clip == str(scenes)
@@ -105,7 +105,7 @@ def test_asking_again_takes_back_what_was_said_of_the_last_work(ask, scenes):
 
 def test_whoever_waits_for_another_is_told_and_may_call_it_off(ask, scenes):
     with job_queue().start("another", "a.mp4", at_model=True):
-        steps = find.find_moment(str(scenes), "a cat", "embedded", 5, None, None)
+        steps = find.find_moment(str(scenes), "a cat", "embedded", None, None)
         assert "one other before you" in next(steps).progress
         job_queue().cancel(None)
         last = next(steps)

@@ -36,7 +36,8 @@ def test_looking_around():
     assert "without" in compared.plot.data[2].name
     assert compared.span["move"] == made.move  # the video stays
     assert [one.answer.query for one in handlers.remove_query(made).state.results] == ["a cat"]
-    assert unchanged(handlers.select_segment(None, 1))
+    assert len(handlers.limit_segments(made, 1).segments.choices) == 1
+    assert unchanged(handlers.select_segment(None, 1)) and unchanged(handlers.limit_segments(None, 1))
 
 
 def test_what_clip_itself_says_is_drawn_grey_and_beneath_on_demand():

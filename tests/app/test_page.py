@@ -19,6 +19,7 @@ def test_whatever_reads_the_state_and_writes_it_comes_one_after_the_other():
     """Beside each other, the last to end would undo what the others wrote."""
     writing = {find.show_found, find.show_thumbnails, handlers.drop_stale_answer, handlers.show_files}
     writing |= {handlers.select_query, handlers.select_segment, handlers.toggle_baseline, handlers.toggle_clip}
+    writing |= {handlers.limit_segments}
     names = {write.__name__ for write in (*writing, handlers.remove_query)}
     events = [event for event in page.build_page().fns.values() if event.name in names]
     assert {event.name for event in events} == names

@@ -82,3 +82,18 @@ def test_a_segment_that_begins_between_two_frames_is_shown_from_its_first_frame_
     made = dataclasses.replace(made, results=(QueryResult(answer),))
     assert made.first_frame == 2.0
     assert made.select_segment(1).first_frame == 1.6  # no frame inside
+
+
+def test_another_number_of_segments_is_taken_from_those_that_were_found():
+    made = make_state("a cat", "a dog")
+    one = made.limit_segments(1)
+    assert [len(result.answer.segments) for result in one.results] == [1, 1]
+    assert {frame.segment for frame in one.result.answer.hard_negatives} == {0}
+    assert (one.limit_segments(5).result.answer, one.move) == (made.result.answer, made.move)
+
+
+def test_the_best_segment_is_chosen_where_the_chosen_one_is_not_wanted_any_more():
+    chosen = make_state().select_segment(1)
+    assert chosen.limit_segments(2).segment == 1
+    left = chosen.limit_segments(1)
+    assert (left.segment, left.plays) == (0, False) and left.move != chosen.move

@@ -59,6 +59,17 @@ def test_what_does_not_stand_out_is_said_and_the_sixth_query_takes_the_place_of_
     expect(tab.locator("#queries label").first).to_contain_text("zxqv blorp")
 
 
+def test_another_number_of_segments_applies_at_once(tab, scenes):
+    answered(tab, scenes, "a cup of coffee")
+    expect(tab.locator("#segments label")).to_have_count(3)
+    tab.get_by_text("Model and number of segments").click()
+    slider = tab.locator("#top-k input[type=range]")
+    slider.fill("1")
+    expect(tab.locator("#segments label")).to_have_count(1)
+    slider.fill("5")
+    expect(tab.locator("#segments label")).to_have_count(3)
+
+
 def test_removing_the_last_one_leaves_an_empty_page(tab, scenes):
     answered(tab, scenes, "a cat")
     tab.get_by_role("button", name="Remove this query").click()
