@@ -63,23 +63,18 @@ def connect(layout: Layout) -> None:
 def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
     """The button, Enter, and a pressed example."""
     inputs, parts = layout.inputs, layout.parts
-    asking = [
-        event(
-            find.find_moment,
-            [inputs.video, inputs.query, inputs.checkpoint, parts.state, parts.memory, parts.found],
-            list(parts),
-            show_progress_on=[parts.progress],
-            trigger_mode="always_last",  # a press while the last job still ends is not lost
-            api_visibility="private",
-            concurrency_limit=VISITORS,
-            concurrency_id="visitors",
-        )
-        for event in (
-            inputs.button.click,
-            inputs.query.submit,
-            *(example.taking.success for example in layout.examples),
-        )
-    ]
+    how = {
+        "fn": find.find_moment,
+        "inputs": [inputs.video, inputs.query, inputs.checkpoint, parts.state, parts.memory, parts.found],
+        "outputs": list(parts),
+        "show_progress_on": [parts.progress],
+        "trigger_mode": "always_last",  # what is asked while one is answered comes next
+        "api_visibility": "private",
+        "concurrency_limit": VISITORS,
+        "concurrency_id": "visitors",
+    }
+    asking = [gr.on([inputs.button.click, inputs.query.submit], **how)]
+    asking += [example.taking.success(**how) for example in layout.examples]
     showing = [
         found.success(find.show_found, [parts.state, parts.found, inputs.video, inputs.top_k], list(parts), **IN_TURN)
         for found in asking

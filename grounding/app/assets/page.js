@@ -63,9 +63,9 @@
   function follow() {
     if (!asked) return;
     const working = one("#progress .working");
-    const said = one("#message [role]");
+    const said = one("#message [role]") ?? one("#clip-message [role]");
     asked.begun ||= Boolean(working);
-    if (working || said) one(working ? "#progress" : "#message").scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
+    if (working || said) (working ?? said).closest(".block").scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
     if (working || !said || asked.said || !(asked.begun || said !== asked.before)) return;
     asked.said = true;
     setTimeout((over) => asked === over && moveOn(), SETTLED, asked);
@@ -76,22 +76,42 @@
     asked = null;
   }
 
+  // A question that is put while another is answered comes next, with what the field holds by then.
+  let next = null; // {said}, the message when it was put
+
+  function putNext() {
+    if (one("#progress .working") && one("#query textarea").value.trim()) next = { said: one("#message [role]") };
+    showNext();
+  }
+
+  function showNext() {
+    const progress = one("#progress");
+    if (!progress) return;
+    if (!one("#progress .working") || (next && next.said !== one("#message [role]"))) next = null;
+    const line = one("#next") ?? Object.assign(document.createElement("p"), { id: "next", role: "status" });
+    const text = next ? `Next: “${one("#query textarea").value.trim()}”` : "";
+    if (!line.isConnected) progress.append(line);
+    if (line.textContent !== text) line.textContent = text;
+  }
+
   // Between the press on Cancel and the server's word on it, the page says so.
   function settle() {
     if (!one("#progress .working")) document.documentElement.classList.remove("stopping");
   }
 
-  const look = () => (hush(), settle(), offerAllFiles(), joinChoices(), follow());
+  const look = () => (hush(), settle(), offerAllFiles(), joinChoices(), showNext(), follow());
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
   new ResizeObserver(follow).observe(document.documentElement); // the answer may move when what is below it comes
   for (const kind of ["pointerdown", "wheel", "touchstart", "keydown"]) document.addEventListener(kind, moveOn, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target.closest?.("#query")) ask(false);
+    if (event.key === "Enter" && event.target.closest?.("#query")) ask(false), putNext();
   });
+  document.addEventListener("input", (event) => event.target.closest?.("#query") && showNext());
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("#find, #cancel, #examples button");
     if (button) ask(Boolean(button.closest("#examples")));
-    if (event.target.closest?.("#cancel")) document.documentElement.classList.add("stopping");
+    if (button?.id === "find") putNext();
+    if (button?.id === "cancel") document.documentElement.classList.add("stopping");
   });
   document.addEventListener("change", change, true);
   document.addEventListener("drop", drop, true);
