@@ -27,7 +27,7 @@ from grounding.app.page_update import PageUpdate, show_state
 from grounding.app.plots import draw_empty, draw_growing
 from grounding.app.state import MAX_SEGMENTS, ClipState, QueryResult
 from grounding.app.thumbnails import Thumbnails, render_sheet
-from grounding.errors import GroundingError
+from grounding.errors import GroundingError, VideoError
 from grounding.validation import check_query
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class Search:
         for others in job.wait_for_turn():
             # Behind none but the visitor's own last job, which says itself how it stands.
             yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
-        message = render_answer(self.before) if self._same_clip else ""  # in the place of what ended the last job
         opening = render_progress("Loading the model and opening the clip")
+        message = self._earlier_answer  # in the place of what ended the last job
         yield PageUpdate(progress=opening, message=message, memory=self.memory)
         predictor, clip = load_predictor(checkpoint), None
         try:
@@ -104,8 +104,12 @@ class Search:
         yield self._answer(predictor, clip)
 
     def fail(self, error: GroundingError) -> PageUpdate:
-        """The last update where something is wrong."""
-        return self._restore(message=render_error(error), clip=self.video)
+        """The last update where something is wrong: with the clip, beside it; with what is asked, below the button."""
+        if isinstance(error, VideoError) and self.video:
+            said = {"clip_message": render_error(error), "message": self._earlier_answer}
+        else:
+            said = {"message": render_error(error, kept=self._same_clip)}
+        return self._restore(**said, clip=self.video)
 
     def stop(self, job: Job) -> PageUpdate:
         """The last update after a cancel of `job`, which is this search."""
@@ -117,6 +121,10 @@ class Search:
     @property
     def _same_clip(self) -> bool:
         return self.before is not None and self.before.clip == self.video
+
+    @property
+    def _earlier_answer(self) -> str:
+        return render_answer(self.before) if self._same_clip else ""
 
     def _encode(self, job: Job, predictor: "Predictor", query: str) -> Iterator[Clip]:
         self.drawn = time.monotonic()
@@ -214,7 +222,7 @@ def show_one(
     before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
         new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
-    return show_state(before.add(found.result).limit_segments(top_k), new, progress="", clip=video)
+    return show_state(before.add(found.result).limit_segments(top_k), new, progress="", clip=video, clip_message="")
 
 
 def take_back(state: ClipState | None) -> PageUpdate:

@@ -158,4 +158,7 @@ def drop_stale_answer(video: str | None, clip: str | None, request: gr.Request |
     """What was said about another clip than the one on the page leaves it, and what was said without a clip."""
     if clip == video or (clip is None and job_queue().has_job(session_from_request(request))):  # which says more itself
         return PageUpdate()
-    return PageUpdate(message="") if clip is None else clear_page(message="", clip_message="", clip=None)
+    if clip is None:
+        return PageUpdate(message="")
+    kept = gr.skip() if video is None else ""  # why the clip was refused
+    return clear_page(message="", clip_message=kept, clip=None)

@@ -212,7 +212,7 @@ class LibraryHandlers:
         starts = [abs(segment.start - moment.start) for segment in result.answer.segments]
         state = state.select_segment(int(np.argmin(starts)))
         said = render_answer(state)
-        yield show_state(state, True, progress="", message=said, clip=moment.video, memory=memory)
+        yield show_state(state, True, progress="", message=said, clip_message="", clip=moment.video, memory=memory)
 
     def _encoded(self, video: str, memory: MemoryCache[Clip]) -> Clip:
         """From the library; kept with the visitor's clips where it may be as large, so that more can be asked of it."""

@@ -10,12 +10,15 @@ from grounding.errors import GroundingError
 from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock, format_rough_duration, shorten
 
 STOPPED_EARLY = "Stopped. A rough answer from the frames looked at so far; press Find to finish."
+EARLIER = "The answers shown are to earlier queries."
 MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 
 
-def render_error(error: GroundingError) -> str:
-    """A message beside the input; what comes from a visitor is shown as text, never as markup."""
-    return f'<p class="problem" role="alert">{html.escape(str(error))}</p>'
+def render_error(error: GroundingError, kept: bool = False) -> str:
+    """A message beside the input; what comes from a visitor is shown as text, never as markup. `kept`: answers to
+    earlier queries stand on the page."""
+    note = f"<small>{EARLIER}</small>" if kept else ""
+    return f'<p class="problem" role="alert">{html.escape(str(error))}{note}</p>'
 
 
 def render_answer(state: ClipState) -> str:

@@ -60,7 +60,7 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
     """All that the page shows of a clip's state. `new`: the clip was not on the page before."""
     result, segments = state.result, state.result.answer.segments
     if new:
-        more |= {"thumbnails": render_sheet(state.thumbnails), "clip_message": ""}
+        more["thumbnails"] = render_sheet(state.thumbnails)
     more.setdefault("message", render_answer(state))
     queries = [(label_query(one, state), place) for place, one in enumerate(state.results)]
     return PageUpdate(

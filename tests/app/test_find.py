@@ -152,14 +152,31 @@ def test_the_other_model_is_asked_too_with_the_same_features(ask, scenes, monkey
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize(("kind", "query"), [("text", "a cat"), ("truncated", "a cat"), (None, "  ")])
-def test_a_problem_changes_the_message_and_moves_nothing(ask, tmp_path, scenes, kind, query):
-    video = str(bad_file(kind, tmp_path) if kind else scenes)
-    screen = ask(video, query, state=make_state())[-1]
-    assert 'role="alert"' in screen.message
-    assert (f"{kind}.mp4" if kind else "The query is empty") in screen.message
-    assert unchanged(screen, "progress", "message", "clip")
+@pytest.mark.parametrize("kind", ["text", "truncated"])
+def test_what_is_wrong_with_a_clip_is_said_beside_it_and_moves_nothing(ask, tmp_path, kind):
+    video = str(bad_file(kind, tmp_path))
+    screen = ask(video, state=make_state())[-1]
+    assert 'role="alert"' in screen.clip_message and f"{kind}.mp4" in screen.clip_message
+    assert unchanged(screen, "progress", "clip_message", "message", "clip") and screen.message == ""
     assert screen.clip == video  # so that the message is not taken for one about another clip
+
+
+def test_what_is_wrong_with_a_query_says_that_the_answers_shown_are_to_others(ask, scenes):
+    screen = ask(scenes, "  ")[-1]
+    assert 'role="alert"' in screen.message and "The query is empty" in screen.message
+    assert "earlier" not in screen.message
+    assert unchanged(screen, "progress", "message", "clip") and screen.clip == str(scenes)
+    before = ask(scenes)[-1].state
+    assert "The answers shown are to earlier queries." in ask(scenes, "x" * 1001, state=before)[-1].message
+
+
+def test_where_there_is_no_clip_this_is_said_below_the_button(ask):
+    screen = ask(None)[-1]
+    assert "There is no clip yet" in screen.message and unchanged(screen, "progress", "message", "clip")
+
+
+def test_an_answer_takes_away_what_was_said_of_its_clip(ask, scenes):
+    assert ask(scenes)[-1].clip_message == ""
 
 
 def test_a_problem_on_the_way_takes_back_the_curve_that_grew(ask, tmp_path, monkeypatch, predictor):

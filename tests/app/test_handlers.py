@@ -71,8 +71,9 @@ def test_a_clip_that_is_taken_away_clears_the_page_and_ends_its_work():
 
 def test_another_clip_clears_the_page_and_the_same_one_does_not():
     screen = handlers.drop_stale_answer("new.mp4", "old.mp4")
-    assert screen.message == ""
+    assert screen.message == screen.clip_message == ""
     assert screen.state is screen.clip is None
+    assert handlers.drop_stale_answer(None, "refused.txt").clip_message == gr.skip()  # why it was refused
     assert unchanged(handlers.drop_stale_answer("same.mp4", "same.mp4"))
 
 

@@ -7,11 +7,6 @@ from grounding.app.page_update import show_state
 from tests.states import make_state
 
 
-def test_an_answer_about_another_clip_takes_away_what_was_said_of_the_last_one():
-    assert show_state(make_state(), new=True).clip_message == ""
-    assert show_state(make_state()).clip_message != ""
-
-
 @pytest.mark.parametrize(("kind", "switch"), [("none", False), ("same", False), ("other", True)])
 def test_the_switch_to_the_other_model_gives_way_to_words_where_it_would_change_nothing(kind, switch):
     state = make_state(baseline=kind != "none")

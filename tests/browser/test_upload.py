@@ -5,7 +5,8 @@ import base64
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.steps import answered, ask, upload
+from grounding.app.job_queue import job_queue
+from tests.browser.steps import answered, ask, upload, wait_until
 from tests.clips import bad_file, colours
 
 DROP = """([name, content]) => {
@@ -31,6 +32,19 @@ def test_a_file_that_is_no_video_is_told_at_once_and_leaves_for_another(tab, tmp
         expect(tab.locator("#progress .working")).to_have_count(0)
     answered(tab, scenes, "a cat")
     expect(tab.locator("#clip-message [role=alert]")).to_have_count(0)
+
+
+def test_a_question_about_a_file_that_is_no_video_adds_no_second_sentence_and_takes_none_away(fresh_tab, tmp_path):
+    (tmp_path / "notes.txt").write_text("no video")
+    fresh_tab.fill("#query textarea", "a cat")
+    fresh_tab.set_input_files("#clip input[type=file]", str(tmp_path / "notes.txt"))
+    fresh_tab.click("#find")  # while it is looked at
+    expect(fresh_tab.locator("#clip-message [role=alert]")).to_contain_text("'notes.txt' is not a video")
+    expect(fresh_tab.locator("#clip video")).to_have_count(0)
+    wait_until(fresh_tab, lambda: not job_queue().jobs)
+    fresh_tab.click("#find")
+    expect(fresh_tab.locator("#message [role=alert]")).to_contain_text("There is no clip yet")
+    expect(fresh_tab.locator("#clip-message [role=alert]")).to_contain_text("'notes.txt' is not a video")
 
 
 @pytest.mark.parametrize(
