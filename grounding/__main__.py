@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from grounding.errors import GroundingError, QueryError
 from grounding.text import (
-    INTERRUPTED,
     UNCERTAIN,
     describe_skipped,
     escape_unprintable,
@@ -17,6 +16,7 @@ from grounding.text import (
     print_answer,
     print_error,
     print_notice,
+    report_interrupt,
     shorten,
 )
 
@@ -149,8 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         print_error(error)
         return 2
     except KeyboardInterrupt:
-        print_notice("\nStopped.")
-        return INTERRUPTED
+        return report_interrupt("Stopped.")
     return 0
 
 

@@ -4,6 +4,7 @@ page, closed, full, or left with Ctrl-C."""
 import html
 import math
 import os
+import signal
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -139,8 +140,16 @@ def stop_quietly(main: Callable[[], int]) -> int:
     try:
         return main()
     except KeyboardInterrupt:
-        print_notice("\nStopped: the same command goes on from what is written.")
-        return INTERRUPTED
+        return report_interrupt("Stopped: the same command goes on from what is written.")
+
+
+def report_interrupt(text: str) -> int:
+    """Says that Ctrl-C ended the program, and returns INTERRUPTED. What a thread computes is waited for when Python
+    ends; another Ctrl-C ends that, too, and at once."""
+    with suppress(ValueError):  # another thread than the main one
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print_notice(f"\n{text}")
+    return INTERRUPTED
 
 
 def print_notice(text: str, end: str = "\n") -> None:

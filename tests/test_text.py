@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from grounding.text import (
@@ -83,9 +88,37 @@ def test_any_writing_stays_as_it_is(text):
     assert escape_unprintable(text) == text
 
 
-def test_ctrl_c_ends_a_program_with_a_line(capsys):
-    def interrupt():
-        raise KeyboardInterrupt
+STOPPED = """
+import os, signal, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from grounding.text import stop_quietly
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
+thread = ThreadPoolExecutor(1)
 
-    assert stop_quietly(interrupt) == 130 and "Stopped" in capsys.readouterr().err
+def main():
+    thread.submit(time.sleep, float(sys.argv[1]))  # as a chunk that is being encoded
+    os.kill(os.getpid(), signal.SIGINT)
+
+sys.exit(stop_quietly(main))
+"""
+
+
+def start_and_stop(seconds):
+    """A program that Ctrl-C stops while a thread of it is at work for some more seconds."""
+    command, root = [sys.executable, "-c", STOPPED, str(seconds)], Path(__file__).parents[1]
+    return subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+
+
+def test_ctrl_c_ends_a_program_with_a_line():
+    with start_and_stop(0) as program:
+        assert program.wait(60) == 130
+        assert program.stderr.read() == "\nStopped: the same command goes on from what is written.\n"
     assert stop_quietly(lambda: 2) == 2
+
+
+def test_a_second_ctrl_c_ends_at_once_what_a_thread_is_at():
+    with start_and_stop(600) as program:
+        assert program.stderr.readline() == "\n" and program.stderr.readline().startswith("Stopped")
+        program.send_signal(signal.SIGINT)
+        assert program.wait(60) == -signal.SIGINT
+        assert program.stderr.read() == ""
