@@ -1,6 +1,9 @@
 """A GPU without memory, played by an encoder that raises what torch raises."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import numpy as np
 import pytest
@@ -71,6 +74,30 @@ def test_what_fitted_once_is_kept_to(crowded):
     seen.clear()
     encoder.encode(FRAMES)
     assert {count for _, count in seen} == {8}
+
+
+def test_of_two_threads_that_run_out_of_memory_one_halves_the_batch(crowded):
+    """The chunk of whoever cancelled is still encoded while the next visitor's begins."""
+    encoder, _ = crowded(16)
+    both, encode = Barrier(2), encoder._encoder.encode
+
+    def meet(frames):
+        with suppress(BrokenBarrierError):  # nobody else is here
+            both.wait(1)
+        return encode(frames)
+
+    encoder._encoder.encode = meet
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(encoder.encode, [FRAMES, FRAMES]))
+    assert all(torch.equal(rows, EXPECTED) for rows in found)
+    assert "16 frames encoded at a time" in encoder.note
+
+
+@pytest.mark.parametrize(("room", "batch"), [(32, 8), (4, 4), (0, 8)])
+def test_the_batch_is_what_fits(crowded, room, batch):
+    encoder, _ = crowded(room)
+    encoder.encode(FRAMES)
+    assert encoder.batch == batch
 
 
 def test_a_cpu_without_memory_is_no_endless_loop(crowded):
