@@ -168,8 +168,10 @@ def do_job(request: Message, channel: ParentChannel) -> None:
 
 
 def is_lack_of_memory(error: Exception) -> bool:
-    """Whether an error says so; BlockingIOError is that of a thread that cannot be started, -4 is OpenCV's code."""
-    return isinstance(error, MemoryError | BlockingIOError) or getattr(error, "code", None) == -4
+    """Whether an error says so; a decoder's thread that cannot be started is a BlockingIOError, and one of Python's a
+    RuntimeError; -4 is OpenCV's code."""
+    is_thread_refused = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return isinstance(error, MemoryError | BlockingIOError) or is_thread_refused or getattr(error, "code", None) == -4
 
 
 def listen(requests: SimpleQueue) -> None:

@@ -81,6 +81,8 @@ def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
         (MemoryError(), {"end": "memory"}),
         (av.error.MemoryError(12, "no memory"), {"end": "memory"}),
         (BlockingIOError(11, "no thread"), {"end": "memory"}),
+        (RuntimeError("can't start new thread"), {"end": "memory"}),
+        (RuntimeError("broken"), {"end": "failed", "why": "RuntimeError", "log": "RuntimeError: broken"}),
         (KeyError("/home/secret"), {"end": "failed", "why": "KeyError", "log": "KeyError: '/home/secret'"}),
         (
             OSError(5, "input/output error", "/home/secret"),
