@@ -5,7 +5,6 @@ Where OpenVINO is missing or fails, callers get None, compute with torch, and sa
 
 import importlib
 import logging
-import os
 import sys
 import warnings
 from collections import deque
@@ -20,6 +19,7 @@ import torch
 
 from grounding.encoders.memory import trim_memory
 from grounding.encoders.openvino_towers import TowerBuilder
+from grounding.video.limits import count_cores
 
 if TYPE_CHECKING:
     from openvino import InferRequest, Model
@@ -136,8 +136,3 @@ def describe_runtime(device: torch.device) -> str:
     """What computes on a device, with its version: features of another are not quite the same."""
     openvino = load_openvino() if device.type == "cpu" else None
     return f"openvino {openvino.__version__}" if openvino else "torch"
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

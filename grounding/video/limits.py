@@ -86,3 +86,8 @@ def positive_from_env(variable: str, otherwise: float) -> float:
     if not 0 < value < math.inf:
         raise GroundingError(f"{variable} is {text!r}: give a positive number, such as {otherwise:g}.")
     return value
+
+
+def count_cores() -> int:
+    """Cores that this process may use, which in a container may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

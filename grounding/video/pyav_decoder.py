@@ -1,6 +1,5 @@
 """Frames as PyAV decodes them: whatever ffmpeg knows, and only those that are wanted where that is enough."""
 
-import os
 from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from functools import partial
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from grounding.video.container import forgive_damage, get_limits, open_container, seconds_from_stamp
 from grounding.video.decoder import DecodedFrame
+from grounding.video.limits import count_cores
 from grounding.video.pictures import image_from_frame
 from grounding.video.probe import Probe
 from grounding.video.read_ahead import read_ahead
@@ -102,7 +102,7 @@ def _open_decoder(
     if not stream.codec_context.is_open:  # it is where reading goes on after a seek
         stream.thread_type = "AUTO"
         size = stream.codec_context.width * stream.codec_context.height
-        if size <= SMALL and (os.cpu_count() or 1) <= 2:
+        if size <= SMALL and count_cores() <= 2:
             stream.codec_context.thread_count = 1
     decoder = stream.codec_context
     with suppress(av.FFmpegError, ValueError):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.video import opencv_decoder
+from grounding.video import opencv_decoder, pyav_decoder
+from grounding.video.container import open_container
 from grounding.video.opencv_decoder import OpenCVDecoder
 from grounding.video.probe import probe_video
-from grounding.video.pyav_decoder import PyAVDecoder
+from grounding.video.pyav_decoder import PyAVDecoder, decode_frames
 from tests.clips import BLUE, GREEN, RED, colours, plain, turned, write_video
 
 both = pytest.mark.parametrize("decoder", [PyAVDecoder(), OpenCVDecoder()], ids=["pyav", "opencv"])
@@ -105,3 +106,14 @@ def test_opencv_is_left_to_plain_files(tmp_path, name, options, can):
     probe = probe_video(write_video(tmp_path / name, [plain(RED)] * 5, **options))
     assert OpenCVDecoder().can_decode(probe) is can
     assert PyAVDecoder().can_decode(probe)
+
+
+@pytest.mark.parametrize(
+    ("cores", "size", "alone"), [(2, (64, 96), True), (4, (64, 96), False), (2, (728, 1288), False)]
+)
+def test_a_small_film_leaves_one_of_two_cores_to_the_encoder(tmp_path, monkeypatch, cores, size, alone):
+    monkeypatch.setattr(pyav_decoder, "count_cores", lambda: cores)
+    probe = probe_video(write_video(tmp_path / "a.mp4", [plain(RED, size)] * 2))
+    with open_container(probe.path) as container:
+        assert len(list(decode_frames(probe, container))) == 2
+        assert (container.streams.video[0].codec_context.thread_count == 1) == alone
