@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -36,13 +35,6 @@ if TYPE_CHECKING:
 REDRAW = 1.0  # seconds between two pictures of a growing curve
 
 
-class Stage(Enum):
-    """What the page shows while a query is under way."""
-
-    WAITING = auto()  # what it showed before: the query waits for its turn, the model, or the first frames
-    GROWING = auto()  # the curve as far as the clip is encoded, which has to be taken back if no answer comes
-
-
 @dataclass(frozen=True)
 class Found:
     """What a search has come to: an answer, or none after a curve had grown, which has to be taken back.
@@ -51,11 +43,13 @@ class Found:
         clip: path of the clip.
         result: the query with its answer.
         thumbnails: of the clip, as far as there are any.
+        start: of the moment that was opened, whose segment is chosen and plays, seconds; None after a question.
     """
 
     clip: str
     result: QueryResult | None = None
     thumbnails: Thumbnails | None = None
+    start: float | None = None
 
 
 @dataclass
@@ -67,7 +61,8 @@ class Search:
         query, checkpoint: what is asked.
         before: the state that the page shows when it is pressed; it may be another by the time of the answer.
         memory: the visitor's.
-        stage: how far it is.
+        found: what searches have come to and is not shown yet, which this one adds to.
+        grown: whether the page shows the curve as far as the clip is encoded, which goes if no answer comes.
         drawn: when the growing curve was drawn last, by the clock `time.monotonic`.
     """
 
@@ -76,14 +71,12 @@ class Search:
     checkpoint: str
     before: ClipState | None
     memory: MemoryCache[Clip]
-    stage: Stage = Stage.WAITING
+    found: deque[Found]
+    grown: bool = False
     drawn: float = 0.0
 
     def run(self, job: Job) -> Iterator[PageUpdate]:
-        """From the wait for its turn to the answer; after a cancel the rough one, where there is one.
-
-        Raises what ends it without.
-        """
+        """From the wait for its turn to the answer; after a cancel the rough one. Raises what ends it without any."""
         self.query = query = check_query(self.query)
         checkpoint = check_checkpoint(self.checkpoint)
         for others in job.wait_for_turn():
@@ -92,9 +85,9 @@ class Search:
         opening = render_progress("Loading the model and opening the clip")
         message = self._earlier_answer  # in the place of what ended the last job
         yield PageUpdate(progress=opening, message=message, memory=self.memory)
-        predictor, clip = load_predictor(checkpoint), None
+        predictor, clip, self.drawn = load_predictor(checkpoint), None, time.monotonic()
         try:
-            for clip in self._encode(job, predictor, query):
+            for clip in encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled, query=query):
                 if not clip.is_whole:
                     plot = self._draw_now_and_then(predictor, clip, query)
                     yield PageUpdate(progress=render_encoding(clip), plot=plot)
@@ -126,24 +119,22 @@ class Search:
     def _earlier_answer(self) -> str:
         return render_answer(self.before) if self._same_clip else ""
 
-    def _encode(self, job: Job, predictor: "Predictor", query: str) -> Iterator[Clip]:
-        self.drawn = time.monotonic()
-        yield from encode_clip(self.video, predictor, self.memory, job.raise_if_cancelled, query=query)
-
     def _draw_now_and_then(self, predictor: "Predictor", clip: Clip, query: str) -> object:
         if time.monotonic() - self.drawn < REDRAW:
             return gr.skip()
-        self.drawn, self.stage = time.monotonic(), Stage.GROWING
+        self.drawn, self.grown = time.monotonic(), True
         return draw_growing(clip.video, predictor.score_frames(clip.video, query), clip.expected, clip.missing)
 
     def _answer(self, predictor: "Predictor", clip: Clip) -> PageUpdate:
-        found = Found(self.video, answer_query(predictor, clip, self.query), clip.thumbnails)
-        return PageUpdate(found=found, memory=self.memory)
+        self.found.append(Found(self.video, answer_query(predictor, clip, self.query), clip.thumbnails))
+        return PageUpdate(found=self.found, memory=self.memory)
 
     def _restore(self, **more: object) -> PageUpdate:
         """What was there stays, and a curve that grew goes."""
-        found = Found(self.video) if self.stage is Stage.GROWING else gr.skip()
-        return PageUpdate(progress="", found=found, **more)
+        if self.grown:
+            self.found.append(Found(self.video))
+            more["found"] = self.found
+        return PageUpdate(progress="", **more)
 
 
 def find_moment(
@@ -160,28 +151,11 @@ def find_moment(
     What the visitor asked about another clip ends. The state is not written here: the visitor may change it meanwhile,
     which an older one would undo. What comes joins `found`, where answers to what was asked before may still wait.
     """
-    found = deque() if found is None else found
-    for update in search_moment(video, query, checkpoint, state, memory, request):
-        if isinstance(update.found, Found):
-            found.append(update.found)
-            update = update._replace(found=found)
-        yield update
-
-
-def search_moment(
-    video: str | None,
-    query: str,
-    checkpoint: str,
-    state: ClipState | None,
-    memory: MemoryCache[Clip] | None,
-    request: gr.Request | None,
-) -> Iterator[PageUpdate]:
-    """As find_moment; the last update holds what was found."""
     session = session_from_request(request)
     visitor_files().claim(session, video)
     job_queue().cancel(session, silent=True, except_clip=video)
     memory = MemoryCache() if memory is None else memory
-    search = Search(video, query, checkpoint, state, memory)
+    search = Search(video, query, checkpoint, state, memory, deque() if found is None else found)
     with job_queue().start(session, video, at_model=True) as job:
         try:
             yield from search.run(job)
@@ -222,7 +196,10 @@ def show_one(
     before = ClipState(video) if new else state
     if new or any(one.answer.rough for one in before.results):  # of a rough answer not all pictures were there
         new, before = True, replace(before, thumbnails=found.thumbnails or before.thumbnails)
-    return show_state(before.add(found.result).limit_segments(top_k), new, progress="", clip=video, clip_message="")
+    state = before.add(found.result).limit_segments(top_k)
+    if found.start is not None:
+        state = state.select_segment_at(found.start)
+    return show_state(state, new, progress="", clip=video, clip_message="")
 
 
 def take_back(state: ClipState | None) -> PageUpdate:

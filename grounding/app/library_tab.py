@@ -1,7 +1,8 @@
 """The page's second tab: the operator's folder, searched as one. A moment that is chosen opens in the tab of a clip."""
 
 import logging
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,6 @@ from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
-import numpy as np
 
 from grounding.app import find, handlers
 from grounding.app.clip_limits import clip_limits
@@ -17,13 +17,11 @@ from grounding.app.clips import Clip
 from grounding.app.file_ownership import session_from_request, visitor_files
 from grounding.app.job_queue import JobCancelledError, job_queue
 from grounding.app.layout import Layout
-from grounding.app.markup import render_answer, render_error, render_progress, render_stopped, render_turn
+from grounding.app.markup import render_error, render_progress, render_stopped, render_turn
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.models import check_checkpoint, default_checkpoint, load_predictor
 from grounding.app.moment_gallery import read_picture, render_found, show_gallery
-from grounding.app.page_update import HIDDEN, IN_TURN, PageUpdate, show_state
-from grounding.app.state import ClipState
-from grounding.app.thumbnails import Thumbnails
+from grounding.app.page_update import EACH, IN_TURN, PageUpdate
 from grounding.errors import GroundingError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, write_moments
@@ -33,6 +31,7 @@ from grounding.library.find_videos import absolute_path, find_videos
 if TYPE_CHECKING:
     from grounding.library.library import Library
 
+Show = Callable[[Layout, gr.events.Dependency], gr.events.Dependency]
 CLIP_TAB = "clip"
 MOMENTS = 12  # shown for a query
 
@@ -133,8 +132,8 @@ def add_library_tab(kept: float) -> LibraryParts:
     return LibraryParts(query, button, message, gallery, export, kind, files, *states)
 
 
-def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layout: Layout, show: str) -> None:
-    """Which event of the tab does what; `show` is the script that moves the video to a moment."""
+def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layout: Layout, show: Show) -> None:
+    """Which event of the tab does what; `show` adds the events that show what was found in an opened video."""
     handler, parts, inputs = LibraryHandlers(shared), layout.parts, layout.inputs
     for event in (tab.button.click, tab.query.submit):
         event(
@@ -146,13 +145,10 @@ def connect_library(shared: SharedFolder, tab: LibraryParts, tabs: gr.Tabs, layo
             api_visibility="private",
         )
     given = [inputs.video, inputs.query, tab.chosen, tabs]
-    opened = tab.gallery.select(handler.open_video, tab.moments, given, **HIDDEN).success(
-        handler.show_moment, [tab.chosen, parts.memory], list(parts), **HIDDEN
-    )
-    opened.then(None, parts.span, js=show)
-    opened.success(handler.prepare_playback, inputs.video, list(parts), **HIDDEN)
-    fetched = opened.success(find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **HIDDEN)
-    fetched.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **IN_TURN)
+    opened = tab.gallery.select(handler.open_video, tab.moments, given, **EACH)
+    forgotten = opened.success(handlers.drop_stale_answer, [inputs.video, parts.clip], list(parts), **IN_TURN)
+    found = forgotten.success(handler.find_moment, [tab.chosen, parts.memory, parts.found], list(parts), **EACH)
+    show(layout, found).success(handler.prepare_playback, inputs.video, list(parts), **EACH)
     tab.export.click(handler.export, [tab.moments, tab.kind], [tab.message, tab.files], api_visibility="private")
 
 
@@ -190,11 +186,16 @@ class LibraryHandlers:
         moment = moments[event.index]
         return moment.video, moment.query, moment, gr.Tabs(selected=CLIP_TAB)
 
-    def show_moment(
-        self, moment: Moment, memory: MemoryCache[Clip] | None, request: gr.Request | None = None
+    def find_moment(
+        self,
+        moment: Moment,
+        memory: MemoryCache[Clip] | None,
+        found: deque[find.Found] | None = None,
+        request: gr.Request | None = None,
     ) -> Iterator[PageUpdate]:
-        """Its curve, with that moment chosen, which plays. What the visitor asked before ends."""
+        """The moment's curve, which joins `found` as in find.find_moment. What the visitor asked before ends."""
         session, memory = session_from_request(request), MemoryCache() if memory is None else memory
+        found = deque() if found is None else found
         job_queue().cancel(session, silent=True)
         try:
             with job_queue().start(session, moment.video, at_model=True) as job:
@@ -208,11 +209,8 @@ class LibraryHandlers:
         except JobCancelledError:
             yield PageUpdate(progress="")
             return
-        state = ClipState(moment.video, clip.thumbnails or Thumbnails()).add(result)
-        starts = [abs(segment.start - moment.start) for segment in result.answer.segments]
-        state = state.select_segment(int(np.argmin(starts)))
-        said = render_answer(state)
-        yield show_state(state, True, progress="", message=said, clip_message="", clip=moment.video, memory=memory)
+        found.append(find.Found(moment.video, result, clip.thumbnails, moment.start))
+        yield PageUpdate(found=found, memory=memory)
 
     def _encoded(self, video: str, memory: MemoryCache[Clip]) -> Clip:
         """From the library; kept with the visitor's clips where it may be as large, so that more can be asked of it."""

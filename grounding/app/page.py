@@ -12,7 +12,7 @@ from grounding.app.file_ownership import KEEP_SECONDS, visitor_files
 from grounding.app.job_queue import job_queue
 from grounding.app.layout import EXAMPLES, Layout, add_layout
 from grounding.app.library_tab import CLIP_TAB, SharedFolder, add_library_tab, connect_library
-from grounding.app.page_update import HIDDEN, IN_TURN
+from grounding.app.page_update import EACH, HIDDEN, IN_TURN
 
 SHOW = "(span) => window.grounding.show(span)"
 PLAY = "(span) => window.grounding.toggle(span)"
@@ -21,7 +21,6 @@ FEW_AT_A_TIME = {"concurrency_limit": 2, "concurrency_id": "files"}  # each deco
 VISITORS = 32  # who are told their place and may cancel; whoever comes then waits for one of these places
 ONE_AFTER_ANOTHER = {"concurrency_limit": 1, "trigger_mode": "multiple"}
 ONCE = IN_TURN | {"trigger_mode": "once"}  # a second click meanwhile is not another
-
 LATEST = IN_TURN | {"trigger_mode": "always_last"}  # of many steps of a slider
 
 
@@ -47,20 +46,18 @@ def add_tabs(kept: float, shared: SharedFolder) -> None:
         with gr.Tab("Library"):
             tab = add_library_tab(kept)
     connect(layout)
-    connect_library(shared, tab, tabs, layout, SHOW)
+    connect_library(shared, tab, tabs, layout, connect_showing)
 
 
 def connect(layout: Layout) -> None:
     """Which event does what. The video is an output of none of them, so that an error never covers it."""
-    asking = connect_asking(layout)
-    looking = connect_looking(layout)
-    for event in (*asking, *looking):
-        event.then(None, layout.parts.span, js=SHOW)
+    connect_asking(layout)
+    connect_looking(layout)
     connect_files(layout)
     connect_clip(layout)
 
 
-def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
+def connect_asking(layout: Layout) -> None:
     """The button, Enter, and a pressed example."""
     inputs, parts = layout.inputs, layout.parts
     how = {
@@ -74,24 +71,29 @@ def connect_asking(layout: Layout) -> list[gr.events.Dependency]:
         "concurrency_id": "visitors",
     }
     asking = [gr.on([inputs.button.click, inputs.query.submit], **how)]
-    asking += [example.taking.success(**how) for example in layout.examples]
-    showing = [
-        found.success(find.show_found, [parts.state, parts.found, inputs.video, inputs.top_k], list(parts), **IN_TURN)
-        for found in asking
-    ]
-    for shown in showing:
-        shown.success(**make_stale_answer_event(layout))  # the clip may have left before its answer was shown
-        fetching = shown.success(
-            find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **HIDDEN
-        )
-        fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **IN_TURN)
-    return showing
+    for found in (*asking, *(example.taking.success(**how) for example in layout.examples)):
+        connect_showing(layout, found)
 
 
-def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
+def connect_showing(layout: Layout, found: gr.events.Dependency) -> gr.events.Dependency:
+    """What a search has found is shown; then the pictures of its clip are fetched."""
+    inputs, parts = layout.inputs, layout.parts
+    shown = found.success(
+        find.show_found, [parts.state, parts.found, inputs.video, inputs.top_k], list(parts), **IN_TURN
+    )
+    shown.then(None, parts.span, js=SHOW)
+    shown.success(**make_stale_answer_event(layout))  # the clip may have left before its answer was shown
+    fetching = shown.success(
+        find.fetch_thumbnails, [parts.clip, parts.memory], list(parts), **ONE_AFTER_ANOTHER, **HIDDEN
+    )
+    fetching.success(find.show_thumbnails, [parts.state, parts.memory], list(parts), **IN_TURN)
+    return shown
+
+
+def connect_looking(layout: Layout) -> None:
     """What moves within an answer, or between answers."""
     parts = layout.parts
-    return [
+    looking = [
         parts.queries.input(handlers.select_query, [parts.state, parts.queries], list(parts), **IN_TURN),
         parts.segments.input(handlers.select_segment, [parts.state, parts.segments], list(parts), **IN_TURN),
         parts.compare.input(handlers.toggle_baseline, [parts.state, parts.compare], list(parts), **IN_TURN),
@@ -99,6 +101,8 @@ def connect_looking(layout: Layout) -> list[gr.events.Dependency]:
         layout.inputs.top_k.input(handlers.limit_segments, [parts.state, layout.inputs.top_k], list(parts), **LATEST),
         layout.controls.remove.click(handlers.remove_query, [parts.state], list(parts), **ONCE),
     ]
+    for event in looking:
+        event.then(None, parts.span, js=SHOW)
 
 
 def connect_files(layout: Layout) -> None:
@@ -134,8 +138,8 @@ def connect_clip(layout: Layout) -> None:
     # By hand, before another clip can be given; `change` may come late and would end what was asked since.
     inputs.video.clear(handlers.clear_clip, None, list(parts), queue=False, **HIDDEN)
     # A preview that was being made for a clip that has left may still come.
-    checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **HIDDEN)
-    checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **HIDDEN)
+    checked.success(handlers.drop_refused_clip, parts.clip_message, inputs.video, **EACH)
+    checked.success(handlers.drop_stale_preview, [inputs.video, parts.preview], parts.preview, **EACH)
     for example in layout.examples:
         example.queries.click(lambda: gr.Video(None, visible=False), None, parts.preview, queue=False, **HIDDEN)
         example.taking.success(**forget)

@@ -12,9 +12,10 @@ from grounding.app.thumbnails import render_sheet
 
 COMPARE = "Compare with the same model trained without hard-negative mining"
 HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
+EACH = HIDDEN | {"trigger_mode": "multiple"}  # it may follow another of its kind that has not ended
 # What reads the state and writes it comes one after the other, in the order of asking, so that nothing undoes the rest.
 # Gradio knows no turns of one visitor alone, so this holds for all together; it takes milliseconds.
-IN_TURN = HIDDEN | {"concurrency_limit": 1, "concurrency_id": "state", "trigger_mode": "multiple"}
+IN_TURN = EACH | {"concurrency_limit": 1, "concurrency_id": "state"}
 
 
 class PageUpdate(NamedTuple):

@@ -153,6 +153,11 @@ class ClipState:
         """Another segment of the active query; it plays."""
         return self._move(segment=segment, plays=True)
 
+    def select_segment_at(self, start: float) -> "ClipState":
+        """The segment of the active query that starts nearest to a time, seconds; it plays."""
+        starts = [abs(segment.start - start) for segment in self.result.answer.segments]
+        return self.select_segment(int(np.argmin(starts)))
+
     def limit_segments(self, most: int) -> "ClipState":
         """With `most` segments at most for each query; the best becomes the chosen one where that is not among them."""
         limited = replace(self, results=tuple(result.limit_segments(most) for result in self.results))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,15 +8,18 @@ import pytest
 
 pytest.importorskip("lancedb")
 
-from grounding.app import library_tab, moment_gallery
+from grounding.app import find, library_tab, moment_gallery
+from grounding.app.handlers import drop_stale_answer
 from grounding.app.job_queue import job_queue
 from grounding.app.library_tab import LibraryHandlers, SharedFolder
 from grounding.app.memory_cache import MemoryCache
+from grounding.app.page import build_page
 from grounding.app.page_update import PageUpdate
 from grounding.exports.cut_list import Moment
 from grounding.library.library import Library
 from tests.clips import bad_file
 from tests.library.clips import write_folder
+from tests.states import unchanged
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,37 @@ def test_what_is_wrong_is_said(handlers):
     assert "query is empty" in list(handlers.search(" "))[-1][0]
 
 
+def opened(handlers, moment, memory, state=None):
+    """The page after a moment was opened."""
+    *_, update = handlers.find_moment(moment, memory)
+    return update, find.show_found(state, update.found, moment.video)
+
+
 def test_a_chosen_moment_opens_with_its_curve_and_plays(handlers):
     moments = list(handlers.search("a cat"))[-2][2]
     memory = MemoryCache()
-    *_, update = handlers.show_moment(moments[0], memory)
-    assert (update.state.clip, update.state.result.answer.query) == (moments[0].video, "a cat")
-    assert update.state.chosen.start == pytest.approx(moments[0].start)
-    assert update.span["plays"]
+    update, screen = opened(handlers, moments[0], memory)
+    assert (screen.state.clip, screen.state.result.answer.query) == (moments[0].video, "a cat")
+    assert screen.state.chosen.start == pytest.approx(moments[0].start)
+    assert screen.span["plays"]
     assert update.memory.keys_of(moments[0].video)  # more can be asked of it, and nothing is encoded again
+
+
+def test_what_was_asked_of_an_opened_video_meanwhile_stays(handlers):
+    moment = list(handlers.search("a cat"))[-2][2][0]
+    state = opened(handlers, moment, MemoryCache())[1].state
+    update, screen = opened(handlers, replace(moment, query="a dog"), MemoryCache(), state)
+    assert unchanged(update, "found", "memory")  # the state is written by show_found, in turn with all else
+    assert [result.answer.query for result in screen.state.results] == ["a cat", "a dog"]
+
+
+def test_all_that_writes_the_state_comes_one_after_the_other_here_too(shared):
+    events = build_page(shared=shared).fns.values()
+    places = {event.name: set() for event in events}
+    for event in events:
+        places[event.name].add((event.concurrency_id, event.concurrency_limit))
+    for write in (find.show_found, find.show_thumbnails, drop_stale_answer):
+        assert places[write.__name__] == {("state", 1)}
 
 
 def test_a_list_that_was_given_up_is_said(handlers):
@@ -86,17 +113,17 @@ def test_a_list_that_was_given_up_is_said(handlers):
 def test_a_moment_waits_for_its_turn_at_the_model(handlers):
     moment = list(handlers.search("a cat"))[-2][2][0]
     with job_queue().start("another visitor", None, at_model=True):
-        steps = handlers.show_moment(moment, MemoryCache())
+        steps = handlers.find_moment(moment, MemoryCache())
         assert "one other" in next(steps).progress
     *_, update = steps
-    assert update.state.clip == moment.video
+    assert update.found[-1].clip == moment.video
 
 
 def test_a_moment_whose_video_has_left_is_said(handlers, tmp_path, monkeypatch):
     moment = list(handlers.search("a cat"))[-2][2][0]
     encoded, gone = handlers.library.load(moment.video), Moment(str(tmp_path / "gone.mp4"), "x", 0, 1, 0)
     monkeypatch.setattr(Library, "load", lambda self, video: encoded)
-    *_, update = handlers.show_moment(gone, MemoryCache())
+    *_, update = handlers.find_moment(gone, MemoryCache())
     assert "gone.mp4" in update.message and "not in its folder any more" in update.message
     assert handlers.prepare_playback(gone.video) == PageUpdate()
 

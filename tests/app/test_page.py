@@ -26,3 +26,11 @@ def test_whatever_reads_the_state_and_writes_it_comes_one_after_the_other():
     assert {(event.concurrency_id, event.concurrency_limit) for event in events} == {("state", 1)}
     once = {event.name for event in events if event.trigger_mode == "once"}  # a second press meanwhile would be lost
     assert once == {"remove_query"}
+
+
+def test_what_follows_an_upload_follows_each_one():
+    """A second clip may be given before what follows the first has ended."""
+    names = {"check_upload", "drop_refused_clip", "drop_stale_preview"}
+    events = [event for event in page.build_page().fns.values() if event.name in names]
+    assert {event.name for event in events} == names
+    assert {event.trigger_mode for event in events} == {"multiple"}

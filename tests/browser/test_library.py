@@ -1,5 +1,6 @@
 """A folder of 50 clips, searched in the page's second tab."""
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ pytest.importorskip("lancedb")
 
 import app
 from grounding.app import library_tab
+from grounding.app.job_queue import job_queue
+from tests.browser.steps import wait_until
 from tests.clips import plain, write_video
 from tests.library.clips import SCENES, write_folder
 
@@ -64,6 +67,21 @@ def test_a_moment_is_found_among_fifty_clips_and_opens_with_its_curve(tab):
     tab.click("#find")
     expect(tab.locator("#message [role=status]")).to_contain_text("a spoon")
     assert tab.elsewhere == []
+
+
+def test_of_two_moments_the_one_that_is_chosen_last_is_shown(tab):
+    search(tab, "a cat")
+    moments = tab.locator("#library-moments button")
+    with job_queue().start("another visitor", None, at_model=True):
+        moments.filter(has_text="cat.mp4").first.click()
+        expect(tab.locator("#progress")).to_contain_text("one other before you")
+        tab.get_by_role("tab", name="Library").click()
+        last = moments.last.inner_text().split(" · ")[-1].strip()
+        moments.last.click()
+        wait_until(tab, lambda: any(job.clip and job.clip.endswith(last) for job in job_queue().jobs))
+    expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
+    expect(tab.locator("#clip video")).to_have_attribute("src", re.compile(re.escape(last)))
+    expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(1)
 
 
 def test_a_second_search_takes_under_100_ms_of_computing(shared):
