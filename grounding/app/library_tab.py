@@ -115,7 +115,6 @@ def add_library_tab(kept: float) -> LibraryParts:
     message = gr.HTML(elem_id="library-message", elem_classes="message")
     gallery = gr.Gallery(
         label="Moments, best first: choose one to see it",
-        columns=4,
         height="auto",
         object_fit="contain",
         allow_preview=False,

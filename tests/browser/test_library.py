@@ -69,6 +69,18 @@ def test_a_moment_is_found_among_fifty_clips_and_opens_with_its_curve(tab):
     assert tab.elsewhere == []
 
 
+def test_on_a_phone_a_moment_is_named_in_full_and_its_answer_comes_into_sight(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    search(tab, "a cat")
+    last = tab.locator("#library-moments .caption-label").last
+    expect(last).to_contain_text(".mp4")
+    assert last.evaluate("it => it.scrollWidth <= it.clientWidth && it.scrollHeight <= it.clientHeight")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    last.click()
+    expect(tab.locator("#message [role=status]")).to_be_focused()
+    expect(tab.locator("#message")).to_be_in_viewport()
+
+
 def test_of_two_moments_the_one_that_is_chosen_last_is_shown(tab):
     search(tab, "a cat")
     moments = tab.locator("#library-moments button")

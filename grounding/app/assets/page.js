@@ -3,7 +3,7 @@
   const one = (selector) => document.querySelector(selector);
   const narrow = matchMedia("(max-width: 700px)"); // as in page.css
   const SETTLED = 3000; // milliseconds in which an answer comes to rest: its plot, its frames
-  let asked = null; // what was pressed last, until the visitor moves on: {example, before, begun, said}
+  let asked = null; // what was pressed last, until the visitor moves on: {jumps, before, begun, said}
 
   // Gradio announces a clip that the browser cannot play as an error; a preview or a message beside the clip follows.
   function hush() {
@@ -54,10 +54,10 @@
   }
 
   // What comes of a question or a cancel is kept in sight below the pinned video: how it goes, then what came of it.
-  // After an example the keyboard goes on from its answer.
+  // After an example or a moment of the library the keyboard goes on from its answer.
 
-  function ask(example) {
-    asked = { example, before: one("#message [role]"), begun: false, said: false };
+  function ask(jumps) {
+    asked = { jumps, before: one("#message [role]"), begun: false, said: false };
   }
 
   function follow() {
@@ -69,7 +69,7 @@
     if (working || !said || asked.said || !(asked.begun || said !== asked.before)) return;
     asked.said = true;
     setTimeout((over) => asked === over && moveOn(), SETTLED, asked);
-    if (asked.example) said.focus({ preventScroll: true });
+    if (asked.jumps) said.focus({ preventScroll: true });
   }
 
   function moveOn() {
@@ -108,8 +108,8 @@
   });
   document.addEventListener("input", (event) => event.target.closest?.("#query") && showNext());
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#find, #cancel, #examples button");
-    if (button) ask(Boolean(button.closest("#examples")));
+    const button = event.target.closest?.("#find, #cancel, #examples button, #library-moments button");
+    if (button) ask(!button.id); // those with an id stay where they are, and so does the keyboard
     if (button?.id === "find") putNext();
     if (button?.id === "cancel") document.documentElement.classList.add("stopping");
   });
