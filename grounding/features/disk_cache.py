@@ -85,7 +85,7 @@ class FeatureCache:
 
     def __init__(self, folder: str | Path, megabytes: float = MEGABYTES) -> None:
         self.folder, self.room = Path(folder).expanduser() / "encoded", megabytes * 1e6
-        self._warned = False
+        self._warned = self._is_trimmed = False
 
     def get(self, key: "Key") -> EncodedVideo | None:
         """The video with this key, None where there is none; an entry that is damaged is removed."""
@@ -105,10 +105,10 @@ class FeatureCache:
     def put(self, key: "Key", video: EncodedVideo) -> None:
         """Keeps a video, if there is room for it at all."""
         size = video.timestamps.nbytes + video.features.nbytes
-        if size > self.room:
-            return
         try:
             self._open()
+            if size > self.room:
+                return
             self._make_room(size)
             write_entry(self._path(key), key, video)
             self._make_room(0)  # others write too
@@ -124,6 +124,9 @@ class FeatureCache:
     def _open(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # refused where the folder is somebody else's, who could put anything into it
+        if not self._is_trimmed:  # they may take up less than before
+            self._make_room(0)
+            self._is_trimmed = True
 
     def _path(self, key: "Key") -> Path:
         return self.folder / f"{key.to_file_name()}{ENDING}"
@@ -149,7 +152,7 @@ class FeatureCache:
         return entries
 
     def _remove(self, path: Path, reason: Exception) -> None:
-        log.warning("%s in the cache is damaged (%s): it is removed, and made anew.", path.name, reason)
+        log.warning("%s in the cache is damaged: it is removed, and made anew. What is wrong: %s", path.name, reason)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -134,7 +134,7 @@ DAMAGE = {
 def test_a_damaged_entry_is_told_removed_and_made_anew(kept, entry, caplog, damage):
     DAMAGE[damage](entry)
     assert kept.get(KEY) is None
-    assert "damaged" in caplog.text
+    assert "is damaged: it is removed, and made anew. What is wrong: " in caplog.text
     assert not entry.exists()
     kept.put(KEY, video())
     assert same(kept.get(KEY), video())
@@ -227,3 +227,8 @@ def test_processes_that_write_at_once_read_whole_entries_and_keep_the_limit(smal
 def test_nothing_is_made_before_there_is_something_to_keep(tmp_path):
     FeatureCache(tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_smaller_limit_holds_for_what_is_there_already(kept, entry):
+    smaller = FeatureCache(kept.folder.parent, 0)
+    assert smaller.get(KEY) is None and not entry.exists()
