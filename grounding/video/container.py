@@ -1,5 +1,6 @@
 """What counts as a video file, and how one is opened: as a local file, in a container that points to nothing else."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,5 +124,7 @@ def check_path(path: str | Path) -> Path:
     """The path of a readable file. Raises VideoError, also for what is no path."""
     if not isinstance(path, str | PathLike):
         raise VideoError(f"A video is given by the path of its file, a str or a Path, not by {describe_type(path)}.")
+    if not os.fspath(path):
+        raise VideoError("The path of the video is empty: give that of a video file, such as clip.mp4.")
     check_file(Path(path))
     return Path(path)

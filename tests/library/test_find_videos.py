@@ -38,6 +38,20 @@ def test_folders_that_link_to_each_other_are_entered_once(tmp_path):
     assert found == [tmp_path / "one" / "one.mp4", tmp_path / "one" / "other" / "two.mp4"]
 
 
+def test_a_link_to_a_video_that_is_gone_is_named_when_it_is_read(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    for name in ("gone.mp4", "gone.txt"):
+        (tmp_path / name).symlink_to(tmp_path / "nothing")
+    assert find_videos([tmp_path]) == [tmp_path / "a.mp4", tmp_path / "gone.mp4"]
+
+
+def test_an_empty_path_is_not_the_folder_that_we_are_in(tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VideoError, match="empty: give the path"):
+        find_videos([""])
+
+
 def test_a_folder_without_videos_and_a_path_that_is_none_are_said(tmp_path):
     with pytest.raises(VideoError, match="There is no video in .*: give a folder with .mp4"):
         find_videos([tmp_path])

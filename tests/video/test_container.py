@@ -7,6 +7,7 @@ import pytest
 
 from grounding.errors import VideoError
 from grounding.video import container
+from grounding.video.container import check_path
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, BLUE, RED, bad_file, plain, write_sound, write_video
 from tests.video.test_reader import nearest
@@ -83,3 +84,8 @@ def test_tags_in_another_encoding_are_no_obstacle(tmp_path):
     path = write_video(tmp_path / "a.mkv", [plain(RED)] * 5)
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe9vf"))
     assert len(list(FrameReader(path, rate=10.0))) == 5
+
+
+def test_an_empty_path_is_said():
+    with pytest.raises(VideoError, match="The path of the video is empty"):
+        check_path("")
