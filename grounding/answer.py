@@ -14,7 +14,7 @@ from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.stand_out import StandOutRule, describe_doubt, measure_frame_evidence, weigh_frames
-from grounding.text import shorten
+from grounding.text import round_seconds, shorten
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,16 +67,19 @@ class Answer:
     def to_dict(self, video: str = "") -> dict[str, Any]:
         """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, only
         a query that was cut has `query_cut`, and only a rough answer has `rough`."""
-        skipped = {"skipped": [list(span) for span in self.skipped]} if self.skipped else {}
+        skipped = {"skipped": [[round_seconds(edge) for edge in span] for span in self.skipped]} if self.skipped else {}
+        segments = [(round_seconds(one.start), round_seconds(one.end), one.score) for one in self.segments]
         return {
             "video": video,
             "query": self.query,
-            "duration": self.duration,
+            "duration": round_seconds(self.duration),
             "checkpoint": self.checkpoint,
-            "segments": [{"start": one.start, "end": one.end, "score": one.score} for one in self.segments],
-            "timestamps": self.timestamps.tolist(),
+            "segments": [{"start": start, "end": end, "score": score} for start, end, score in segments],
+            "timestamps": [round_seconds(time) for time in self.timestamps.tolist()],
             "scores": self.scores.tolist(),
-            "hard_negatives": [asdict(frame) for frame in self.hard_negatives],
+            "hard_negatives": [
+                asdict(frame) | {"timestamp": round_seconds(frame.timestamp)} for frame in self.hard_negatives
+            ],
             "queries_by": self.queries_by,
             "stands_out": self.stands_out,
             "segments_stand_out": [one.stands_out for one in self.segments],

@@ -68,3 +68,11 @@ def test_an_answer_says_who_read_the_query_and_whether_in_full(video):
 
 def test_of_an_answer_by_minilm_there_is_nothing_to_say(video):
     assert describe_reading([dataclasses.replace(answer(video), queries_by="minilm")]) == ""
+
+
+def test_times_in_json_lack_the_noise_of_arithmetic(video):
+    found = answer(video)
+    segment = dataclasses.replace(found.segments[0], start=16.759999999999998, end=20.000000000000004)
+    values = dataclasses.replace(found, segments=[segment], duration=0.1 + 0.2, skipped=((0.1 + 0.7, 1.1),)).to_dict()
+    assert values["segments"][0] == {"start": 16.76, "end": 20.0, "score": segment.score}
+    assert values["duration"] == 0.3 and values["skipped"] == [[0.8, 1.1]]

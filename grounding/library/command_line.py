@@ -18,7 +18,7 @@ from grounding.errors import FeaturesError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
 from grounding.library.find_videos import absolute_path, find_videos
-from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock
+from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock, round_seconds
 from grounding.validation import check_query, check_top_k
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def show_progress(bar: tqdm, progress: "AddProgress") -> None:
 def to_json(moment: Moment) -> str:
     """A moment as one line for programs."""
     fields = ("video", "query", "start", "end", "score", "stands_out")
-    return json.dumps({field: getattr(moment, field) for field in fields})
+    times = {"start": round_seconds(moment.start), "end": round_seconds(moment.end)}
+    return json.dumps({field: getattr(moment, field) for field in fields} | times)
 
 
 def describe(moments: list[Moment]) -> Iterator[str]:

@@ -161,3 +161,15 @@ def test_the_bar_shows_the_video_and_how_far_it_is(capsys):
         bar.refresh()
     err = capsys.readouterr().err
     assert "3/8" in err and "a\\x1b.mp4 50%" in err
+
+
+def test_times_are_written_without_the_noise_of_arithmetic():
+    line = command_line.to_json(Moment("a.mp4", "a cat", 16.759999999999998, 20.000000000000004, 0.5, True))
+    assert '"start": 16.76, "end": 20.0' in line
+
+
+def test_a_link_to_a_video_that_is_gone_is_named(videos, tmp_path, store, capsys):
+    (tmp_path / "cat.mp4").symlink_to(videos / "cat.mp4")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nothing")
+    code, _, err = search(capsys, tmp_path, "--query", "a cat", "--store", store)
+    assert code == 0 and len(err) == 1 and "gone.mp4" in err[0] and "There is no file" in err[0]
