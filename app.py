@@ -10,10 +10,13 @@ from contextlib import contextmanager
 
 import httpx
 
+from grounding.text import print_error
+
 try:
     import gradio as gr
 except ValueError as error:  # it reads numbers from the environment while it is imported
-    sys.exit(f"The app cannot start ({error}): check GRADIO_SERVER_PORT and the other GRADIO_ variables.")
+    print_error(f"The app cannot start ({error}): check GRADIO_SERVER_PORT and the other GRADIO_ variables.")
+    sys.exit(2)
 
 from grounding.app import memory_cache
 from grounding.app.checked_blocks import LAUNCH, keep_no_history
@@ -111,7 +114,7 @@ def bypass_proxy() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space."""
+    """On this machine alone, unless GRADIO_SERVER_NAME says otherwise or this is a Space. Raises GroundingError."""
     args = parse(arguments)
     hold_little_memory()
     name = os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1")
@@ -119,15 +122,16 @@ def main(arguments: list[str] | None = None) -> None:
     bypass_proxy()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that temporary files are deleted then, too
     memory_cache.shared_budget().bytes = args.memory_mb * 1e6
-    try:
-        storage().cache = disk_cache.cache_from_options(args)
-        # server_port: left to itself, Gradio takes the next free one for one that is taken.
-        with temp_folder(args.kept):
-            shared = share_folder(args.library, args.store) if args.library else None
-            serve(args.kept, shared=shared, server_name=name, server_port=port_from_env(), enable_monitoring=False)
-    except GroundingError as error:
-        sys.exit(str(error))
+    storage().cache = disk_cache.cache_from_options(args)
+    # server_port: left to itself, Gradio takes the next free one for one that is taken.
+    with temp_folder(args.kept):
+        shared = share_folder(args.library, args.store) if args.library else None
+        serve(args.kept, shared=shared, server_name=name, server_port=port_from_env(), enable_monitoring=False)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GroundingError as wrong:
+        print_error(wrong)
+        sys.exit(2)

@@ -66,9 +66,11 @@ class SharedFolder:
 def share_folder(folder: str | Path, store: Path) -> SharedFolder:
     """Lets visitors search a folder while what is not in the library yet is added to it in the background.
 
-    Raises GroundingError where there is no video, or LanceDB is not installed.
+    Raises GroundingError where there is no folder or no video in it, or LanceDB is not installed.
     """
     folder = absolute_path(folder)
+    if folder.is_file():
+        raise VideoError(f"{folder.name!r} is a file, and --library takes a folder: give the one with the videos.")
     from grounding.library.library import Library
 
     library = Library(store, load_predictor(check_checkpoint(default_checkpoint())))

@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 import app
 from grounding import Predictor
 from grounding.app import models
+from grounding.errors import GroundingError
 from tests.clips import BAD_KINDS, bad_file
 
 ROOT = Path(app.__file__).parent
@@ -112,21 +113,21 @@ def test_a_port_that_cannot_be_had_is_one_clear_sentence(monkeypatch, tmp_path, 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1]) if port == "taken" else port
         monkeypatch.setenv("GRADIO_SERVER_PORT", port)
-        with pytest.raises(SystemExit, match=f"port {port}: it is taken, .*GRADIO_SERVER_PORT"):
+        with pytest.raises(GroundingError, match=f"port {port}: it is taken, .*GRADIO_SERVER_PORT"):
             app.main([])
 
 
 def test_a_port_that_gradio_itself_refuses_is_one_line():
     env = {**os.environ, "GRADIO_SERVER_PORT": "abc"}
     done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "GRADIO_SERVER_PORT" in done.stderr
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "GRADIO_SERVER_PORT" in done.stderr
 
 
 @pytest.mark.parametrize("port", ["abc", "80 80", "-1"])
 def test_a_port_that_is_no_number_is_one_clear_sentence(monkeypatch, port):
     monkeypatch.setattr(app.signal, "signal", lambda *args: None)
     monkeypatch.setenv("GRADIO_SERVER_PORT", port)
-    with pytest.raises(SystemExit, match=f"GRADIO_SERVER_PORT is '{port}': give a number"):
+    with pytest.raises(GroundingError, match=f"GRADIO_SERVER_PORT is '{port}': give a number"):
         app.main([])
 
 
@@ -139,7 +140,7 @@ def test_what_gradio_cannot_start_with_is_one_clear_sentence(monkeypatch, tmp_pa
     monkeypatch.setattr(app.signal, "signal", lambda *args: None)
     monkeypatch.setattr(gr.Blocks, "block_thread", lambda page: pytest.fail(f"served at {page.local_url}"))
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SystemExit, match="cannot start .*: check the proxies, GRADIO_SERVER_NAME .*GRADIO_ variables"):
+    with pytest.raises(GroundingError, match="check the proxies, GRADIO_SERVER_NAME .*GRADIO_ variables"):
         app.main([])
 
 
@@ -163,7 +164,7 @@ def test_clips_are_kept_on_disk_only_where_it_is_told_to(monkeypatch, tmp_path):
     app.main(["--cache", str(tmp_path), "--cache-mb", "5", "--memory-mb", "7"])
     assert (app.storage().cache.folder.parent, app.storage().cache.room) == (tmp_path, 5e6)
     assert app.memory_cache.shared_budget().bytes == 7e6
-    with pytest.raises(SystemExit, match="give --cache DIR, too"):
+    with pytest.raises(GroundingError, match="give --cache DIR, too"):
         app.main(["--cache-mb", "5"])
     monkeypatch.setattr(Predictor, "from_checkpoint", lambda name, device, cache: cache)
     assert models.load_predictor.__wrapped__("embedded") is app.storage().cache
@@ -201,7 +202,7 @@ def test_a_temporary_folder_that_cannot_be_written_is_one_clear_sentence(monkeyp
     (tmp_path / "file").touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
     monkeypatch.setattr(app.signal, "signal", lambda *args: None)
-    with pytest.raises(SystemExit, match="GRADIO_TEMP_DIR"):
+    with pytest.raises(GroundingError, match="GRADIO_TEMP_DIR"):
         app.main([])
 
 
@@ -217,3 +218,13 @@ def test_a_size_that_is_none_is_refused(capsys, size):
     with pytest.raises(SystemExit):
         app.parse([f"--memory-mb={size}"])
     assert f"--memory-mb: {size!r} is no number of megabytes" in capsys.readouterr().err
+
+
+def test_a_library_that_is_no_folder_of_videos_ends_the_app_with_a_line(tmp_path):
+    pytest.importorskip("lancedb")
+    (tmp_path / "a.mp4").touch()
+    command = [sys.executable, "app.py", "--library", str(tmp_path / "a.mp4"), "--store", str(tmp_path / "store")]
+    env = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "'a.mp4' is a file, and --library takes a folder: give the one with the videos.\n"

@@ -15,6 +15,7 @@ from grounding.app.library_tab import LibraryHandlers, SharedFolder
 from grounding.app.memory_cache import MemoryCache
 from grounding.app.page import build_page
 from grounding.app.page_update import PageUpdate
+from grounding.errors import VideoError
 from grounding.exports.cut_list import Moment
 from grounding.library.library import Library
 from tests.clips import bad_file
@@ -148,3 +149,10 @@ def test_files_of_which_not_all_can_be_read_are_named_without_their_folder():
     said = moment_gallery.render_found([], 3, {}, partly)
     assert "<summary>1 found, of which not all can be read</summary>" in said and "secret" not in said
     assert "<li>b.mp4: Only the first 0:12.5 of 0:32.0 could be read</li>" in said and "left out" not in said
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.touch()
+    with pytest.raises(VideoError, match="'a.mp4' is a file, and --library takes a folder"):
+        library_tab.share_folder(path, tmp_path / "store")
