@@ -154,8 +154,8 @@ def find_answer_segments(
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
     reading = config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
-        ("scene changes", reading.windows, reading.join, reading.changes),
-        lambda: find_scene_changes(video.timestamps, video.features, reading),
+        ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins),
+        lambda: find_scene_changes(video.timestamps, video.features, reading, match.joins),
     )
     find = partial(find_segments, video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
     rule = config.stands_out

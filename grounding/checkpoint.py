@@ -8,14 +8,13 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from safetensors import SafetensorError
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grounding.errors import CheckpointError, FeaturesError
 from grounding.features.encoded_video import EncodedVideo
-from grounding.files import hash_file
+from grounding.files import hash_file, load_tensors
 from grounding.segments.config import SegmentConfig
+from grounding.segments.scene_joins import JOINS_FILE, JoinDetector, detector_from_tensors
 from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule
 from grounding.text import describe_type
 from grounding.validation import check_ranges
@@ -109,6 +108,7 @@ class CheckpointConfig:
         stand_in: sha256 of stand_in.safetensors, which reads queries where the query encoder's weights are not at hand;
             "" is none.
         trained_by: what read the training queries in CLIP's joint space: the name of a text tower, or the stand-in.
+        scene_joins: sha256 of joins.safetensors, which tells where scenes meet; "" is none: `segments` tells it.
         stands_out: from when on a moment stands out; None says nothing of it.
     """
 
@@ -125,6 +125,7 @@ class CheckpointConfig:
     weights: str = ""
     stand_in: str = ""
     trained_by: str = ""
+    scene_joins: str = ""
     stands_out: StandOutRule | None = None
 
     def __post_init__(self) -> None:
@@ -133,8 +134,11 @@ class CheckpointConfig:
         if not all(
             isinstance(text, str)
             for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline, self.weights, self.stand_in)
+            + (self.scene_joins,)
         ):
-            raise ValueError("name, frame_encoder, query_encoder, baseline, weights and stand_in must be text")
+            raise ValueError(
+                "name, frame_encoder, query_encoder, baseline, weights, stand_in and scene_joins must be text"
+            )
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -175,25 +179,28 @@ def load_grounder(folder: Path, config: CheckpointConfig) -> "Grounder":
     return grounder.eval()
 
 
-def load_background(folder: Path, config: CheckpointConfig) -> "Tensor | None":
-    """(N, D) frames of other videos that the checkpoint's rule of what stands out needs; None where it has no rule.
+class Extras(NamedTuple):
+    """What a checkpoint may hold beside its model.
 
-    Raises CheckpointError if they are missing, damaged or another checkpoint's.
+    Attributes:
+        background: (N, D) frames of other videos, which the rule of what stands out needs.
+        joins: what tells where scenes meet in a video; without it `segments` tells it.
     """
-    from safetensors.torch import load_file
 
-    if config.stands_out is None:
-        return None
-    path = folder / BACKGROUND_FILE
-    try:
-        if hash_file(path) != config.stands_out.background:
-            raise ValueError("its sha256 is not the one in config.json")
-        frames = load_file(path)["frames"].float()  # (N, D)
-        if frames.ndim != 2 or frames.shape[1] != config.model.width:
-            raise ValueError(f"its frames are {tuple(frames.shape)}, not (N, {config.model.width})")
-        return frames
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is not the one of this checkpoint ({error}): fetch it again.") from error
+    background: "Tensor | None" = None
+    joins: JoinDetector | None = None
+
+
+def load_extras(folder: Path, config: CheckpointConfig) -> Extras:
+    """What the config names. Raises CheckpointError if a file is missing, damaged or another checkpoint's."""
+    from torch import from_numpy
+
+    background = joins = None
+    if config.stands_out:
+        background = from_numpy(load_tensors(folder / BACKGROUND_FILE, config.stands_out.background)["frames"])
+    if config.scene_joins:
+        joins = detector_from_tensors(load_tensors(folder / JOINS_FILE, config.scene_joins), 1 / config.rate)
+    return Extras(background, joins)
 
 
 def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:

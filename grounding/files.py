@@ -9,10 +9,14 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from grounding.errors import WriteError
+from grounding.errors import CheckpointError, WriteError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 LONGEST = 40  # characters of a visitor's own name that are kept
@@ -77,3 +81,15 @@ def explain_write_errors(out: Path) -> Iterator[None]:
 def make_write_error(out: Path, reason: str) -> WriteError:
     """The error that says why `out` cannot be written."""
     return WriteError(f"{out.name!r} cannot be written ({reason}): make room on the disk, and try again.")
+
+
+def load_tensors(path: Path, sha256: str) -> "dict[str, np.ndarray]":
+    """The tensors of a checkpoint's file by name, float32. Raises CheckpointError if it is missing or another one."""
+    from safetensors.numpy import load_file
+
+    try:
+        if hash_file(path) != sha256:
+            raise ValueError("its sha256 is not the one in config.json")
+        return {name: array.astype("float32") for name, array in load_file(path).items()}
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not the one of this checkpoint ({error}): fetch it again.") from error

@@ -16,9 +16,10 @@ import torch
 from grounding.answer import Answer, build_answer, measure_segment_similarities
 from grounding.checkpoint import (
     CheckpointConfig,
+    Extras,
     check_features,
     find_checkpoint,
-    load_background,
+    load_extras,
     load_grounder,
     read_config,
 )
@@ -52,7 +53,7 @@ class Predictor:
         weights: a local file with both towers' weights, for open_clip encoders.
         cache: where encoded videos are kept on disk; None keeps none.
         stand_in: reads queries where the weights of CLIP's text tower are not at hand; None for no such checkpoint.
-        background: (N, D) frames of other videos, against which what stands out is told; None tells nothing of it.
+        extras: what else a checkpoint may hold.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Predictor:
         weights: str | Path | None = None,
         cache: FeatureCache | None = None,
         stand_in: StandIn | None = None,
-        background: torch.Tensor | None = None,
+        extras: Extras | None = None,
     ) -> None:
         self.config, self.weights, wanted = config, weights, resolve_device(device)
 
@@ -75,7 +76,7 @@ class Predictor:
             return encoder
 
         unit = config.frame_encoder.startswith("open_clip:")  # ours have unit length, stored ones may not
-        self.matcher = Matcher(grounder, wanted, load_queries, unit, background)
+        self.matcher = Matcher(grounder, wanted, load_queries, unit, *(extras or Extras()))
         self._frame_encoder: FrameEncoder | None = None
         keys = KeyMaker(
             config.frame_encoder, config.rate, config.model.frame_width, wanted, weights, lambda: self.frame_encoder
@@ -94,8 +95,7 @@ class Predictor:
         folder = find_checkpoint(name_or_folder)
         config = read_config(folder)
         stand_in = load_stand_in(folder, config.model.query_width, config.stand_in) if config.stand_in else None
-        background = load_background(folder, config)
-        return cls(config, load_grounder(folder, config), device, weights, cache, stand_in, background)
+        return cls(config, load_grounder(folder, config), device, weights, cache, stand_in, load_extras(folder, config))
 
     @property
     def grounder(self) -> Grounder:

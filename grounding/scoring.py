@@ -17,6 +17,7 @@ from grounding.encoders.queries import QueryTokens
 from grounding.encoders.registry import QueryEncoder
 from grounding.features.encoded_video import BLOCK, EncodedVideo
 from grounding.model import FrameTower, Grounder
+from grounding.segments.scene_joins import JoinDetector
 
 Result = TypeVar("Result")
 
@@ -33,6 +34,7 @@ class Match:
         queries: as the query encoder read them.
         queries_by: the name of that encoder.
         background: (Q, N) matching scores at frames of other videos, on the CPU; None where none are known.
+        joins: what tells where scenes meet in the video; None where the checkpoint has nothing of its own for it.
     """
 
     frames: Tensor
@@ -40,6 +42,7 @@ class Match:
     queries: QueryTokens
     queries_by: str
     background: Tensor | None = None
+    joins: JoinDetector | None = None
 
 
 class Matcher:
@@ -51,6 +54,7 @@ class Matcher:
         load_query_encoder: the query encoder for a device; called at the first query.
         unit: whether frame features are brought to unit length first.
         background: (N, D) frames of other videos, of unit length, to score queries at, too.
+        joins: what tells where scenes meet, for whoever reads segments off the scores.
 
     Attributes:
         device: where it is now.
@@ -65,8 +69,9 @@ class Matcher:
         load_query_encoder: Callable[[torch.device], QueryEncoder],
         unit: bool = False,
         background: Tensor | None = None,
+        joins: JoinDetector | None = None,
     ) -> None:
-        self._background = background
+        self._background, self.joins = background, joins
         self.grounder, self.device, self.note = grounder.to(device).eval(), device, ""
         self.loading = RLock()
         self._load, self._unit = load_query_encoder, unit
@@ -130,7 +135,7 @@ class Matcher:
         elsewhere = None
         if self._background is not None:
             elsewhere = self.grounder.logits(embedded, self._background.to(self.device)).sigmoid().cpu()  # (Q, N)
-        return Match(frames.cpu(), scores.cpu(), read, encoder.name, elsewhere)
+        return Match(frames.cpu(), scores.cpu(), read, encoder.name, elsewhere, self.joins)
 
     def _read(self, encoder: QueryEncoder, queries: tuple[str, ...]) -> QueryTokens:
         """The tokens, kept for the next video in which the same is asked."""

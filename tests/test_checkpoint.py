@@ -8,7 +8,7 @@ from grounding.checkpoint import (
     GrounderConfig,
     find_checkpoint,
     list_checkpoints,
-    load_background,
+    load_extras,
     load_grounder,
     read_config,
 )
@@ -154,7 +154,7 @@ def test_every_shipped_checkpoint_loads():
         assert config.name == name
         assert config.weights == hash_file(folder / "model.safetensors")
         assert load_grounder(folder, config).config == config.model
-        background = load_background(folder, config)
+        background, joins = load_extras(folder, config)
         assert background is None or background.shape == (256, config.model.width)
 
 

@@ -1,11 +1,15 @@
 """Where one scene is likely to end and another to begin: changes that last, unlike a cut within a scene."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grounding.segments.config import SegmentConfig
 from grounding.segments.curve import repeat_held_frames, usual_step
+
+if TYPE_CHECKING:
+    from grounding.segments.scene_joins import JoinDetector
 
 BLOCK = 128  # edges that are looked at together
 SHARPNESS = 5.3  # of the step from a cut within a scene to a join of two
@@ -27,12 +31,20 @@ class SceneChanges:
     strength: np.ndarray
 
 
-def find_scene_changes(timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig) -> SceneChanges:
-    """The changes that the config asks for; `timestamps` (T,) seconds and `features` (T, D) as in `find_segments`."""
+def find_scene_changes(
+    timestamps: np.ndarray, features: np.ndarray, config: SegmentConfig, detector: "JoinDetector | None" = None
+) -> SceneChanges:
+    """The changes that the config asks for; `timestamps` (T,) seconds and `features` (T, D) as in `find_segments`.
+
+    A `detector` tells joins in the place of `config.join`, where frames follow each other as it knows them.
+    """
     if not config.windows:
         strength = find_changes(features, config.changes)  # (T + 1,)
         return SceneChanges(strength, strength)
-    chances = estimate_join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
+    if detector and detector.fits(timestamps):
+        chances = detector.estimate(timestamps, features)  # (T + 1,)
+    else:
+        chances = estimate_join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)
     return SceneChanges(chances, keep_strongest(chances, config.changes))
 
 
