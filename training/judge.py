@@ -43,11 +43,12 @@ def measure_all(judged: Sequence[Judged], power: float) -> np.ndarray:
     return np.array([measure_evidence(each.scores, each.weights, each.background, power) for each in judged])
 
 
-def choose_rule(judged: Sequence[Judged]) -> tuple[float, float]:
-    """Power and threshold that tell off the fewest own sentences, where TOLD_OFF of each other kind are."""
+def choose_rule(judged: Sequence[Judged], powers: Sequence[float] = POWERS) -> tuple[float, float]:
+    """Power, one of `powers`, and threshold that tell off the fewest own sentences, where TOLD_OFF of each other kind
+    are."""
     kinds = np.array([each.kind for each in judged])
     best = (np.inf, 0.0, 0.0)
-    for power in POWERS:
+    for power in powers:
         evidence = measure_all(judged, power)
         threshold = max(float(np.quantile(evidence[kinds == kind], TOLD_OFF)) for kind in KINDS[1:])
         own = evidence[kinds == "own"]
@@ -84,7 +85,9 @@ def write_rule(folder: Path, predictor: Predictor, rule: StandOutRule, backgroun
     return rule
 
 
-def choose_and_write(checkpoint: str, moments: Path, features: Path, timestamps: Path | None) -> StandOutRule:
+def choose_and_write(
+    checkpoint: str, moments: Path, features: Path, timestamps: Path | None, powers: Sequence[float] = POWERS
+) -> StandOutRule:
     """The whole command. Raises GroundingError."""
     folder = find_checkpoint(checkpoint)
     predictor = Predictor.from_checkpoint(folder, device="cpu")
@@ -95,7 +98,7 @@ def choose_and_write(checkpoint: str, moments: Path, features: Path, timestamps:
     judge = Judge(predictor, open_store(predictor, features, timestamps, None), videos, halves[0])
     nonsense = invent_nonsense(200)
     asked = judge.ask(halves[0], nonsense[::2])
-    power, threshold = choose_rule(asked)
+    power, threshold = choose_rule(asked, powers)
     rule = StandOutRule(power, threshold, "")
     fills = choose_fills(judge.count_found(halves[0], rule, False), judge.count_found(halves[0], rule, True))
     rule = replace(rule, fills=fills)
@@ -114,9 +117,10 @@ def main() -> int:
     parser.add_argument("moments", type=Path)
     parser.add_argument("--features", type=Path, required=True, help="folder of encoded videos, or a published file")
     parser.add_argument("--timestamps", type=Path, help="published file with the timestamps of the features")
+    parser.add_argument("--power", type=float, nargs="+", default=POWERS, help="how much the best of others may count")
     args = parser.parse_args()
     try:
-        rule = choose_and_write(args.checkpoint, args.moments, args.features, args.timestamps)
+        rule = choose_and_write(args.checkpoint, args.moments, args.features, args.timestamps, args.power)
     except GroundingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -37,8 +37,8 @@ from training.moments import read_moments
 
 WIDTH, RIDGE = 64, 0.3  # of the projection; the ridge in mean variances within videos
 LONG = 16  # frames from which on a video is joined with others
-COMPOSITION = CompositionConfig(fewest=3, most=7)
-VIDEOS, NETWORKS, HIDDEN, EPOCHS, BATCH = 1500, 3, 32, 6, 512
+COMPOSITIONS = CompositionConfig(fewest=3, most=7), CompositionConfig(fewest=3, most=7, crop=0.33)  # by turns
+VIDEOS, NETWORKS, HIDDEN, EPOCHS, BATCH = 3000, 3, 32, 6, 512
 DROPOUT, RATE, DECAY = 0.2, 1e-2, 1e-2
 READING = {"sharpness": 1.5, "coherence": 0.3}  # of segments: joins that are told surely count for more
 NEXT = 0.5  # how much the edges beside a join are one: between two frames of a video it may lie anywhere
@@ -81,13 +81,14 @@ def draw_profiles(
 ) -> tuple[Tensor, Tensor]:
     """Edges of `count` composed videos, (P, W * E), and which of them are joins, (P,): 1, and NEXT beside one."""
     profiles, joins = [], []
-    for _ in range(count):
-        chosen = rng.sample(sources, rng.randint(COMPOSITION.fewest, COMPOSITION.most))
-        features, _, spans = compose_sources(chosen, COMPOSITION, rng)
+    for number in range(count):
+        composition = COMPOSITIONS[number % len(COMPOSITIONS)]
+        chosen = rng.sample(sources, rng.randint(composition.fewest, composition.most))
+        features, _, spans = compose_sources(chosen, composition, rng)
         seen = measure_profiles(features.numpy(), np.arange(len(features)), projection.numpy())  # (T - 1, W, E)
         joined = np.zeros(len(seen), dtype=np.float32)  # (T - 1,)
         edges = np.array([last - 1 for _, last in spans[:-1]])
-        joined[np.concatenate([edges - 1, edges + 1])] = NEXT  # a part has LONG frames, so both are there
+        joined[np.concatenate([edges - 1, edges + 1])] = NEXT  # parts have several frames, so both are there
         joined[edges] = 1.0
         profiles.append(seen.reshape(len(seen), -1))
         joins.append(joined)
@@ -166,10 +167,9 @@ def learn_joins(sources: Sequence[Source], seed: int = 0) -> tuple[dict[str, Ten
     order = rng.sample(list(sources), len(sources))
     halves = order[::2], order[1::2]
     longer = [[source for source in half if len(source.features) >= LONG] for half in halves]
-    if min(map(len, longer)) < COMPOSITION.most:
-        raise DataError(
-            f"{sum(map(len, longer))} videos have {LONG} frames or more: give {2 * COMPOSITION.most} or more."
-        )
+    most = max(composition.most for composition in COMPOSITIONS)
+    if min(map(len, longer)) < most:
+        raise DataError(f"{sum(map(len, longer))} videos have {LONG} frames or more: give {2 * most} or more.")
     # What a projection has seen lies closer together than what it has not: each half is seen through the other's.
     drawn = [
         draw_profiles(videos, fit_projection(others), VIDEOS // 2, rng)

@@ -8,7 +8,11 @@ from grounding.library.ranking import LATER, describe_doubt, rank_moments
 
 
 def make_video(seed: int, width: int) -> EncodedVideo:
-    features = np.random.default_rng(seed).normal(size=(60, width)).astype(np.float32)
+    """Three scenes of ten seconds."""
+    rng = np.random.default_rng(seed)
+    features = (np.repeat(rng.normal(size=(3, width)), 20, axis=0) + 0.3 * rng.normal(size=(60, width))).astype(
+        "float32"
+    )
     return EncodedVideo(np.arange(60) / 2, features, 30.0, "embedded")
 
 
