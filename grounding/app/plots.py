@@ -112,10 +112,11 @@ def _make_axes(duration: float) -> go.Figure:
 
 
 def _place_ticks(duration: float) -> dict[str, list]:
-    """Clock times at round steps, at most about ten."""
-    step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600) if duration / step <= 10), 1800)
+    """Clock times at round steps, as many as have room side by side on a phone."""
+    most = 5 if duration >= 3600 else 7
+    step = next((step for step in (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1200) if duration / step <= most), 1800)
     values = list(range(0, int(duration) + 1, step))
-    return {"tickvals": values, "ticktext": [format_clock(value)[:-2] for value in values]}
+    return {"tickangle": 0, "tickvals": values, "ticktext": [format_clock(value)[:-2] for value in values]}
 
 
 def _add_curve(
