@@ -15,6 +15,7 @@ SHOWN = 4  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
 AT_CUT = 1.5  # steps between two frames
 SEEN = 0.5  # of the time that the model sees around a frame; so near the moment, it is seen together with it
+LOOK_ALIKE = 0.5  # similarity to the moment below which a frame looks different
 ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
@@ -48,8 +49,8 @@ def describe_hardest(state: ClipState) -> str:
     hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
     if hardest is None:
         return (
-            "No look-alike lies beside this segment: the frames there are just past a cut, where the model sees them "
-            "together with it, or belong to a better segment."
+            "No look-alike lies beside this segment: the frames there look different, belong to a better segment, or "
+            "are just past a cut, where the model sees them together with it."
         )
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
@@ -74,7 +75,9 @@ def find_hardest(state: ClipState) -> HardNegative | None:
     found = (
         frame
         for frame in state.hard_negatives
-        if describe_shot(state, frame) != PAST_CUT and find_better_segment(state, frame) is None
+        if frame.similarity >= LOOK_ALIKE
+        and describe_shot(state, frame) != PAST_CUT
+        and find_better_segment(state, frame) is None
     )
     return next(found, None)
 

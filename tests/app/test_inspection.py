@@ -102,6 +102,12 @@ def test_a_frame_that_the_model_sees_together_with_the_moment_is_not_the_hardest
     assert "No look-alike lies beside this segment" in describe_hardest(wide)
 
 
+def test_a_frame_that_looks_different_is_not_the_hardest():
+    unlike, alike = (with_frames(similarity=similarity, cuts=()) for similarity in (0.49, 0.5))
+    assert "No look-alike lies beside this segment" in describe_hardest(unlike)
+    assert "hardest" not in render_inspection(unlike) and "hardest" in render_inspection(alike)
+
+
 def test_the_verdict_follows_the_scores():
     assert [judge(score, 0.8) for score in (0.9, 0.7, 0.2)] == [
         "fooled the model",
