@@ -13,6 +13,7 @@ from grounding.segments.curve import edges_from_timestamps
 from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
+from grounding.segments.scene_joins import READING
 from grounding.segments.stand_out import StandOutRule, describe_doubt, measure_frame_evidence, weigh_frames
 from grounding.text import round_seconds, shorten
 
@@ -152,10 +153,11 @@ def find_answer_segments(
     """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`. `margin`: evidence
     beyond the checkpoint's threshold that a segment needs to stand out."""
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
-    reading = config.segments
+    joins = match.joins if match.joins and match.joins.fits(video.timestamps) else None
+    reading = replace(config.segments, **READING) if joins else config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
         ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins),
-        lambda: find_scene_changes(video.timestamps, video.features, reading, match.joins),
+        lambda: find_scene_changes(video.timestamps, video.features, reading, joins),
     )
     find = partial(find_segments, video.timestamps, curve, video.features, video.duration, top_k, reading, changes)
     rule = config.stands_out

@@ -10,6 +10,7 @@ from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
+from grounding.segments.scene_joins import READING, JoinDetector
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))
 
@@ -21,10 +22,10 @@ def video():
     return EncodedVideo(np.arange(20) / 2, features, 10.0, "toy", ((9.0, 10.0),))
 
 
-def answer(video, query="the other scene", row=0):
+def answer(video, query="the other scene", row=0, joins=None):
     frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
     read = QueryTokens(torch.ones(2, 1, 2), torch.ones(2, 1).bool(), cut=frozenset([1]))
-    match = Match(frames, (0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in")
+    match = Match(frames, (0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in", joins=joins)
     return build_answer(CONFIG, video, query, match, row, top_k=2)
 
 
@@ -55,6 +56,21 @@ def test_scene_changes_are_looked_for_once_in_a_video(video, monkeypatch):
     answer(video)
     answer(video, "something else")
     assert len(looks) == 1
+
+
+@pytest.mark.parametrize(("step", "fits"), [(0.5, True), (5.0, False)])
+def test_joins_are_asked_and_count_for_more_where_frames_follow_each_other_as_their_detector_knows(
+    video, monkeypatch, step, fits
+):
+    joins = JoinDetector(np.eye(2), ((np.zeros((1, 81, 1)), np.ones((1, 1, 1))),), step)
+    seen, read = [], answers.find_segments
+    monkeypatch.setattr(answers, "find_segments", lambda *given: seen.append(given[5]) or read(*given))
+    look = answers.find_scene_changes
+    monkeypatch.setattr(answers, "find_scene_changes", lambda *given: seen.append(given[3]) or look(*given))
+    answer(video, joins=joins)
+    detector, reading = seen
+    assert detector is (joins if fits else None)
+    assert reading == dataclasses.replace(CONFIG.segments, **(READING if fits else {}))
 
 
 def test_an_answer_says_who_read_the_query_and_whether_in_full(video):

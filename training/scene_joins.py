@@ -8,7 +8,7 @@ projected to where frames of one video lie together and those of different ones 
 of all videos. Two halves of the longer ones are joined, each seen through the projection of the other half, and small
 networks learn from both what a join looks like; see `grounding.segments.scene_joins`.
 
-Writes joins.safetensors and, into config.json, "scene_joins" and READING. The weights of the model do not matter to it.
+Writes joins.safetensors and, into config.json, "scene_joins". The weights of the model do not matter to it.
 """
 
 import argparse
@@ -40,7 +40,6 @@ LONG = 16  # frames from which on a video is joined with others
 COMPOSITIONS = CompositionConfig(fewest=3, most=7), CompositionConfig(fewest=3, most=7, crop=0.33)  # by turns
 VIDEOS, NETWORKS, HIDDEN, EPOCHS, BATCH = 3000, 3, 32, 6, 512
 DROPOUT, RATE, DECAY = 0.2, 1e-2, 1e-2
-READING = {"sharpness": 1.5, "coherence": 0.3}  # of segments: joins that are told surely count for more
 NEXT = 0.5  # how much the edges beside a join are one: between two frames of a video it may lie anywhere
 
 
@@ -188,8 +187,7 @@ def learn_and_write(checkpoint: str, moments: Path, features: Path, seed: int) -
     tensors, measured = learn_joins(load_sources(moments, store), seed)
     with write_whole(folder / JOINS_FILE) as part:
         save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, part)
-        segments = replace(config.segments, **READING)
-        config = replace(config, scene_joins=hash_file(part), segments=segments)
+        config = replace(config, scene_joins=hash_file(part))
     with write_whole(folder / "config.json") as part:
         part.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
     return measured

@@ -36,12 +36,12 @@ def find_scene_changes(
 ) -> SceneChanges:
     """The changes that the config asks for; `timestamps` (T,) seconds and `features` (T, D) as in `find_segments`.
 
-    A `detector` tells joins in the place of `config.join`, where frames follow each other as it knows them.
+    A `detector` tells joins in the place of `config.join`.
     """
     if not config.windows:
         strength = find_changes(features, config.changes)  # (T + 1,)
         return SceneChanges(strength, strength)
-    if detector and detector.fits(timestamps):
+    if detector:
         chances = detector.estimate(timestamps, features)  # (T + 1,)
     else:
         chances = estimate_join_chances(timestamps, features, config.windows, config.join)  # (T + 1,)

@@ -74,9 +74,12 @@ def test_a_detector_is_read_by_the_names_of_its_tensors():
     assert read.step == 0.5 and read.layers[0][0] is weight and read.layers[0][1] is bias
 
 
-def test_a_detector_is_asked_only_where_frames_follow_each_other_as_it_knows_them():
+def test_a_detector_fits_frames_that_follow_each_other_about_as_in_training():
+    steps = (0.2, 0.5, 1.0, 2.0, 5.0)
+    assert [make_detector().fits(np.arange(24.0) * step) for step in steps] == [False, True, True, True, False]
+
+
+def test_a_detector_tells_joins_in_the_place_of_the_config():
     config, features = SegmentConfig(windows=(2.0, 6.0), join=2.0), shots(0, 1, 2)  # by the config nothing is a join
-    for step, asked in ((0.2, False), (0.5, True), (1.0, True), (2.0, True), (5.0, False)):
-        changes = find_scene_changes(np.arange(24.0) * step, features, config, make_detector())
-        assert (changes.chances[8] > 0.9) == asked
-    assert find_scene_changes(np.arange(24.0), features, config).chances[8] < 0.5
+    asked, not_asked = (find_scene_changes(np.arange(24.0), features, config, it) for it in (make_detector(), None))
+    assert asked.chances[8] > 0.9 > 0.5 > not_asked.chances[8]

@@ -52,7 +52,6 @@ def test_joins_of_videos_are_told_from_cuts_within_one(toy, monkeypatch, capsys)
     measured = json.loads(capsys.readouterr().out)
     assert measured["joins found, percent"] > 80 and measured["found are joins, percent"] > 80
     joins = load_extras(toy / "toy", read_config(toy / "toy")).joins
-    assert read_config(toy / "toy").segments.coherence == scene_joins.READING["coherence"]
     assert joins.step == 1.0 and joins.projection.shape == (WIDTH, 6)
     rng = np.random.default_rng(1)
     found = np.zeros(97)
