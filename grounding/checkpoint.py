@@ -131,11 +131,8 @@ class CheckpointConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.rate, int | float) or not 0 < self.rate < 1000:
             raise ValueError(f"the rate is {self.rate!r}, not a number of frames a second")
-        if not all(
-            isinstance(text, str)
-            for text in (self.name, self.frame_encoder, self.query_encoder, self.baseline, self.weights, self.stand_in)
-            + (self.scene_joins,)
-        ):
+        named = (self.name, self.frame_encoder, self.query_encoder, self.baseline)
+        if not all(isinstance(text, str) for text in (*named, self.weights, self.stand_in, self.scene_joins)):
             raise ValueError(
                 "name, frame_encoder, query_encoder, baseline, weights, stand_in and scene_joins must be text"
             )
@@ -199,8 +196,18 @@ def load_extras(folder: Path, config: CheckpointConfig) -> Extras:
     if config.stands_out:
         background = from_numpy(load_tensors(folder / BACKGROUND_FILE, config.stands_out.background)["frames"])
     if config.scene_joins:
-        joins = detector_from_tensors(load_tensors(folder / JOINS_FILE, config.scene_joins), 1 / config.rate)
+        joins = load_joins(folder / JOINS_FILE, config)
     return Extras(background, joins)
+
+
+def load_joins(path: Path, config: CheckpointConfig) -> JoinDetector:
+    """What tells where scenes meet. Raises CheckpointError as `load_extras` does, and if it reads something else."""
+    tensors = load_tensors(path, config.scene_joins)
+    try:
+        return detector_from_tensors(tensors, 1 / config.rate, config.model.frame_width)
+    except (KeyError, ValueError) as error:
+        reason = "was made for other frame features, or by another version"
+        raise CheckpointError(f"{path} {reason}: fetch it again, or run training.scene_joins.") from error
 
 
 def check_features(config: CheckpointConfig, video: EncodedVideo) -> None:

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from grounding.checkpoint import (
     GrounderConfig,
@@ -156,6 +157,27 @@ def test_every_shipped_checkpoint_loads():
         assert load_grounder(folder, config).config == config.model
         background, joins = load_extras(folder, config)
         assert background is None or background.shape == (256, config.model.width)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "projection", "weight0", "no projection", "no bias", "no layers"])
+def test_scene_joins_that_do_not_fit_are_one_sentence(tmp_path, wrong):
+    path, joins = tmp_path / "joins.safetensors", load_file(find_checkpoint("embedded") / "joins.safetensors")
+    if wrong in joins:
+        joins[wrong] = joins[wrong][..., :50, :].contiguous()
+    for name in {
+        "no projection": ["projection"],
+        "no bias": ["bias1"],
+        "no layers": [name for name in joins if name != "projection"],
+    }.get(wrong, []):
+        del joins[name]
+    save_file(joins, path)
+    config = replace(read_config(find_checkpoint("embedded")), scene_joins=hash_file(path), stands_out=None)
+    if wrong == "missing":
+        path.unlink()
+    said = "is not the one of this checkpoint" if wrong == "missing" else "was made for other frame features"
+    with pytest.raises(CheckpointError, match=rf"joins\.safetensors {said}.*: fetch it again") as caught:
+        load_extras(tmp_path, config)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_is_found_by_folder(tmp_path):

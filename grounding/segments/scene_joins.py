@@ -67,11 +67,17 @@ class JoinDetector:
         return rows[..., 0].mean(axis=0)  # (P,)
 
 
-def detector_from_tensors(tensors: dict[str, np.ndarray], step: float) -> JoinDetector:
-    """What a file of `training.scene_joins` holds by name; `step` as in JoinDetector."""
+def detector_from_tensors(tensors: dict[str, np.ndarray], step: float, width: int) -> JoinDetector:
+    """What a file of `training.scene_joins` holds by name; `step` as in JoinDetector.
+
+    Raises KeyError where a tensor is missing, and ValueError where one does not fit frame features of `width` or
+    the profiles of this version.
+    """
     count = sum(name.startswith("weight") for name in tensors)
     layers = tuple((tensors[f"weight{number}"], tensors[f"bias{number}"]) for number in range(count))
-    return JoinDetector(tensors["projection"], layers, step)
+    detector = JoinDetector(tensors["projection"], layers, step)
+    detector.estimate(np.array([0.0, step]), np.zeros((2, width)))  # in the first video it would be too late to tell
+    return detector
 
 
 def measure_profiles(features: np.ndarray, index: np.ndarray, projection: np.ndarray) -> np.ndarray:

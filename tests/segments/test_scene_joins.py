@@ -70,7 +70,7 @@ def test_networks_are_averaged_and_rectified_between_layers():
 def test_a_detector_is_read_by_the_names_of_its_tensors():
     given = make_detector()
     (weight, bias), *_ = given.layers
-    read = detector_from_tensors({"projection": given.projection, "weight0": weight, "bias0": bias}, 0.5)
+    read = detector_from_tensors({"projection": given.projection, "weight0": weight, "bias0": bias}, 0.5, 6)
     assert read.step == 0.5 and read.layers[0][0] is weight and read.layers[0][1] is bias
 
 
