@@ -156,7 +156,7 @@ def find_answer_segments(
     joins = match.joins if match.joins and match.joins.fits(video.timestamps) else None
     reading = replace(config.segments, **READING) if joins else config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
-        ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins),
+        ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins if joins else ""),
         lambda: find_scene_changes(video.timestamps, video.features, reading, joins),
     )
     find = partial(find_segments, video.timestamps, curve, video.features, video.duration, top_k, reading, changes)

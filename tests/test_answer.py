@@ -10,6 +10,7 @@ from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
+from grounding.segments.config import SegmentConfig
 from grounding.segments.scene_joins import READING, JoinDetector
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))
@@ -22,11 +23,11 @@ def video():
     return EncodedVideo(np.arange(20) / 2, features, 10.0, "toy", ((9.0, 10.0),))
 
 
-def answer(video, query="the other scene", row=0, joins=None):
+def answer(video, query="the other scene", row=0, config=CONFIG, joins=None):
     frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
     read = QueryTokens(torch.ones(2, 1, 2), torch.ones(2, 1).bool(), cut=frozenset([1]))
     match = Match(frames, (0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in", joins=joins)
-    return build_answer(CONFIG, video, query, match, row, top_k=2)
+    return build_answer(config, video, query, match, row, top_k=2)
 
 
 def test_segments_are_read_off_the_scores(video):
@@ -92,3 +93,19 @@ def test_times_in_json_lack_the_noise_of_arithmetic(video):
     values = dataclasses.replace(found, segments=[segment], duration=0.1 + 0.2, skipped=((0.1 + 0.7, 1.1),)).to_dict()
     assert values["segments"][0] == {"start": 16.76, "end": 20.0, "score": segment.score}
     assert values["duration"] == 0.3 and values["skipped"] == [[0.8, 1.1]]
+
+
+class NoJoins(JoinDetector):
+    """Takes every video for one scene."""
+
+    def estimate(self, timestamps, features):
+        return np.pad(np.zeros(len(features) - 1), 1, constant_values=0.5)
+
+
+def test_scenes_meet_where_the_checkpoints_own_networks_say_so_and_where_it_has_none_as_its_config_says(video):
+    segments = SegmentConfig(windows=(2.0,), join=0.1, changes=5, thresholds=())
+    config = dataclasses.replace(CONFIG, segments=segments, scene_joins="a sha256")
+    joins = NoJoins(np.eye(2), (), 0.5)
+    told = [[one.span for one in answer(video, config=config, joins=given).segments] for given in (joins, None, joins)]
+    assert told[0] == told[2] == [(0.0, 10.0)]
+    assert told[1][0] == pytest.approx((4.0, 7.5), abs=0.3)
