@@ -58,7 +58,7 @@ def ready(checkpoint: str = "embedded", weights: str | None = None):
     import numpy as np
 
     from grounding import Predictor
-    from grounding.checkpoint import find_checkpoint, load_grounder, read_config
+    from grounding.checkpoint import find_checkpoint, load_extras, load_grounder, read_config
     from grounding.encoders.memory import hold_little_memory
     from grounding.isolation.worker_pool import get_pool
 
@@ -66,7 +66,7 @@ def ready(checkpoint: str = "embedded", weights: str | None = None):
     get_pool().warm_up()
     folder = find_checkpoint(checkpoint)
     config = read_config(folder)
-    predictor = Predictor(config, load_grounder(folder, config), weights=weights)
+    predictor = Predictor(config, load_grounder(folder, config), weights=weights, extras=load_extras(folder, config))
     predictor.frame_encoder.encode([np.zeros((720, 1280, 3), np.uint8)] * 2)
     predictor.query_encoder.encode(["a dog"])
     return predictor
