@@ -140,12 +140,12 @@ def print_answer(text: str) -> None:
         raise WriteError(f"The answers cannot be written ({reason}): give another place for them.") from error
 
 
-def stop_quietly(main: Callable[[], int]) -> int:
-    """What a program's `main` returns; INTERRUPTED after Ctrl-C, and a line that says so."""
+def stop_quietly(main: Callable[[], int], text: str = "Stopped: the same command goes on from what is written.") -> int:
+    """What a program's `main` returns; INTERRUPTED after Ctrl-C, and the `text` that says so."""
     try:
         return main()
     except KeyboardInterrupt:
-        return report_interrupt("Stopped: the same command goes on from what is written.")
+        return report_interrupt(text)
 
 
 def report_interrupt(text: str) -> int:

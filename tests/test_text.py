@@ -116,6 +116,20 @@ def test_ctrl_c_ends_a_program_with_a_line():
     assert stop_quietly(lambda: 2) == 2
 
 
+@pytest.mark.parametrize("module", ["scene_joins", "judge"])
+def test_ctrl_c_ends_what_does_not_go_on_with_a_line_too(module):
+    code = f"""
+import runpy, signal, sys
+from grounding import checkpoint
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
+checkpoint.find_checkpoint = lambda name: signal.raise_signal(signal.SIGINT)
+sys.argv = [{module!r}, "embedded", "moments.jsonl", "--features", "."]
+runpy.run_module("training.{module}", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "\nStopped.\n")
+
+
 def test_a_second_ctrl_c_ends_at_once_what_a_thread_is_at():
     with start_and_stop(600) as program:
         assert program.stderr.readline() == "\n" and program.stderr.readline().startswith("Stopped")

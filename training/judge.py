@@ -10,7 +10,8 @@ asked of these videos, where no moment may be lost by it, and of their moments c
 other videos measure the rule, with the same background. Composed videos whose lines name the "clips" they are joined
 from do not take each other's sentences where they share one.
 
-Writes background.safetensors and, into config.json, "stands_out". Run it again after every training.
+Writes background.safetensors and, into config.json, "stands_out". Run it again after every training, and after
+`training.scene_joins`.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from grounding.checkpoint import find_checkpoint
 from grounding.errors import GroundingError
 from grounding.files import hash_file
 from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule, measure_evidence
+from grounding.text import stop_quietly
 from training.asked_queries import KINDS, Judge, Judged, invent_nonsense, read_videos
 from training.evaluate import open_store
 from training.files import DataError, write_whole
@@ -129,4 +131,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))

@@ -8,7 +8,8 @@ projected to where frames of one video lie together and those of different ones 
 of all videos. Two halves of the longer ones are joined, each seen through the projection of the other half, and small
 networks learn from both what a join looks like; see `grounding.segments.scene_joins`.
 
-Writes joins.safetensors and, into config.json, "scene_joins". The weights of the model do not matter to it.
+Writes joins.safetensors and, into config.json, "scene_joins". The weights of the model do not matter to it. Run
+`training.judge` after it: its rule is of segments as they are read with joins.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from grounding.checkpoint import find_checkpoint, read_config
 from grounding.errors import GroundingError
 from grounding.files import hash_file
 from grounding.segments.scene_joins import JOINS_FILE, REACH, WINDOWS, measure_profiles
+from grounding.text import stop_quietly
 from training.batches import CompositionConfig, Source, compose_sources
 from training.features import FeatureFolder
 from training.files import DataError, write_whole
@@ -210,4 +212,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))
