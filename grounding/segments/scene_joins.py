@@ -16,7 +16,7 @@ JOINS_FILE = "joins.safetensors"  # beside a checkpoint's weights
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)  # steps on either side of an edge that are averaged and compared
 REACH = 4  # edges on either side whose distances are seen, too
 APART = 2  # steps between two joins, at least
-READING = {"sharpness": 1.5, "coherence": 0.3}  # of segments: joins that are told surely count for more
+READING = {"sharpness": 1.5, "coherence": 0.3}  # not the config's: joins that are told surely count for more
 BLOCK = 1024  # frames that are projected together
 
 
