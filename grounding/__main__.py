@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     from grounding.encoders.memory import hold_little_memory
     from grounding.features.disk_cache import cache_from_options
     from grounding.predictor import Predictor
-    from grounding.segments.find import ORDER
+    from grounding.segments.find import describe_order
     from grounding.validation import check_query
 
     queries = [check_query(query) for query in args.query]
@@ -115,8 +115,8 @@ def run(args: argparse.Namespace) -> None:
     answers = predictor.ground_many(video, queries, args.top_k)
     for answer in answers:
         print_answer(json.dumps(answer.to_dict(args.video)) if args.json else show(answer))
-    if not args.json and any(len(answer.segments) > 1 for answer in answers):
-        print_answer(ORDER)
+    if orders := [order for answer in answers if (order := describe_order(answer.segments))] and not args.json:
+        print_answer(orders[0])
     for line in filter(None, (describe_reading(answers), predictor.note)):
         print_error(line)
 

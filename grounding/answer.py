@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,10 @@ class Answer:
     @property
     def doubt(self) -> str:
         """What to say beside a best guess that does not stand out, "" for any other."""
-        return describe_doubt(self.scores) if self.stands_out is False else ""
+        if self.stands_out is not False:
+            return ""
+        english = any(letter in ascii_letters for letter in self.query)
+        return describe_doubt(self.scores) + ("" if english else " Only English is read.")
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
         """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, only
@@ -153,7 +157,8 @@ def find_answer_segments(
     """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`. `margin`: evidence
     beyond the checkpoint's threshold that a segment needs to stand out."""
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
-    joins = match.joins if match.joins and match.joins.fits(video.timestamps) else None
+    known = match.joins and not video.rough and match.joins.fits(video.timestamps)
+    joins = match.joins if known else None
     reading = replace(config.segments, **READING) if joins else config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
         ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins if joins else ""),

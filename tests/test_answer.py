@@ -59,10 +59,11 @@ def test_scene_changes_are_looked_for_once_in_a_video(video, monkeypatch):
     assert len(looks) == 1
 
 
-@pytest.mark.parametrize(("step", "fits"), [(0.5, True), (5.0, False)])
+@pytest.mark.parametrize(("step", "rough", "fits"), [(0.5, 0, True), (5.0, 0, False), (0.5, 3, False)])
 def test_joins_are_asked_and_count_for_more_where_frames_follow_each_other_as_their_detector_knows(
-    video, monkeypatch, step, fits
+    video, monkeypatch, step, rough, fits
 ):
+    video = dataclasses.replace(video, rough=rough)
     joins = JoinDetector(np.eye(2), ((np.zeros((1, 81, 1)), np.ones((1, 1, 1))),), step)
     seen, read = [], answers.find_segments
     monkeypatch.setattr(answers, "find_segments", lambda *given: seen.append(given[5]) or read(*given))

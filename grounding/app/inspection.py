@@ -8,7 +8,6 @@ import numpy as np
 from grounding.app.plots import SCALE_COLOURS
 from grounding.app.state import ClipState
 from grounding.segments.hard_negatives import SCALES, HardNegative
-from grounding.segments.stand_out import is_flat
 from grounding.text import escape_unprintable, format_clock, shorten
 
 SHOWN = 4  # frames of the segment
@@ -20,20 +19,22 @@ ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides 
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
 PAST_CUT = "just past a cut"
-SAME_CURVE = " Trained without hard-negative mining, the model gives the same curve here."
+NOTE = (
+    "Beside each end stands, within every distance, the frame outside that is most like the moment to the model; a "
+    "similarity of 1 is the same, one of 0 or less has nothing in common with it. One that is alike and scores low is "
+    "told apart. One just past a cut is seen together with the moment, so its score tells little. Press a frame to see "
+    "it in the video."
+)
 
 
 def render_inspection(state: ClipState) -> str:
     """The whole view as HTML. Every frame is a button that carries its time, for the page's script to move there."""
     parts = [
-        "<h2>Look-alikes just outside the segment</h2>",
+        "<h2>Just outside the segment</h2>",
         f"<p>{describe_hardest(state)}</p>",
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
         *(render_side(state, name) for name in SIDES),
-        '<p class="note">Beside each end stands, within every distance, the frame outside that looks most like the '
-        "moment to the model; a similarity of 1 is the same. One that looks alike and scores low is told apart. One "
-        "just past a cut is seen together with the moment, so it tells little. Press a frame to see it in the video."
-        f"{SAME_CURVE if state.result.baseline and not state.result.baseline_differs else ''}</p>",
+        *([f'<p class="note">{NOTE}</p>'] if state.hard_negatives else []),
         f"<h3>Inside the segment</h3>{render_strip(render_card(state, time) for time in choose_inside(state))}",
     ]
     return f'<div class="inspection">{"".join(parts)}</div>'
@@ -44,30 +45,23 @@ def describe_hardest(state: ClipState) -> str:
     if not state.hard_negatives:
         return "The segment fills the video, so there is no frame outside it that could have fooled the model."
     query = html.escape(shorten(escape_unprintable(state.result.answer.query), 80))
-    if not has_verdict(state):
+    if state.chosen.stands_out is False:
         return f"Whether “{query}” happens here is uncertain, so the frames beside it are shown without a verdict."
     hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
     if hardest is None:
         return (
-            "No look-alike lies beside this segment: the frames there look different, belong to a better segment, or "
-            "are just past a cut, where the model sees them together with it."
+            f"Nothing here is likely to be mistaken for “{query}”: these frames are little like it, belong to a better "
+            "segment, or are just past a cut, where the model sees them together with it."
         )
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     shot = describe_shot(state, hardest)
     verdict = judge(hardest.score, moment, shot)
-    case = "If this is" if state.chosen.stands_out is False else "For"
     return (
-        f"{case} “{query}”, the hardest look-alike, at <b>{format_clock(hardest.timestamp)}</b>, "
+        f"What is most like “{query}” to the model, at <b>{format_clock(hardest.timestamp)}</b>, "
         f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {verdict}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
-
-
-def has_verdict(state: ClipState) -> bool:
-    """Whether there is a moment that a frame could be mistaken for: what stands out, or the peak of a curve."""
-    peak = state.segment == 0 and not is_flat(state.result.answer.scores)
-    return state.chosen.stands_out is not False or peak
 
 
 def find_hardest(state: ClipState) -> HardNegative | None:
@@ -143,8 +137,8 @@ def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
     better = find_better_segment(state, frame)
     if better is not None:
         return [f"in segment {better + 1}"]
-    higher = has_verdict(state) and frame.score > mean_inside(state, state.result.answer.scores)
-    return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment"] if higher else [])]
+    higher = state.chosen.stands_out is not False and frame.score > mean_inside(state, state.result.answer.scores)
+    return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment's mean"] if higher else [])]
 
 
 def describe_shot(state: ClipState, frame: HardNegative) -> str:
@@ -173,7 +167,7 @@ def render_hard_card(state: ClipState, frame: HardNegative) -> str:
     colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
     title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
-    hardest = has_verdict(state) and frame == find_hardest(state)
+    hardest = state.chosen.stands_out is not False and frame == find_hardest(state)
     return render_card(state, frame.timestamp, title, "hardest" if hardest else "hard", notes)
 
 

@@ -13,7 +13,6 @@ from grounding.app.models import default_checkpoint, describe_missing, list_choi
 from grounding.app.page_update import COMPARE, PageUpdate
 from grounding.app.plots import draw_empty
 from grounding.app.state import MAX_SEGMENTS
-from grounding.segments.find import ORDER
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 TITLE = """# Find a moment in a video by describing it
@@ -126,7 +125,7 @@ def add_lists() -> tuple[Parts, Controls]:
     with gr.Column(visible=False, elem_id="answers") as answers:
         queries = gr.Radio([], label="Queries on this clip", elem_id="queries")
         remove = gr.Button("Remove this query", size="sm", elem_id="remove")
-        segments = gr.Radio([], label="Segments", info=ORDER, elem_id="segments")
+        segments = gr.Radio([], label="Segments", elem_id="segments")
         with gr.Row(elem_id="player"):
             play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
             gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)

@@ -11,6 +11,8 @@ from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, form
 
 STOPPED_EARLY = "Stopped. A rough answer from the frames looked at so far; press Find to finish."
 EARLIER = "The answers shown are to earlier queries."
+SAME_CURVE = "Trained without hard-negative mining, this model gives the same curve here."
+SURE = "Stands out: it fits this sentence better than other videos do."
 MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 
 
@@ -26,7 +28,8 @@ def render_answer(state: ClipState) -> str:
     answer, segment = state.result.answer, state.chosen
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
     said = describe_segment_doubt(state)
-    doubt = f"<small class='doubt'>{html.escape(said)}</small>" if said else ""
+    sure = f"<small>{SURE}</small>" if segment.stands_out else ""
+    doubt = f"<small class='doubt'>{html.escape(said)}</small>" if said else sure
     warning = f"<small>{describe_skipped(answer.skipped, answer.duration)}</small>" if answer.skipped else ""
     rough = f"<small class='rough'>{STOPPED_EARLY}</small>" if answer.rough else ""
     guess = "Best guess: " if said and not state.segment else ""
@@ -47,8 +50,10 @@ def describe_segment_doubt(state: ClipState) -> str:
 
 
 def render_model(result: QueryResult) -> str:
-    """Who answered, why, and who read the query."""
-    return f"<p>{html.escape(f'{result.model}. {describe_reading([result.answer])}'.strip())}</p>"
+    """Who answered, why, who read the query, and whether the other model would say the same."""
+    same = SAME_CURVE if result.baseline and not result.baseline_differs else ""
+    lines = filter(None, (f"{result.model}.", describe_reading([result.answer]), same))
+    return f"<p>{html.escape(' '.join(lines))}</p>"
 
 
 def render_stopped(kept: bool = False) -> str:

@@ -9,6 +9,7 @@ from grounding.app.markup import label_queries, label_query, label_segment, rend
 from grounding.app.plots import draw_empty, draw_results
 from grounding.app.state import ClipState
 from grounding.app.thumbnails import render_sheet
+from grounding.segments.find import describe_order
 
 COMPARE = "Compare with the same model trained without hard-negative mining"
 HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
@@ -72,7 +73,9 @@ def show_state(state: ClipState, new: bool = False, **more: Any) -> PageUpdate:
         compare=gr.Checkbox(value=state.compare, visible=result.baseline_differs),
         show_clip=gr.Checkbox(value=state.show_clip, visible=result.clip_similarity is not None),
         segments=gr.Radio(
-            [(label_segment(result.answer, place), place) for place in range(len(segments))], value=state.segment
+            [(label_segment(result.answer, place), place) for place in range(len(segments))],
+            value=state.segment,
+            info=describe_order(segments),
         ),
         inspection=gr.Column(visible=True),
         frames=render_inspection(state),

@@ -1,7 +1,8 @@
 """From a curve of matching scores to ranked segments: the best, and what else the video holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from grounding.segments.scenes import find_scenes
 Span = tuple[float, float]  # start and end, seconds
 
 ORDER = "Best first: what rises far above what lies around it may come before what scores higher."
+
 
 # Of the segments after the best: odds to this part of the power rank them, and all may be as short as this, seconds.
 OTHERS_SHARPNESS = 0.5
@@ -53,6 +55,12 @@ def compute_iou(a: Span, b: Span) -> float:
     shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
+
+
+def describe_order(segments: Sequence[Segment]) -> str:
+    """A line on the order of segments where it is not that of their scores as they are shown; "" for any other."""
+    scores = [round(one.score, 2) for one in segments]
+    return ORDER if any(left < right for left, right in pairwise(scores)) else ""
 
 
 def suppress_overlaps(

@@ -102,4 +102,5 @@ def describe_doubt(scores: np.ndarray) -> str:
     if not is_flat(scores):
         others = "frames of other videos score about as high for this sentence"
         return f"Uncertain: the curve rises from {low:.2f} to {high:.2f}, but {others}."
-    return f"Nothing here stands out for this sentence; the curve stays between {low:.2f} and {high:.2f}."
+    stays = f"between {low:.2f} and {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"at {low:.2f}"
+    return f"Nothing here stands out for this sentence; the curve stays {stays}."

@@ -48,7 +48,6 @@ def test_what_does_not_stand_out_is_said_and_the_sixth_query_takes_the_place_of_
     expect(tab.locator("#frames")).to_contain_text("is uncertain, so the frames beside it are shown without a verdict")
     shading = tab.locator("#plot .shapelayer path").evaluate("path => path.style.opacity * path.style.fillOpacity")
     assert shading < 0.1
-    expect(tab.locator("#segments")).to_contain_text("Best first")
     for query in ("a rocket", "a dog", "a car"):
         ask(tab, query)
         expect(tab.locator("#message [role=status]")).to_contain_text(query)

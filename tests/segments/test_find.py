@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grounding.segments.config import SegmentConfig
-from grounding.segments.find import Segment, compute_iou, find_segments, suppress_overlaps
+from grounding.segments.find import Segment, compute_iou, describe_order, find_segments, suppress_overlaps
 from tests.curves import curve, scenes
 
 PLAIN = SegmentConfig(smoothing=0.0, changes=0)
@@ -234,3 +234,10 @@ def test_without_contrast_segments_are_the_stretches_above_a_threshold_the_highe
     config = SegmentConfig(smoothing=0.0, thresholds=(0.5,), changes=0, contrast=False)
     found = find_segments(np.arange(8.0) + 0.5, scores, np.ones((8, 2)), 8.0, 5, config)
     assert [(segment.start, segment.end) for segment in found] == [(1.0, 3.0), (5.0, 7.0)]
+
+
+def test_the_order_is_told_only_where_it_is_not_that_of_the_scores_shown():
+    falling, rising = ([Segment(0.0, 1.0, score) for score in scores] for scores in ((0.5, 0.304, 0.3), (0.3, 0.5)))
+    assert describe_order(falling) == describe_order(falling[:1]) == ""
+    assert describe_order([*falling, Segment(1.0, 2.0, 0.303)]) == ""  # 0.30 and 0.30 as they are shown
+    assert describe_order(rising).startswith("Best first: what rises far above")
