@@ -21,7 +21,7 @@ def test_an_answer_fills_the_page(ask, scenes):
     assert "a cup of coffee" in screen.message
     assert len(screen.plot.data[0].x) == len(screen.state.result.answer.timestamps)
     assert len(screen.segments.choices) == len(screen.state.result.answer.segments) <= 2
-    assert 'class="frame hardest"' in screen.frames
+    assert 'class="frame hard"' in screen.frames
     assert "data-sheet" in screen.thumbnails
     assert screen.clip == str(scenes)
     assert (screen.span["start"], screen.span["end"], screen.span["plays"]) == (best.start, best.end, False)

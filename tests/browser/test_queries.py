@@ -35,7 +35,7 @@ def test_the_query_that_is_picked_drives_segments_frames_and_video(tab, scenes):
     answered(tab, scenes, "a cat", "a cup of coffee")
     tab.locator("#queries label").first.click()
     expect(tab.locator("#segments label").first).to_contain_text("0:00.0")
-    expect(tab.locator("#frames")).to_contain_text(re.compile("For “a cat”"))
+    expect(tab.locator("#frames")).to_contain_text(re.compile("“a cat”"))
     expect(tab.locator("#query textarea")).to_have_value("a cat")
     expect(tab.locator("#message [role=status]")).to_contain_text("a cat")
     wait_for_time(tab, 0)
