@@ -77,7 +77,7 @@ def test_the_curve_grows_and_the_wait_is_told(tab, long, gated):
     expect(bar).to_have_attribute("aria-valuenow", "32")
     assert bar.evaluate("it => it.firstChild.clientWidth / it.clientWidth") == pytest.approx(0.32, abs=0.01)
     expect(tab.locator("#plot .scatterlayer .js-line")).to_have_count(1)
-    expect(tab.locator("#plot .xtick").last).to_contain_text("0:45")  # room for the rest
+    expect(tab.locator("#plot .xtick").last).to_contain_text("0:40")  # room for the rest
     first = tab.locator("#plot .js-plotly-plot").evaluate("it => it.calcdata[0].length")
     gated.let_go()
     expect(tab.locator("#progress")).to_contain_text("Looked at 0:31 of 0:48")
