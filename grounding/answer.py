@@ -15,7 +15,7 @@ from grounding.segments.find import Segment, find_segments, make_segment
 from grounding.segments.hard_negatives import HardNegative, inspect_segment, measure_moment_similarity
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.scene_joins import READING
-from grounding.segments.stand_out import StandOutRule, describe_doubt, measure_frame_evidence, weigh_frames
+from grounding.segments.stand_out import describe_doubt, measure_frame_evidence, weigh_frames
 from grounding.text import round_seconds, shorten
 
 if TYPE_CHECKING:
@@ -73,13 +73,15 @@ class Answer:
         """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, only
         a query that was cut has `query_cut`, and only a rough answer has `rough`."""
         skipped = {"skipped": [[round_seconds(edge) for edge in span] for span in self.skipped]} if self.skipped else {}
-        segments = [(round_seconds(one.start), round_seconds(one.end), one.score) for one in self.segments]
         return {
             "video": video,
             "query": self.query,
             "duration": round_seconds(self.duration),
             "checkpoint": self.checkpoint,
-            "segments": [{"start": start, "end": end, "score": score} for start, end, score in segments],
+            "segments": [
+                {"start": round_seconds(one.start), "end": round_seconds(one.end), "score": one.score}
+                for one in self.segments
+            ],
             "timestamps": [round_seconds(time) for time in self.timestamps.tolist()],
             "scores": self.scores.tolist(),
             "hard_negatives": [
@@ -172,17 +174,16 @@ def find_answer_segments(
     background = match.background[row].numpy()  # (N,)
     filled = rule.is_filled(curve, np.diff(edges), background)
     segments = [make_segment(edges, curve, 0, len(curve))] if filled else find()
-    strict = replace(rule, threshold=rule.threshold + margin)
-    return curve, judge_segments(strict, segments, edges, curve, background)
+    evidence = measure_frame_evidence(curve, background, rule.power)  # (T,)
+    return curve, judge_segments(segments, edges, evidence, rule.threshold + margin)
 
 
 def judge_segments(
-    rule: StandOutRule, segments: Sequence[Segment], edges: np.ndarray, curve: np.ndarray, background: np.ndarray
+    segments: Sequence[Segment], edges: np.ndarray, evidence: np.ndarray, threshold: float
 ) -> list[Segment]:
-    """The segments with whether each stands out; edges (T + 1,) are seconds, the others as in `measure_evidence`."""
-    evidence = measure_frame_evidence(curve, background, rule.power)  # (T,)
+    """The segments with whether each stands out: edges (T + 1,) in seconds, the `evidence` (T,) of each frame."""
     means = [np.average(evidence, weights=weigh_frames(edges, one.start, one.end)) for one in segments]
-    return [replace(one, stands_out=bool(mean >= rule.threshold)) for one, mean in zip(segments, means, strict=True)]
+    return [replace(one, stands_out=bool(mean >= threshold)) for one, mean in zip(segments, means, strict=True)]
 
 
 def measure_segment_similarities(frames: "Tensor", answer: Answer) -> list[np.ndarray]:

@@ -75,6 +75,14 @@ def test_joins_are_asked_and_count_for_more_where_frames_follow_each_other_as_th
     assert reading == dataclasses.replace(CONFIG.segments, **(READING if fits else {}))
 
 
+@pytest.mark.parametrize(("query", "said"), [("猫の顔", True), ("кошка", True), ("a cat", False), ("a 猫", False)])
+def test_a_doubt_says_that_only_english_is_read_where_no_letter_is_of_it(video, query, said):
+    whole = answer(video, query)
+    doubtful = dataclasses.replace(whole, segments=[dataclasses.replace(whole.segments[0], stands_out=False)])
+    assert doubtful.doubt.endswith("Only English is read.") == said
+    assert whole.doubt == ""
+
+
 def test_an_answer_says_who_read_the_query_and_whether_in_full(video):
     whole, cut = answer(video), answer(video, "the other scene, at length", row=1)
     assert (whole.queries_by, whole.query_cut, cut.query_cut) == ("stand-in", False, True)

@@ -23,8 +23,13 @@ def export(
         described = replace(described, weights=hash_file(part))
         if stand_in:
             described = replace(described, stand_in=save_stand_in(stand_in, folder))
+    write_config(described, folder)
+
+
+def write_config(config: CheckpointConfig, folder: Path) -> None:
+    """Writes what a checkpoint says of itself. Raises DataError if it cannot."""
     with write_whole(folder / "config.json") as part:
-        part.write_text(json.dumps(asdict(described), indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
 
 def write_log(rows: Iterable[Mapping[str, float]], path: Path) -> None:

@@ -33,6 +33,7 @@ from grounding.segments.stand_out import BACKGROUND_FILE, StandOutRule, measure_
 from grounding.text import stop_quietly
 from training.asked_queries import KINDS, Judge, Judged, invent_nonsense, read_videos
 from training.evaluate import open_store
+from training.export import write_config
 from training.files import DataError, write_whole
 
 POWERS = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -81,9 +82,7 @@ def write_rule(folder: Path, predictor: Predictor, rule: StandOutRule, backgroun
     with write_whole(folder / BACKGROUND_FILE) as part:
         save_file({"frames": background.contiguous()}, part)
         rule = replace(rule, background=hash_file(part))
-    config = replace(predictor.config, stands_out=rule)
-    with write_whole(folder / "config.json") as part:
-        part.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    write_config(replace(predictor.config, stands_out=rule), folder)
     return rule
 
 
@@ -119,7 +118,8 @@ def main() -> int:
     parser.add_argument("moments", type=Path)
     parser.add_argument("--features", type=Path, required=True, help="folder of encoded videos, or a published file")
     parser.add_argument("--timestamps", type=Path, help="published file with the timestamps of the features")
-    parser.add_argument("--power", type=float, nargs="+", default=POWERS, help="how much the best of others may count")
+    text = "how much the best of the others' frames may count"
+    parser.add_argument("--power", type=float, nargs="+", choices=POWERS, default=POWERS, help=text)
     args = parser.parse_args()
     try:
         rule = choose_and_write(args.checkpoint, args.moments, args.features, args.timestamps, args.power)

@@ -17,7 +17,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from grounding.files import hash_file
 from grounding.segments.scene_joins import JOINS_FILE, REACH, WINDOWS, measure_profiles
 from grounding.text import stop_quietly
 from training.batches import CompositionConfig, Source, compose_sources
+from training.export import write_config
 from training.features import FeatureFolder
 from training.files import DataError, write_whole
 from training.moments import read_moments
@@ -190,8 +191,7 @@ def learn_and_write(checkpoint: str, moments: Path, features: Path, seed: int) -
     with write_whole(folder / JOINS_FILE) as part:
         save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, part)
         config = replace(config, scene_joins=hash_file(part))
-    with write_whole(folder / "config.json") as part:
-        part.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    write_config(config, folder)
     return measured
 
 

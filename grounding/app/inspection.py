@@ -33,7 +33,7 @@ def render_inspection(state: ClipState) -> str:
         "<h2>Just outside the segment</h2>",
         f"<p>{describe_hardest(state)}</p>",
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
-        *(render_side(state, name) for name in SIDES),
+        *(render_side(state, name, find_hardest(state)) for name in SIDES),
         *([f'<p class="note">{NOTE}</p>'] if state.hard_negatives else []),
         f"<h3>Inside the segment</h3>{render_strip(render_card(state, time) for time in choose_inside(state))}",
     ]
@@ -65,7 +65,10 @@ def describe_hardest(state: ClipState) -> str:
 
 
 def find_hardest(state: ClipState) -> HardNegative | None:
-    """The look-alike most similar to the moment; none that the model sees together with it, or of a better segment."""
+    """The look-alike most similar to the moment; none that the model sees together with it, or of a better segment, and
+    none where no moment stands out."""
+    if state.chosen.stands_out is False:
+        return None
     found = (
         frame
         for frame in state.hard_negatives
@@ -153,22 +156,21 @@ def describe_shot(state: ClipState, frame: HardNegative) -> str:
     return PAST_CUT if last - first <= max(AT_CUT * step, SEEN * state.result.context) else ""
 
 
-def render_side(state: ClipState, name: str) -> str:
-    """One boundary: the frame just inside it, then those outside, the nearest scale first."""
+def render_side(state: ClipState, name: str, hardest: HardNegative | None = None) -> str:
+    """One boundary: the frame just inside it, then those outside, the nearest scale first; the `hardest` is marked."""
     hard = sorted((frame for frame in state.hard_negatives if frame.side == name), key=lambda frame: frame.scale)
     if not hard:
         return ""
     just = render_card(state, find_just_inside(state, name), "just inside", "inside")
-    return f"<h3>{SIDES[name]}</h3>{render_strip([just, *(render_hard_card(state, frame) for frame in hard)])}"
+    return f"<h3>{SIDES[name]}</h3>{render_strip([just, *(render_hard_card(state, frame, hardest) for frame in hard)])}"
 
 
-def render_hard_card(state: ClipState, frame: HardNegative) -> str:
+def render_hard_card(state: ClipState, frame: HardNegative, hardest: HardNegative | None) -> str:
     """A boundary frame, with its scale as it is marked on the curve."""
     colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
     title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
-    hardest = state.chosen.stands_out is not False and frame == find_hardest(state)
-    return render_card(state, frame.timestamp, title, "hardest" if hardest else "hard", notes)
+    return render_card(state, frame.timestamp, title, "hardest" if frame == hardest else "hard", notes)
 
 
 def render_card(state: ClipState, time: float, title: str = "", kind: str = "inside", notes: str = "") -> str:

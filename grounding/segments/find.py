@@ -23,7 +23,6 @@ Span = tuple[float, float]  # start and end, seconds
 
 ORDER = "Best first: what rises far above what lies around it may come before what scores higher."
 
-
 # Of the segments after the best: odds to this part of the power rank them, and all may be as short as this, seconds.
 OTHERS_SHARPNESS = 0.5
 OTHERS_SECONDS = 8.0

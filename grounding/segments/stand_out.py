@@ -91,15 +91,10 @@ def weigh_frames(edges: np.ndarray, start: float, end: float) -> np.ndarray:
     return np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0.0, None)
 
 
-def is_flat(scores: np.ndarray) -> bool:
-    """Whether a curve (T,) of scores stays about where it is."""
-    return bool(np.ptp(scores) <= FLAT)
-
-
 def describe_doubt(scores: np.ndarray) -> str:
     """The sentence beside a best guess that does not stand out; `scores` (T,) are the curve's."""
     low, high = scores.min(), scores.max()
-    if not is_flat(scores):
+    if high - low > FLAT:
         others = "frames of other videos score about as high for this sentence"
         return f"Uncertain: the curve rises from {low:.2f} to {high:.2f}, but {others}."
     stays = f"between {low:.2f} and {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"at {low:.2f}"

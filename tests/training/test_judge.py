@@ -125,3 +125,9 @@ def test_the_chosen_rule_tells_off_nine_of_ten_and_no_more():
 )
 def test_a_video_is_one_moment_only_where_that_loses_none_and_gains_some(parts, cut_out, fills):
     assert choose_fills(parts, cut_out) is fills
+
+
+def test_a_power_that_is_not_tried_is_one_line(toy, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, toy, "--features", toy / "features", "--power", "-1")
+    assert ended.value.code == 2 and "--power: invalid choice: -1.0" in capsys.readouterr().err
