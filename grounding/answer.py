@@ -182,7 +182,8 @@ def judge_segments(
     segments: Sequence[Segment], edges: np.ndarray, evidence: np.ndarray, threshold: float
 ) -> list[Segment]:
     """The segments with whether each stands out: edges (T + 1,) in seconds, the `evidence` (T,) of each frame."""
-    means = [np.average(evidence, weights=weigh_frames(edges, one.start, one.end)) for one in segments]
+    weights = [weigh_frames(edges, one.start, one.end) for one in segments]  # (T,) each, seconds
+    means = [evidence @ seconds / seconds.sum() for seconds in weights]
     return [replace(one, stands_out=bool(mean >= threshold)) for one, mean in zip(segments, means, strict=True)]
 
 

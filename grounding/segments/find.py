@@ -112,7 +112,7 @@ def find_segments(
 def make_segment(edges: np.ndarray, scores: np.ndarray, first: int, last: int) -> Segment:
     """The segment between two edges, scored by the mean of the scores (T,) as they are, by the time of each frame."""
     seconds = np.diff(edges[first : last + 1])
-    score = min(float(np.average(scores[first:last], weights=seconds)), 1.0)
+    score = min(float(scores[first:last] @ seconds / seconds.sum()), 1.0)
     return Segment(float(edges[first]), float(edges[last]), score)
 
 

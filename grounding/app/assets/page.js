@@ -45,6 +45,13 @@
     input?.removeAttribute("accept");
   }
 
+  // A number of segments beyond the ends of its slider becomes that end: Gradio would answer it with an error.
+  function keepInRange(event) {
+    const field = event.target;
+    if (!field.matches?.("#top-k input[type=number]") || !field.value) return;
+    field.value = Math.min(Math.max(field.value, field.min), field.max);
+  }
+
   // Gradio gives each choice of a list a name of its own, so that the arrow keys would not move between them.
   function joinChoices() {
     for (const choice of document.querySelectorAll("input[type=radio]")) {
@@ -113,6 +120,7 @@
     if (button?.id === "find") putNext();
     if (button?.id === "cancel") document.documentElement.classList.add("stopping");
   });
+  document.addEventListener("input", keepInRange, true); // before Gradio reads it
   document.addEventListener("change", change, true);
   document.addEventListener("drop", drop, true);
 })();
