@@ -49,10 +49,8 @@ def describe_hardest(state: ClipState) -> str:
         return f"Whether “{query}” happens here is uncertain, so the frames beside it are shown without a verdict."
     hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
     if hardest is None:
-        return (
-            f"Nothing here is likely to be mistaken for “{query}”: these frames are little like it, belong to a better "
-            "segment, or are just past a cut, where the model sees them together with it."
-        )
+        reasons = " or ".join(sorted({rule_out(state, frame) for frame in state.hard_negatives}, key=len))
+        return f"Nothing here is likely to be mistaken for “{query}”: these frames are {reasons}."
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     shot = describe_shot(state, hardest)
@@ -65,18 +63,19 @@ def describe_hardest(state: ClipState) -> str:
 
 
 def find_hardest(state: ClipState) -> HardNegative | None:
-    """The look-alike most similar to the moment; none that the model sees together with it, or of a better segment, and
-    none where no moment stands out."""
+    """The look-alike most similar to the moment that nothing rules out; None where no moment stands out."""
     if state.chosen.stands_out is False:
         return None
-    found = (
-        frame
-        for frame in state.hard_negatives
-        if frame.similarity >= LOOK_ALIKE
-        and describe_shot(state, frame) != PAST_CUT
-        and find_better_segment(state, frame) is None
-    )
-    return next(found, None)
+    return next((frame for frame in state.hard_negatives if not rule_out(state, frame)), None)
+
+
+def rule_out(state: ClipState, frame: HardNegative) -> str:
+    """Why a look-alike is not likely to be mistaken for the moment; "" where it is."""
+    if frame.similarity < LOOK_ALIKE:
+        return "little like it"
+    if find_better_segment(state, frame) is not None:
+        return "part of a better segment"
+    return f"{PAST_CUT}, where the model sees them together with it" if describe_shot(state, frame) == PAST_CUT else ""
 
 
 def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:

@@ -87,7 +87,9 @@ def test_a_frame_of_a_better_segment_fooled_nobody():
     assert notes == [["in segment 1"], ["in the same shot"], ["in the same shot"]]
     assert 'class="frame hardest" data-time="1.500"' in render_inspection(state)
     alone = beside_second_segment(first=Segment(0.0, 6.0, 0.9))
-    assert "Nothing here is likely to be mistaken" in describe_hardest(alone)
+    assert describe_hardest(alone).endswith(
+        "mistaken for “something green”: these frames are part of a better segment."
+    )
     assert "hardest" not in render_inspection(alone)
 
 
@@ -96,12 +98,14 @@ def test_a_frame_that_the_model_sees_together_with_the_moment_is_not_the_hardest
     assert 'class="frame hardest" data-time="5.000"' in render_inspection(near)
     wide = replace(near, results=(replace(near.result, context=4.0),))
     assert [describe_frame(wide, frame) for frame in wide.hard_negatives] == [["just past a cut"]] * 3
-    assert "Nothing here is likely to be mistaken" in describe_hardest(wide)
+    assert describe_hardest(wide).endswith(
+        "mistaken for “something green”: these frames are just past a cut, where the model sees them together with it."
+    )
 
 
 def test_a_frame_that_looks_different_is_not_the_hardest():
     unlike, alike = (with_frames(similarity=similarity, cuts=()) for similarity in (0.49, 0.5))
-    assert "Nothing here is likely to be mistaken" in describe_hardest(unlike)
+    assert describe_hardest(unlike).endswith("mistaken for “something green”: these frames are little like it.")
     assert "hardest" not in render_inspection(unlike) and "hardest" in render_inspection(alike)
 
 
