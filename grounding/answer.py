@@ -159,8 +159,8 @@ def find_answer_segments(
     """The (T,) scores of a query and its segments, best first; arguments as in `build_answer`. `margin`: evidence
     beyond the checkpoint's threshold that a segment needs to stand out."""
     curve = match.scores[row].numpy().astype(np.float64)  # (T,)
-    known = match.joins and not video.rough and match.joins.fits(video.timestamps)
-    joins = match.joins if known else None
+    asked = match.joins and config.segments.windows and not video.rough
+    joins = match.joins if asked and match.joins.fits(video.timestamps) else None
     reading = replace(config.segments, **READING) if joins else config.segments
     changes = video.compute_once(  # the same for every query, and for the baseline's
         ("scene changes", reading.windows, reading.join, reading.changes, config.scene_joins if joins else ""),

@@ -59,20 +59,24 @@ def test_scene_changes_are_looked_for_once_in_a_video(video, monkeypatch):
     assert len(looks) == 1
 
 
-@pytest.mark.parametrize(("step", "rough", "fits"), [(0.5, 0, True), (5.0, 0, False), (0.5, 3, False)])
+@pytest.mark.parametrize(
+    ("windows", "step", "rough", "fits"),
+    [((2.0,), 0.5, 0, True), ((2.0,), 5.0, 0, False), ((2.0,), 0.5, 3, False), ((), 0.5, 0, False)],
+)
 def test_joins_are_asked_and_count_for_more_where_frames_follow_each_other_as_their_detector_knows(
-    video, monkeypatch, step, rough, fits
+    video, monkeypatch, windows, step, rough, fits
 ):
+    config = dataclasses.replace(CONFIG, segments=SegmentConfig(windows=windows))
     video = dataclasses.replace(video, rough=rough)
     joins = JoinDetector(np.eye(2), ((np.zeros((1, 81, 1)), np.ones((1, 1, 1))),), step)
     seen, read = [], answers.find_segments
     monkeypatch.setattr(answers, "find_segments", lambda *given: seen.append(given[5]) or read(*given))
     look = answers.find_scene_changes
     monkeypatch.setattr(answers, "find_scene_changes", lambda *given: seen.append(given[3]) or look(*given))
-    answer(video, joins=joins)
+    answer(video, config=config, joins=joins)
     detector, reading = seen
     assert detector is (joins if fits else None)
-    assert reading == dataclasses.replace(CONFIG.segments, **(READING if fits else {}))
+    assert reading == dataclasses.replace(config.segments, **(READING if fits else {}))
 
 
 @pytest.mark.parametrize(("query", "said"), [("猫の顔", True), ("кошка", True), ("a cat", False), ("a 猫", False)])

@@ -186,6 +186,8 @@ def learn_and_write(checkpoint: str, moments: Path, features: Path, seed: int) -
     """The whole command. Raises GroundingError."""
     folder = find_checkpoint(checkpoint)
     config = read_config(folder)
+    if not config.segments.windows:
+        raise DataError(f"{folder} does not ask where scenes meet: set segments.windows in its config.json first.")
     store = FeatureFolder(features, config.frame_encoder, config.model.frame_width, config.rate)
     tensors, measured = learn_joins(load_sources(moments, store), seed)
     with write_whole(folder / JOINS_FILE) as part:

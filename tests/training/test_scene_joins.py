@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from grounding import EncodedVideo
 from grounding.checkpoint import CheckpointConfig, GrounderConfig, load_extras, read_config
 from grounding.errors import CheckpointError
 from grounding.model import Grounder
+from grounding.segments.config import SegmentConfig
 from training import scene_joins
-from training.export import export
+from training.export import export, write_config
 from training.features import write_features
 from training.scene_joins import main
 
@@ -29,7 +31,9 @@ def toy(tmp_path, monkeypatch):
     for name, value in (("WIDTH", 6), ("VIDEOS", 60), ("EPOCHS", 6), ("BATCH", 128)):
         monkeypatch.setattr(scene_joins, name, value)
     grounder = Grounder(GrounderConfig(frame_width=WIDTH, query_width=4, width=4, context=1))
-    export(grounder.state_dict(), CheckpointConfig("toy", "toy", grounder.config, "fake", rate=1.0), tmp_path / "toy")
+    segments = SegmentConfig(windows=(1.5, 6.0))
+    config = CheckpointConfig("toy", "toy", grounder.config, "fake", rate=1.0, segments=segments)
+    export(grounder.state_dict(), config, tmp_path / "toy")
     rng, lines = np.random.default_rng(0), []
     for number in range(40):
         count = 8 if number % 10 == 0 else 24
@@ -72,3 +76,9 @@ def test_too_few_videos_are_one_line(toy, monkeypatch, capsys):
 
 def test_a_checkpoint_without_any_has_none(toy):
     assert load_extras(toy / "toy", read_config(toy / "toy")) == (None, None)
+
+
+def test_a_checkpoint_that_does_not_ask_where_scenes_meet_is_left_alone(toy, monkeypatch, capsys):
+    write_config(replace(read_config(toy / "toy"), segments=SegmentConfig()), toy / "toy")
+    assert run(monkeypatch, toy) == 2
+    assert "set segments.windows" in capsys.readouterr().err and not (toy / "toy" / scene_joins.JOINS_FILE).exists()
