@@ -33,7 +33,8 @@ def otio_from_cuts(cuts: CutList, title: str) -> str:
 def _clip(otio, cut: Cut):
     media = otio.schema.ExternalReference(cut.uri, _span(otio, cut.origin, cut.media_length, cut.rate))
     span = _span(otio, cut.origin + cut.first, cut.last - cut.first, cut.rate)
-    facts = {"query": escape_unprintable(cut.moment.query), "score": cut.moment.score}
+    moment = cut.moment
+    facts = {"query": escape_unprintable(moment.query), "score": moment.score, "stands_out": moment.stands_out}
     clip = otio.schema.Clip(cut.name, media, span, metadata={"grounding": facts})
     colour = otio.schema.MarkerColor.YELLOW if cut.is_uncertain else otio.schema.MarkerColor.GREEN
     clip.markers.append(otio.schema.Marker(cut.note, span, colour))

@@ -237,3 +237,10 @@ def test_a_moment_that_does_not_stand_out_is_marked_as_uncertain(tmp_path, kind)
     )
     mark = {".csv": "false", ".edl": "YELLOW", ".otio": "YELLOW"}.get(kind, "uncertain")
     assert mark in both and mark not in sure
+
+
+def test_a_timeline_carries_whether_each_moment_stands_out(tmp_path):
+    moments = [Moment("a.mp4", "a cat", 1.0, 2.0, 0.5, stands_out) for stands_out in (True, False, None)]
+    write_moments(tmp_path / "a.otio", moments, lambda video: NOTHING)
+    clips = otio.adapters.read_from_file(str(tmp_path / "a.otio"), "otio_json").find_clips()
+    assert [clip.metadata["grounding"]["stands_out"] for clip in clips] == [True, False, None]
