@@ -1,3 +1,5 @@
+import argparse
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from grounding.text import (
     shorten,
     stop_quietly,
 )
+
+TRAINING = Path(__file__).parents[1] / "training"
 
 
 @pytest.mark.parametrize(
@@ -116,18 +120,20 @@ def test_ctrl_c_ends_a_program_with_a_line():
     assert stop_quietly(lambda: 2) == 2
 
 
-@pytest.mark.parametrize("module", ["scene_joins", "judge"])
-def test_ctrl_c_ends_what_does_not_go_on_with_a_line_too(module):
-    code = f"""
-import runpy, signal, sys
-from grounding import checkpoint
-signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
-checkpoint.find_checkpoint = lambda name: signal.raise_signal(signal.SIGINT)
-sys.argv = [{module!r}, "embedded", "moments.jsonl", "--features", "."]
-runpy.run_module("training.{module}", run_name="__main__")
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "\nStopped.\n")
+PROGRAMS = sorted(path.stem for path in TRAINING.glob("*.py") if "__main__" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_ctrl_c_ends_every_training_program_with_a_line(monkeypatch, capsys, program):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # else the next Ctrl-C ended the tests without a word
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"training.{program}", run_name="__main__")
+    assert ended.value.code == 130 and capsys.readouterr().err.startswith("\nStopped")
 
 
 def test_a_second_ctrl_c_ends_at_once_what_a_thread_is_at():

@@ -23,6 +23,7 @@ from grounding.checkpoint import load_grounder, read_config
 from grounding.encoders.stand_in import StandIn, load_stand_in
 from grounding.errors import GroundingError
 from grounding.predictor import Predictor
+from grounding.text import stop_quietly
 from training.ablation_config import (
     OPEN_WORLD,
     AblationConfig,
@@ -218,4 +219,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main))

@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from grounding.errors import GroundingError
 from grounding.features.encoded_video import EncodedVideo
+from grounding.text import stop_quietly
 from training.features import FeatureFolder, PublishedFeatures
 from training.files import DataError
 
@@ -75,4 +76,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))

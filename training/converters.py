@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grounding.errors import GroundingError
+from grounding.text import stop_quietly
 from training.annotations import READERS, Row, name_errors_at
 from training.features import find_file
 from training.moments import DataError, Moment, write_moments
@@ -113,4 +114,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from grounding import Answer, EncodedVideo, Predictor
 from grounding.errors import GroundingError
+from grounding.text import stop_quietly
 from training.features import FeatureFolder, FeatureStore, PublishedFeatures, find_file, write_features
 from training.files import DataError, check_folder, write_whole
 from training.metrics import compute_recalls, count_overlapping
@@ -118,4 +119,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))

@@ -22,6 +22,7 @@ from grounding.checkpoint import CheckpointConfig, find_checkpoint, load_grounde
 from grounding.encoders.stand_in import load_stand_in
 from grounding.errors import CheckpointError, GroundingError
 from grounding.model import Grounder
+from grounding.text import stop_quietly
 from training.config import TrainConfig, read_train_config
 from training.epoch_selection import EncodedQueries
 from training.features import FeatureStore, open_features
@@ -130,4 +131,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))

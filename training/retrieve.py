@@ -28,6 +28,7 @@ from grounding.library.embedding import embed_frames, embed_query
 from grounding.library.ranking import describe_doubt, rank_moments
 from grounding.library.windows import make_windows
 from grounding.segments.find import compute_iou
+from grounding.text import stop_quietly
 from training.features import FeatureFolder
 from training.moments import Moment, read_moments
 
@@ -111,4 +112,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stop_quietly(main, "Stopped."))
