@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from grounding.answer import Answer
     from grounding.features.key_frames import KeyFrames
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp")
 MANY = "Many videos: python -m grounding search FOLDER_OR_FILE... --query QUERY; see python -m grounding search --help."
 
 
@@ -59,17 +58,26 @@ def parse_search(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def check_no_file(query: str) -> None:
-    """Raises QueryError for a query that is a file or folder, or looks like a video's name."""
-    path = Path(query)
+def check_is_sentence(query: str, remedy: str) -> None:
+    """Raises QueryError, which ends with `remedy`, for a query that is a path. A word stays a query, even where a
+    folder of the same name is at hand."""
+    from grounding.video.video_files import is_named_like_video, is_video
+
+    path, is_word, starts = Path(query), not any(map(str.isspace, query)), (os.sep, f".{os.sep}", f"..{os.sep}")
+    has_folder = os.sep in query or query in (os.curdir, os.pardir)
+    is_name = is_word and (is_named_like_video(path) or query.startswith(starts))
     try:
-        there = path.is_file() or (os.sep in query and path.exists())
+        if path.is_dir() and (has_folder or is_name):
+            kind = "a folder"
+        elif path.is_file() and (has_folder or is_name or path.suffix or is_video(path)):
+            kind = "a file"
+        elif is_name:
+            kind = "the name of a file"
+        else:
+            return
     except (OSError, ValueError):  # no name of a file
-        there = False
-    looks_like_video = path.suffix.lower() in VIDEO_SUFFIXES and not any(map(str.isspace, query))
-    if there or looks_like_video:
-        name = shorten(query, 60)
-        raise QueryError(f"{name!r} is a file and no sentence: give one video and then sentences. {MANY}")
+        return
+    raise QueryError(f"{shorten(query, 60)!r} is {kind} and no sentence: {remedy}")
 
 
 def show(answer: "Answer") -> str:
@@ -129,14 +137,14 @@ def run_command(arguments: list[str]) -> None:
     if arguments[:1] == ["search"]:
         args = parse_search(arguments[1:])
         for query in args.query:
-            check_no_file(query)
+            check_is_sentence(query, "describe the moment in words.")
         from grounding.library.command_line import run_search
 
         run_search(args, print_answer)
     else:
         args = parse(arguments)
         for query in args.query:
-            check_no_file(query)
+            check_is_sentence(query, f"give one video and then sentences. {MANY}")
         run(args)
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from grounding import Predictor
 from grounding import __main__ as cli
+from grounding.video.video_files import SUFFIXES
 from tests.clips import BAD_KINDS, bad_file, noisy, shorten, write_video
 from tests.trust.matrix import broken
 
@@ -159,20 +161,48 @@ def test_a_person_reads_from_how_many_key_frames(long_scenes, scenes, capsys):
     assert "No rough answer: the video is short" in said.err
 
 
-@pytest.mark.parametrize("second", ["scenes", "missing.mp4", "CLIP_02.MOV"])
-def test_a_second_video_is_refused_and_not_taken_for_a_sentence(scenes, tmp_path, capsys, monkeypatch, second):
+@pytest.mark.parametrize(
+    ("second", "kind"),
+    [
+        ("scenes", "a file"),
+        ("more/clip", "a file"),
+        ("notes.txt", "a file"),
+        ("my clip.m2ts", "a file"),
+        ("recording", "a file"),  # by its content
+        (".", "a folder"),
+        ("..", "a folder"),
+        ("more/", "a folder"),
+        ("ROOT", "a folder"),
+        ("takes.mov", "a folder"),
+        ("/no/such", "the name of a file"),
+        ("./missing", "the name of a file"),
+        *((f"clip{suffix}", "the name of a file") for suffix in (*SUFFIXES, ".MOV", ".gif", ".x264")),
+    ],
+)
+def test_a_path_is_refused_and_not_taken_for_a_sentence(scenes, tmp_path, capsys, monkeypatch, second, kind):
     monkeypatch.setattr(Predictor, "from_checkpoint", lambda *args, **options: pytest.fail("worked on it"))
-    said = failing([str(scenes), str(scenes) if second == "scenes" else second, "a cat"], capsys)
-    assert "is a file and no sentence" in said and "python -m grounding search" in said
+    monkeypatch.chdir(tmp_path)
+    for folder in ("more", "takes.mov"):
+        (tmp_path / folder).mkdir()
+    for name in ("more/clip", "notes.txt", "my clip.m2ts"):
+        (tmp_path / name).touch()
+    shutil.copy(scenes, tmp_path / "recording")
+    second = {"scenes": str(scenes), "ROOT": str(tmp_path)}.get(second, second)
+    said = failing([str(scenes), second, "a cat"], capsys)
+    assert f"' is {kind} and no sentence: give one video" in said and "python -m grounding search" in said
+    assert failing(["search", str(scenes), "--query", second], capsys).endswith(
+        f"' is {kind} and no sentence: describe the moment in words."
+    )
 
 
-@pytest.mark.parametrize("query", ["a cat\0", "x" * 300, "what is in my.mp4", "a man on tv/film"])
-def test_what_is_no_file_is_a_sentence(query):
-    cli.check_no_file(query)
-
-
-def test_a_folder_in_the_place_of_a_sentence_is_refused(scenes, tmp_path, capsys):
-    assert "is a file and no sentence" in failing([str(scenes), f"{tmp_path}/"], capsys)
+@pytest.mark.parametrize(
+    "query", ["dog", "notes", "a cat\0", "x" * 300, "what is in my.mp4", "a man on tv/film", "man/woman", "..."]
+)
+def test_a_word_is_a_sentence_even_where_a_folder_has_its_name(tmp_path, monkeypatch, query):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "notes").write_text("no video")
+    cli.check_is_sentence(query, "")
 
 
 class TestConsoles:

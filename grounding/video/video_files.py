@@ -11,12 +11,21 @@ SUFFIXES = (  # of files that count as videos, whatever their case
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf", ".ogv", ".mxf"),
     *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".dv"),
 )
+OTHER_SUFFIXES = (  # of moving pictures that are read only where their content is that of a container, too
+    *(".gif", ".264", ".h264", ".x264", ".avc", ".265", ".h265", ".x265", ".hevc", ".av1", ".ivf", ".y4m", ".rm"),
+    *(".rmvb", ".divx", ".ogm", ".qt", ".m1v", ".mpe", ".m2t", ".mjpg", ".mjpeg", ".wtv", ".swf", ".r3d", ".braw"),
+)
 STILL_OR_SOUND = (b"heic", b"heix", b"mif1", b"avif", b"M4A ", b"M4B ")  # brands of MP4 that are no film
 
 
 def is_video(path: Path) -> bool:
     """Whether a file is one by its name or, whatever its name, by its content."""
     return path.suffix.lower() in SUFFIXES and path.is_file() or begins_like_video(path)
+
+
+def is_named_like_video(path: Path) -> bool:
+    """Whether a name is that of a video, of a kind that can be read or of another."""
+    return path.suffix.lower() in SUFFIXES + OTHER_SUFFIXES
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
