@@ -46,6 +46,11 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
+def list_first(names: Sequence[str], most: int = 10) -> str:
+    """The first of many names, and how many more there are, such as "a.txt, b.txt and 2 more"."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 def escape_unprintable(text: str) -> str:
     """A text on one line in which nothing is left that a terminal or a page would obey instead of show.
 

@@ -31,12 +31,11 @@ from grounding.errors import GroundingError, VideoError
 from grounding.features.encoded_video import EncodedVideo
 from grounding.features.streaming import encode_frames
 from grounding.library.feature_files import feature_place, features_folder
-from grounding.text import describe_skipped, escape_unprintable, stop_quietly
+from grounding.text import describe_skipped, escape_unprintable, list_first, stop_quietly
 from training.features import is_written, write_features
 from training.files import DataError, check_folder
 from training.video_files import PICTURES, find_videos
 
-NAMED = 10  # files that are left out and named
 PATIENCE = timedelta(days=30)  # of a process that is done, for the others
 
 
@@ -96,8 +95,7 @@ def extract(
 
 def describe_left_out(names: list[str]) -> str:
     """Says in a line which files were taken for no videos; names the first of them."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return escape_unprintable(f"left out as no videos: {', '.join(names[:NAMED])}{more}")
+    return escape_unprintable(f"left out as no videos: {list_first(names)}")
 
 
 def main() -> int:

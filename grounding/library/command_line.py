@@ -17,14 +17,23 @@ from grounding.answer import describe_readers
 from grounding.errors import FeaturesError, VideoError
 from grounding.exports.cut_list import Moment
 from grounding.exports.write import KINDS, check_export, write_moments
-from grounding.library.find_videos import absolute_path, find_videos
-from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, format_clock, round_seconds
+from grounding.library.find_videos import absolute_path, find_unknown_kinds, find_videos
+from grounding.text import (
+    UNCERTAIN,
+    describe_skipped,
+    escape_unprintable,
+    format_clock,
+    list_first,
+    print_notice,
+    round_seconds,
+)
 from grounding.validation import check_query, check_top_k
 
 if TYPE_CHECKING:
     from grounding.library.library import AddProgress, Library
     from grounding.predictor import Predictor
 
+UNKNOWN = "It is of a kind that is not read: convert it to mp4."
 SCORES = "Scores compare videos: each is of its video's best window, not the mean inside the moment as for one video."
 
 
@@ -70,7 +79,7 @@ def run_search(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     library = Library(args.store, Predictor.from_checkpoint(args.checkpoint, weights=args.weights))
     left_out: dict[str, str] = {}
     told = add_videos(library, args.paths, left_out)
-    if left_out and len(left_out) == len(find_videos(args.paths)):
+    if left_out and left_out.keys() >= set(map(str, find_videos(args.paths))):
         raise VideoError("None of what was given can be read as a video, so there is nothing to search.")
     found = [moment for query in queries for moment in library.search(query, args.top_k, args.paths)]
     for path in exports:  # first: whoever reads what is printed may leave
@@ -103,7 +112,8 @@ def describe_missing(library: "Library", moments: list[Moment]) -> dict[str, str
 
 def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[str, str] | None = None) -> set[str]:
     """Adds videos under a progress bar; those that cannot be read, as a whole or in part, are told on stderr, a line
-    each. Why the former cannot is put into `left_out` by video; returned are the latter."""
+    each, and those of unknown kinds in one. Why they cannot is put into `left_out` by video; returned are those that
+    can be read in part."""
     partly = set()
     with tqdm(unit="video", disable=None, leave=False) as bar:  # None: on a terminal alone
         for progress in library.add(paths):
@@ -112,6 +122,12 @@ def add_videos(library: "Library", paths: list[str], left_out: MutableMapping[st
                 left_out[progress.video] = progress.problem
             if progress.note:
                 partly.add(progress.video)
+    unknown = [str(path) for path in find_unknown_kinds(paths)]
+    if unknown:
+        names = list_first([as_given(path, paths) for path in unknown])
+        print_notice(escape_unprintable(f"left out, of kinds that are not read: {names}; convert them to mp4"))
+    if left_out is not None:
+        left_out |= dict.fromkeys(unknown, UNKNOWN)
     return partly
 
 

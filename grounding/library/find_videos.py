@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grounding.errors import VideoError
-from grounding.video.video_files import SUFFIXES, is_video, walk_files
+from grounding.video.video_files import SUFFIXES, is_named_like_video, is_video, walk_files
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -34,6 +34,12 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
         names = ", ".join(repr(str(path)) for path in paths)
         raise VideoError(f"There is no video in {names}: give a folder with {', '.join(SUFFIXES)} files.")
     return list(found)
+
+
+def find_unknown_kinds(paths: Iterable[str | Path]) -> list[Path]:
+    """Files below the folders given that are named like videos, of kinds that cannot be read."""
+    files = (file for path in map(absolute_path, paths) if path.is_dir() for file in walk_files(path))
+    return [file for file in files if file.is_file() and is_named_like_video(file) and not is_video(file)]
 
 
 def _is_named(path: Path) -> bool:

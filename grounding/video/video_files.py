@@ -43,12 +43,13 @@ def walk_files(folder: Path) -> Iterator[Path]:
 
 
 def begins_like_video(path: Path) -> bool:
-    """Whether a file begins as a container of films does, whatever its name; sound and stills by name are none."""
-    if not path.is_file() or (mimetypes.guess_type(path.name)[0] or "").startswith(("audio/", "image/", "text/")):
+    """Whether a file begins as a container of films does, whatever its name; sound and stills by name are none, nor is
+    a text that begins with the same letters."""
+    if not path.is_file() or (mimetypes.guess_type(path.name)[0] or "").startswith(("audio/", "image/")):
         return False
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    return is_video_head(head) and head[8:12] not in STILL_OR_SOUND
+    return is_video_head(head) and min(head) < ord("\t") and head[8:12] not in STILL_OR_SOUND

@@ -53,12 +53,15 @@ def test_a_search_gives_moments_at_once_and_then_their_pictures(handlers, shared
 
 
 def test_what_cannot_be_read_is_named_without_its_folder(shared):
-    bad = bad_file("text", shared.folder)
+    bad, unknown = bad_file("text", shared.folder), shared.folder / "sp.gif"
+    unknown.touch()
     found = SharedFolder(shared.folder, shared.library, shared.videos)
     library_tab.add_in_background(found)
     said = list(LibraryHandlers(found).search("a cat"))[-1][0]
     bad.unlink()
-    assert "1 left out" in said and f"{bad.name}: " in said and str(shared.folder) not in said
+    unknown.unlink()
+    assert "2 left out" in said and f"{bad.name}: " in said and "sp.gif: It is of a kind" in said
+    assert str(shared.folder) not in said
 
 
 def test_doubt_is_said_where_nothing_stands_out():

@@ -63,6 +63,19 @@ def test_json_is_a_line_per_moment_best_first(videos, store, capsys, monkeypatch
     assert len(err) == 1 and err[0].startswith("left out") and "text.mp4" in err[0]
 
 
+def test_what_looks_like_a_video_of_an_unknown_kind_is_named_in_one_line(videos, tmp_path, store, capsys):
+    (tmp_path / "cat.txt").write_bytes((videos / "cat.mp4").read_bytes())  # a video by its content
+    for name in ("sp.gif", "deep/x.264", "cat.jpg", "cat.srt", "cat.json", "cat.m4a", "notes.txt", ".d.gif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("none that can be read")
+    code, out, err = search(capsys, tmp_path, "--query", "a cat", "--store", store)
+    assert (code, err) == (
+        0,
+        [f"left out, of kinds that are not read: {tmp_path}/sp.gif, {tmp_path}/deep/x.264; convert them to mp4"],
+    )
+    assert out[1].endswith("cat.txt")
+
+
 def test_a_person_reads_the_query_and_its_moments(videos, store, capsys):
     code, out, _ = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
     assert code == 0

@@ -37,14 +37,15 @@ def test_videos_are_found_by_suffix_whatever_the_case(tmp_path, name):
     ],
 )
 def test_videos_are_found_by_content_whatever_the_name(tmp_path, clip, arguments):
-    out = tmp_path / "recording.bak"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-r", "25", *arguments, out], check=True)
-    assert find_videos(tmp_path).videos == ["recording.bak"]
+    for name in ("recording.bak", "recording.txt"):
+        command = ["ffmpeg", "-v", "error", "-i", clip, "-r", "25", *arguments, tmp_path / name]
+        subprocess.run(command, check=True)
+    assert find_videos(tmp_path).videos == ["recording.bak", "recording.txt"]
 
 
 def test_what_is_no_video_is_left_out(tmp_path, clip):
     shutil.copy(clip, tmp_path / "a.mp4")
-    (tmp_path / "notes.txt").write_text("not a video")
+    (tmp_path / "notes.txt").write_text("The free end of a rope\n" * 100)  # free, there, is what an mp4 may begin with
     (tmp_path / "song.m4a").write_bytes(b"\0\0\0 ftypM4A ")
     (tmp_path / "photo").write_bytes(b"\0\0\0 ftypheic")
     (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
