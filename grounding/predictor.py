@@ -51,7 +51,7 @@ class Predictor:
         grounder: its trained model.
         device: "auto", "cpu", "cuda", ...
         weights: a local file with both towers' weights, for open_clip encoders.
-        cache: where encoded videos are kept on disk; None keeps none.
+        cache: keeps encoded videos on disk, or the folder where one does; None keeps none.
         stand_in: reads queries where the weights of CLIP's text tower are not at hand; None for no such checkpoint.
         extras: what else a checkpoint may hold.
     """
@@ -62,7 +62,7 @@ class Predictor:
         grounder: Grounder,
         device: str = "auto",
         weights: str | Path | None = None,
-        cache: FeatureCache | None = None,
+        cache: FeatureCache | str | Path | None = None,
         stand_in: StandIn | None = None,
         extras: Extras | None = None,
     ) -> None:
@@ -89,7 +89,7 @@ class Predictor:
         name_or_folder: str | Path,
         device: str = "auto",
         weights: str | Path | None = None,
-        cache: FeatureCache | None = None,
+        cache: FeatureCache | str | Path | None = None,
     ) -> "Predictor":
         """Loads a checkpoint by its name under checkpoints/ or by its folder. Raises CheckpointError."""
         folder = find_checkpoint(name_or_folder)

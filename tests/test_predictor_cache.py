@@ -26,10 +26,10 @@ class Counting:
         return torch.tensor([[float(frame[..., channel].mean()) for channel in range(3)] + [1.0] for frame in frames])
 
 
-def caching(folder, weights, rate=2.0):
-    """A predictor that keeps videos in a folder, with a new counting encoder of its own."""
+def caching(cache, weights, rate=2.0):
+    """A predictor with a cache, or the folder of one, and with a new counting encoder of its own."""
     config = CheckpointConfig("counting", Counting.name, GrounderConfig(4, width=4), rate=rate)
-    made = Predictor(config, Grounder(config.model), "cpu", weights, FeatureCache(folder))
+    made = Predictor(config, Grounder(config.model), "cpu", weights, cache)
     made.frame_encoder = Counting()
     return made
 
@@ -47,7 +47,7 @@ def clip(tmp_path):
 
 
 def test_a_video_that_is_kept_is_not_encoded_again(tmp_path, weights, clip):
-    first, second = caching(tmp_path / "kept", weights), caching(tmp_path / "kept", weights)
+    first, second = caching(FeatureCache(tmp_path / "kept"), weights), caching(str(tmp_path / "kept"), weights)
     (tmp_path / "copy.mp4").write_bytes(clip.read_bytes())
     one, two = first.encode_video(clip), second.encode_video(tmp_path / "copy.mp4")
     assert first.frame_encoder.frames > 0 == second.frame_encoder.frames

@@ -14,13 +14,16 @@ class VideoStore:
     """Gives and keeps encoded videos; without a cache it keeps none.
 
     Args:
-        cache: the folder; None for none.
+        cache: the cache, or the folder that it is in; None for none.
         keys: makes the keys of the encoder's features.
         find_encoder: the frame encoder, None where it is not loaded yet.
     """
 
-    def __init__(self, cache: FeatureCache | None, keys: KeyMaker, find_encoder: Callable[[], object]) -> None:
-        self.cache, self.keys, self._find_encoder = cache, keys, find_encoder
+    def __init__(
+        self, cache: FeatureCache | str | Path | None, keys: KeyMaker, find_encoder: Callable[[], object]
+    ) -> None:
+        self.cache = FeatureCache(cache) if isinstance(cache, str | Path) else cache
+        self.keys, self._find_encoder = keys, find_encoder
 
     def make_key(self, content: str) -> Key:
         """The key of a file, by its hash: the same whatever memory runs out. Raises EncoderError."""
