@@ -56,9 +56,14 @@ def check_file(path: Path) -> None:
     if not head:
         raise VideoError(f"The file {name!r} is empty: upload or copy it again.")
     if not is_video_head(head):
-        raise VideoError(
-            f"The file {name!r} is not a video: give an mp4, mov, mkv, webm, avi, ts, mpg, wmv, flv or ogv file."
-        )
+        raise make_no_video_error(path)
+
+
+def make_no_video_error(path: Path, reason: str = "") -> VideoError:
+    """A file is none, for a reason that begins with a comma where it is known."""
+    return VideoError(
+        f"The file {path.name!r} is not a video{reason}: give a video file, such as an mp4, mov, mkv or webm."
+    )
 
 
 def is_video_head(head: bytes) -> bool:

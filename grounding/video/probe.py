@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grounding.errors import VideoError
 from grounding.video.browser_formats import is_playable
 from grounding.video.container import (
     BROADCAST,
     check_file,
     forgive_damage,
     get_limits,
+    make_no_video_error,
     make_undecodable_error,
     open_container,
     seconds_from_stamp,
@@ -136,7 +136,7 @@ def _find_picture_tracks(path: Path, container: "av.container.InputContainer") -
     """All but covers, and those whose codec nobody knows."""
     videos = [stream for stream in container.streams.video if not stream.disposition & stream.disposition.attached_pic]
     if not videos:
-        raise VideoError(f"The file {path.name!r} holds sound but no picture: give a file with a video stream.")
+        raise make_no_video_error(path, ", it holds sound but no picture")
     known = [stream for stream in videos if stream.codec_context is not None]
     if not known:
         raise make_undecodable_error(path)
