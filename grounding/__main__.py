@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grounding.features.key_frames import KeyFrames
 
 MANY = "Many videos: python -m grounding search FOLDER_OR_FILE... --query QUERY; see python -m grounding search --help."
+STATUS = "Exit status: 0 after a search, with what could not be read on stderr; 2 where nothing could be searched."
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,7 +54,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def parse_search(arguments: list[str]) -> argparse.Namespace:
     from grounding.library.command_line import add_arguments
 
-    parser = Parser(prog="python -m grounding search", description="Find moments in many videos by describing them.")
+    description = "Find moments in many videos by describing them."
+    parser = Parser(prog="python -m grounding search", description=description, epilog=STATUS)
     add_arguments(parser)
     return parser.parse_args(arguments)
 

@@ -76,6 +76,15 @@ def test_what_looks_like_a_video_of_an_unknown_kind_is_named_in_one_line(videos,
     assert out[1].endswith("cat.txt")
 
 
+def test_a_file_that_is_given_and_cannot_be_read_is_named_and_the_others_are_searched(videos, store, capsys):
+    given = [videos / "cat.mp4", videos / "text.mp4"]
+    code, out, err = search(capsys, *given, "--query", "a cat", "--store", store)
+    assert code == 0 and out[1].endswith("cat.mp4")
+    assert len(err) == 1 and err[0].startswith(f"left out {videos / 'text.mp4'}: The file 'text.mp4' is not a video")
+    code, out, _ = search(capsys, "--help")
+    assert code == 0 and "Exit status: 0 after a search" in " ".join(out)
+
+
 def test_a_person_reads_the_query_and_its_moments(videos, store, capsys):
     code, out, _ = search(capsys, videos / "cat.mp4", "--query", "a cat", "--store", store)
     assert code == 0
