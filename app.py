@@ -5,17 +5,16 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import httpx
-
+from grounding.app.environment import bypass_proxy, explain_start, port_from_env
+from grounding.errors import GroundingError
 from grounding.text import print_error
 
 try:
-    import gradio as gr
-except ValueError as error:  # it reads numbers from the environment while it is imported
-    print_error(f"The app cannot start ({error}): check GRADIO_SERVER_PORT and the other GRADIO_ variables.")
+    with explain_start():  # it reads numbers and proxies from the environment while it is imported
+        import gradio as gr
+except GroundingError as error:
+    print_error(error)
     sys.exit(2)
 
 from grounding.app import memory_cache
@@ -28,13 +27,11 @@ from grounding.app.page import VISITORS, build_page
 from grounding.app.temp_folder import temp_folder
 from grounding.app.theme import make_theme, read_head, read_style
 from grounding.encoders.memory import hold_little_memory
-from grounding.errors import GroundingError
 from grounding.features import disk_cache
 from grounding.library.command_line import add_store_option
 
 THREADS = 40 + VISITORS  # Gradio's own number, and those of visitors who wait for the model
 SESSIONS = 1000  # visitors whose state is kept, the last ones; Gradio itself holds 0.1 MB for each
-LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # Gradio asks the app once whether it is up
 
 
 def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **options: object) -> gr.Blocks:
@@ -54,26 +51,6 @@ def serve(kept: float = KEEP_SECONDS, shared: SharedFolder | None = None, **opti
             **options,
         )
     return page
-
-
-@contextmanager
-def explain_start() -> Iterator[None]:
-    """Raises GroundingError where Gradio cannot start with what the environment says."""
-    try:
-        yield
-    except (ValueError, httpx.InvalidURL) as error:  # of a proxy, a name or a number
-        raise GroundingError(
-            f"The app cannot start ({error}): check the proxies, GRADIO_SERVER_NAME (IPv4, or a name) and the other "
-            "GRADIO_ variables of the environment."
-        ) from error
-    except (OSError, OverflowError) as error:
-        if getattr(error, "errno", None):  # another trouble; Gradio's own error has no number
-            raise
-        port = os.environ.get("GRADIO_SERVER_PORT", "7860 or one of the next hundred")
-        raise GroundingError(
-            f"The app cannot listen on port {port}: it is taken, or is none, or GRADIO_SERVER_NAME is no address of "
-            "this machine. Choose another port with GRADIO_SERVER_PORT."
-        ) from error
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -97,20 +74,6 @@ def seconds_from_minutes(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes: give more than 0, such as 60")
     return seconds
-
-
-def port_from_env() -> int | None:
-    """GRADIO_SERVER_PORT, None where it is not set. Raises GroundingError where it is no number."""
-    port = os.environ.get("GRADIO_SERVER_PORT")
-    if port and not (port.isascii() and port.isdigit()):
-        raise GroundingError(f"GRADIO_SERVER_PORT is {port!r}: give a number from 1 to 65535, such as 7860.")
-    return int(port) if port else None
-
-
-def bypass_proxy() -> None:
-    """A proxy that the environment names is not asked for this machine itself, where it would fail."""
-    hosts = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*filter(None, [hosts]), *LOCAL])
 
 
 def main(arguments: list[str] | None = None) -> None:
