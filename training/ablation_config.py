@@ -11,7 +11,7 @@ from typing import Any
 
 from grounding.segments.config import SegmentConfig
 from training.config import TrainConfig, build
-from training.files import DataError, read_text, write_whole
+from training.files import DataError, describe_read_error, read_text, write_whole
 
 METRICS = ("R@1,IoU=0.3", "R@1,IoU=0.5", "R@1,IoU=0.7", "R@5,IoU=0.5", "mIoU")
 JUDGED = "R@1,IoU=0.5"
@@ -76,7 +76,8 @@ def read_table(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
+        reason = describe_read_error(error)
+        raise DataError(f"{path} cannot be read ({reason}): give a TOML file, as in training/configs.") from error
 
 
 def vary(table: Mapping[str, Any], changes: Mapping[str, Any], where: str | Path) -> TrainConfig:

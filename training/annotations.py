@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from grounding.segments.find import Span
-from training.files import read_lines, read_text
+from training.files import FormatError, read_lines, read_number, read_object, read_text
 
 Row = tuple[str, float, str, list[Span]]  # video, duration, query, its spans in seconds
 
@@ -16,25 +17,27 @@ def read_charades(annotations: Path, durations: Path | None = None) -> Iterator[
     """Charades-STA as published (Gao et al., ICCV 2017): `ID start end##sentence`, with durations from a CSV
     whose columns are `id` and `length` (as in Charades_v1_train.csv) or `video_id` and `duration`."""
     if read_text(annotations).lstrip().startswith("["):
-        yield from read_list(annotations, json.loads(read_text(annotations)))
+        yield from read_list(annotations, read_json(annotations))
         return
     if durations is None:
-        raise ValueError("it holds no durations, so give a CSV that does after it")
+        raise FormatError("it holds no durations, so give a CSV that does after it")
     seconds = read_durations(durations)
     for number, line in read_lines(annotations):
         with name_errors_at(f"{annotations}, line {number}"):
-            span, query = line.split("##", 1)
-            video, start, end = span.split()
+            times, mark, query = line.partition("##")
+            if not mark or len(times.split()) != 3:
+                raise FormatError("it is not ID START END##SENTENCE")
+            video, *span = times.split()
             if video not in seconds:
-                raise ValueError(f"{durations} has no duration of {video}, so give the one that has")
-            row = video, seconds[video], query, [(float(start), float(end))]
+                raise FormatError(f"{durations} has no duration of {video}, so give the one that has")
+            row = video, seconds[video], query, [read_span(span)]
         yield row
 
 
 def read_durations(path: Path) -> dict[str, float]:
     """Seconds by video, from a CSV, also as spreadsheets write it where a comma is the decimal sign.
 
-    Raises ValueError or KeyError that knows the line.
+    Raises FormatError that knows the line.
     """
     # The header tells what separates columns: no name of a column holds one of these.
     lines = read_text(path).splitlines(keepends=True)
@@ -45,39 +48,53 @@ def read_durations(path: Path) -> dict[str, float]:
     for row in reader:
         with name_errors_at(f"{path}, line {reader.line_num}"):
             values = {(name or "").strip().lower(): value for name, value in row.items()}
-            length = values.get("duration") or values["length"]
-            seconds[(values.get("video_id") or values["id"]).strip()] = float(length.replace(",", "."))
+            video, length = values.get("video_id") or values.get("id"), values.get("duration") or values.get("length")
+            if not video or not length:
+                raise FormatError("it has no id with a length, nor a video_id with a duration")
+            seconds[video.strip()] = read_number(length.replace(",", "."), f"the duration of {video.strip()}")
     return seconds
 
 
 def read_activitynet(annotations: Path) -> Iterator[Row]:
     """ActivityNet Captions as published (Krishna et al., ICCV 2017)."""
-    videos = json.loads(read_text(annotations))
+    videos = read_json(annotations)
     if isinstance(videos, list):
         yield from read_list(annotations, videos)
         return
     for video, entry in videos.items():
         with name_errors_at(f"{annotations}, video {video}"):
-            spans = zip(entry["sentences"], entry["timestamps"], strict=True)
-            rows = [(video, float(entry["duration"]), query, [read_span(span)]) for query, span in spans]
+            sentences, spans, duration = entry["sentences"], entry["timestamps"], entry["duration"]
+            if len(sentences) != len(spans):
+                raise FormatError(f"{len(sentences)} sentences have {len(spans)} timestamps, not one each")
+            duration = read_number(duration, "duration")
+            rows = [(video, duration, query, [read_span(span)]) for query, span in zip(sentences, spans, strict=True)]
         yield from rows
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises ValueError."""
+    with name_errors_at(str(path)):
+        return json.loads(read_text(path))
 
 
 def read_list(annotations: Path, rows: list) -> Iterator[Row]:
     """The list format of CNM (Zheng et al., AAAI 2022) and CPL (CVPR 2022), of whichever data set."""
     if not rows:
-        raise ValueError("the list is empty")
+        raise FormatError("the list is empty")
     for number, row in enumerate(rows, 1):
         with name_errors_at(f"{annotations}, entry {number}"):
+            if not isinstance(row, list) or len(row) != 4:
+                raise FormatError("it is not [video, duration, [start, end], sentence]")
             video, duration, span, query = row
-            row = video, float(duration), query, [read_span(span)]
+            row = video, read_number(duration, "duration"), query, [read_span(span)]
         yield row
 
 
 def read_span(span: Sequence[float]) -> Span:
-    """Start and end, seconds. Raises ValueError or TypeError for anything else."""
-    start, end = span
-    return float(start), float(end)
+    """Start and end, seconds. Raises FormatError for anything else."""
+    if not isinstance(span, list | tuple) or len(span) != 2:
+        raise FormatError(f"{span!r} is not a start and an end")
+    return read_number(span[0], "start"), read_number(span[1], "end")
 
 
 def read_qvhighlights(annotations: Path) -> Iterator[Row]:
@@ -85,7 +102,7 @@ def read_qvhighlights(annotations: Path) -> Iterator[Row]:
     for number, entry in read_numbered_objects(annotations):
         with name_errors_at(f"{annotations}, line {number}"):
             spans = [read_span(span) for span in entry.get("relevant_windows") or ()]
-            row = entry["vid"], float(entry["duration"]), entry["query"], spans
+            row = entry["vid"], read_number(entry["duration"], "duration"), entry["query"], spans
         yield row
 
 
@@ -93,12 +110,11 @@ def read_folds(annotations: Path, split: list[str]) -> Iterator[Row]:
     """Charades-STA with a fold for each video; `split` names the folds that are wanted."""
     for number, entry in read_numbered_objects(annotations):
         with name_errors_at(f"{annotations}, line {number}"):
-            video, duration, query, start, end = (
-                entry[key] for key in ("video_id", "duration", "query", "start", "end")
-            )
+            video, query, span = entry["video_id"], entry["query"], read_span((entry["start"], entry["end"]))
+            duration = read_number(entry["duration"], "duration")
             wanted = str(entry["fold"]) in split
         if wanted:
-            yield video, duration, query, [(start, end)]
+            yield video, duration, query, [span]
 
 
 def read_msrvtt(clips: Path, split: list[str]) -> Iterator[Row]:
@@ -123,7 +139,7 @@ def read_frame_folders(clips: Path) -> Iterator[Row]:
     """
     for number, entry in read_numbered_objects(clips):
         with name_errors_at(f"{clips}, line {number}"):
-            name, duration, captions = entry["video_id"], entry["frames"] / 2, entry["captions"]
+            name, duration, captions = entry["video_id"], read_number(entry["frames"], "frames") / 2, entry["captions"]
             rows = [(name, duration, query, [(0.0, duration)]) for query in captions]
         yield from rows
 
@@ -132,7 +148,7 @@ def read_numbered_objects(path: Path) -> Iterator[tuple[int, dict]]:
     """The objects of a file with one JSON object per line, with the lines' numbers."""
     for number, line in read_lines(path):
         with name_errors_at(f"{path}, line {number}"):
-            entry = json.loads(line)
+            entry = read_object(line)
         yield number, entry
 
 

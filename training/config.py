@@ -12,7 +12,7 @@ from grounding.checkpoint import GrounderConfig
 from grounding.segments.config import SegmentConfig
 from grounding.validation import check_ranges
 from training.batches import CompositionConfig
-from training.files import DataError, read_text
+from training.files import DataError, describe_read_error, read_text
 from training.objective import ObjectiveConfig
 
 
@@ -161,7 +161,8 @@ def read_train_config(path: str | Path) -> TrainConfig:
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give a TOML file, as in training/configs.") from error
+        reason = describe_read_error(error)
+        raise DataError(f"{path} cannot be read ({reason}): give a TOML file, as in training/configs.") from error
     try:
         return build(TrainConfig, tomllib.loads(text), "")
     except ValueError as error:

@@ -25,6 +25,7 @@ from grounding.errors import GroundingError
 from grounding.text import stop_quietly
 from training.annotations import READERS, Row, name_errors_at
 from training.features import find_file
+from training.files import READ_ERRORS, FormatError, describe_read_error
 from training.moments import DataError, Moment, write_moments
 
 SPLIT = {"msrvtt": "train", "folds": "0 1 2 3"}  # formats of several parts, and an example of these
@@ -33,16 +34,18 @@ SPLIT = {"msrvtt": "train", "folds": "0 1 2 3"}  # formats of several parts, and
 def to_moments(rows: Iterable[Row]) -> list[Moment]:
     """Moments, spans cut at the video's end, without the sentences that are blank.
 
-    Raises ValueError or another error about values, with a note that names the video and the sentence.
+    Raises FormatError or another error about values, with a note that names the video and the sentence.
     """
     moments = []
     for video, duration, query, spans in rows:
         with name_errors_at(f"video {video}, {query!r}"):
+            if not isinstance(query, str):
+                raise FormatError("the sentence is no text")
             if not query.strip():
                 continue
             for start, end in spans:
                 if not math.isfinite(start) or not math.isfinite(end):
-                    raise ValueError(f"start {start} and end {end} are not both times")
+                    raise FormatError(f"start {start} and end {end} are not both times")
             within = [(max(0.0, start), min(end, duration)) for start, end in spans]
             left = tuple(span for span in within if span[0] < span[1])
             windows = left if len(left) > 1 else ()
@@ -55,6 +58,9 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
 
     Raises DataError naming the file and the line, and if nothing is left.
     """
+    most = 2 if kind == "charades" else 1
+    if len(files) > most:
+        raise DataError(f"{kind} takes {most} of the {len(files)} files that are given: see --help.")
     if kind in SPLIT and not split:
         raise DataError(f"{kind} has parts: name those to keep with --split, such as --split {SPLIT[kind]}.")
     try:
@@ -62,12 +68,9 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
         moments = to_moments(rows)
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read ({error.strerror}): check the path.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        told = isinstance(error, ValueError | KeyError)  # the others speak of Python alone
-        reason = f"{type(error).__name__}: {error}" if told else "a value is of another kind"
-        raise DataError(
-            f"{_find_place(error, files)}: not {kind} as published ({reason}): mend or delete it, and see --help."
-        ) from error
+    except READ_ERRORS as error:
+        place, reason = find_place(error, files), describe_read_error(error)
+        raise DataError(f"{place}: not {kind} as published ({reason}): mend or delete it, and see --help.") from error
     kept = keep_encoded(moments, features) if features else moments
     if not kept:
         raise DataError(f"{', '.join(map(str, files))}: nothing is left to write: check --split and --features.")
@@ -83,7 +86,8 @@ def convert(kind: str, files: list[Path], split: list[str], out: Path, features:
     )
 
 
-def _find_place(error: Exception, files: list[Path]) -> str:
+def find_place(error: Exception, files: list[Path]) -> str:
+    """Where an error arose, as `name_errors_at` noted it, or else in which files."""
     notes = getattr(error, "__notes__", [])[:1]
     known = notes and notes[0].startswith(tuple(map(str, files)))
     return ", ".join(notes if known else [*map(str, files), *notes])

@@ -1,11 +1,15 @@
-"""Files that are there whole or not at all, and the error that says what is wrong with one."""
+"""Files that are there whole or not at all, and the errors that say what is wrong with one."""
 
 import codecs
+import csv
+import json
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 from uuid import uuid4
 
 from safetensors import SafetensorError
@@ -15,6 +19,50 @@ from grounding.errors import GroundingError
 
 class DataError(GroundingError):
     """Training or evaluation data is missing or wrong; the message names the file, the line and the remedy."""
+
+
+class FormatError(ValueError):
+    """A text holds something else than it should; the message says what, in plain words."""
+
+
+# What reading a text of an unknown format raises.
+READ_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, csv.Error)
+
+
+def describe_read_error(error: Exception) -> str:
+    """What is wrong with a text that was read, one of READ_ERRORS, in plain words."""
+    match error:
+        case FormatError() | tomllib.TOMLDecodeError():
+            return str(error)
+        case OSError():
+            return error.strerror or str(error)
+        case json.JSONDecodeError(doc=text) if not text.strip():
+            return "it is empty"
+        case json.JSONDecodeError():
+            place = f"line {error.lineno}, column {error.colno}" if "\n" in error.doc else f"column {error.colno}"
+            return f"it is no JSON from {place} on: look there for a comma, bracket or quote too many or too few"
+        case UnicodeDecodeError():
+            return f"its byte {error.start:,} is no text in {error.encoding.upper()}"
+        case KeyError():
+            return f"{error.args[0]!r} is missing"
+    return "a value is of another kind"
+
+
+def read_number(value: Any, name: str) -> float:
+    """A number, which may be written as text. Raises FormatError that begins with `name`."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        given = "missing" if value is None else f"{value!r}, not a number"
+        raise FormatError(f"{name} is {given}") from error
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """A JSON object. Raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise FormatError("it is no JSON object, which stands in braces")
+    return value
 
 
 def read_text(path: str | Path) -> str:

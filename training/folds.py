@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from training.ablation_config import AblationConfig
 from training.annotations import read_folds, read_json_lines
-from training.converters import to_moments
+from training.converters import find_place, to_moments
+from training.files import READ_ERRORS, describe_read_error
 from training.moments import DataError, Moment, write_moments
 
 
@@ -35,11 +36,11 @@ def make_folds(ablation: AblationConfig, out: Path) -> list[Fold]:
     try:
         numbers = sorted({row["fold"] for row in read_json_lines(Path(ablation.annotations))})
         return [_make_fold(ablation, number, numbers, out / f"fold-{number}") for number in numbers]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except READ_ERRORS as error:
+        place = find_place(error, [Path(ablation.annotations)])
         raise DataError(
-            f"{ablation.annotations}: no annotations with folds ({reason}): give an object per line with video_id, "
-            "duration, fold, query, start and end."
+            f"{place}: no annotations with folds ({describe_read_error(error)}): give an object per line with "
+            "video_id, duration, fold, query, start and end."
         ) from error
 
 

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.files import DataError, read_lines, write_whole
+from training.files import (
+    READ_ERRORS,
+    DataError,
+    FormatError,
+    describe_read_error,
+    read_lines,
+    read_object,
+    write_whole,
+)
 
 __all__ = ["DataError", "Moment", "parse_moment", "read_moments", "write_moments"]
 
@@ -39,24 +47,24 @@ class Moment:
 
     def __post_init__(self) -> None:
         if not isinstance(self.video, str) or not self.video:
-            raise ValueError("video must be a name")
+            raise FormatError("video must be a name")
         if not isinstance(self.query, str) or not self.query.strip():
-            raise ValueError("the query is blank")
+            raise FormatError("the query is blank")
         times = {"duration": self.duration, "start": self.start, "end": self.end}
         for name, value in times.items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ValueError(f"{name} is {value!r}, not a number of seconds")
+                raise FormatError(f"{name} is {value!r}, not a number of seconds")
         if self.duration is None or not math.isfinite(self.duration) or self.duration <= 0:
-            raise ValueError(f"the duration is {self.duration}, not a positive number of seconds")
+            raise FormatError(f"the duration is {self.duration}, not a positive number of seconds")
         if (self.start is None) != (self.end is None):
-            raise ValueError("only one of start and end is there")
+            raise FormatError("only one of start and end is there")
         if self.start is not None and not 0 <= self.start < self.end < math.inf:
-            raise ValueError(f"start {self.start} and end {self.end} are not 0 <= start < end")
+            raise FormatError(f"start {self.start} and end {self.end} are not 0 <= start < end")
         for start, end in self.windows:
             if not 0 <= start < end < math.inf:
-                raise ValueError(f"the window {start} to {end} is not 0 <= start < end")
+                raise FormatError(f"the window {start} to {end} is not 0 <= start < end")
         if self.windows and self.windows[0] != (self.start, self.end):
-            raise ValueError(f"start {self.start} and end {self.end} are not the first window, {self.windows[0]}")
+            raise FormatError(f"start {self.start} and end {self.end} are not the first window, {self.windows[0]}")
 
 
 def read_moments(path: str | Path) -> Iterator[Moment]:
@@ -68,7 +76,8 @@ def read_moments(path: str | Path) -> Iterator[Moment]:
     try:
         lines = list(read_lines(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give a moments file, see training/moments.py.") from error
+        reason = describe_read_error(error)
+        raise DataError(f"{path} cannot be read ({reason}): give a moments file, see training/moments.py.") from error
     if not lines:
         raise DataError(f"{path} holds no moment: write one JSON object per line.")
     for number, line in lines:
@@ -78,12 +87,13 @@ def read_moments(path: str | Path) -> Iterator[Moment]:
 def parse_moment(line: str, where: str) -> Moment:
     """One line as a Moment. Raises DataError that begins with `where`."""
     try:
-        values = json.loads(line)
-        known = {key: values[key] for key in ("video", "duration", "query", "start", "end") if key in values}
-        return Moment(**known, windows=tuple((start, end) for start, end in values.get("windows", ())))
-    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+        values = read_object(line)
+        windows = tuple((start, end) for start, end in values.get("windows", ()))
+        needed = (values[key] for key in ("video", "duration", "query"))
+        return Moment(*needed, values.get("start"), values.get("end"), windows)
+    except READ_ERRORS as error:
         remedy = 'mend or delete the line; it needs "video", "duration" and "query"'
-        raise DataError(f"{where}: {error}: {remedy}.") from error
+        raise DataError(f"{where}: {describe_read_error(error)}: {remedy}.") from error
 
 
 def write_moments(path: str | Path, moments: Iterable[Moment]) -> int:

@@ -140,49 +140,56 @@ def test_a_sentence_may_hold_hashes_and_other_writing(tmp_path):
     assert moments[0].query == "nº 5 ## é\u2028人."
 
 
+ENTRY = {"duration": 3, "timestamps": [[0, 1]], "sentences": ["x"]}
+NO_JSON = r"it is no JSON from {} on: look there for a comma, bracket or quote"
+
+
 @pytest.mark.parametrize(
-    ("kind", "files", "place"),
+    ("kind", "files", "place", "reason"),
     [
-        ("charades", ["AO8RW 0.0 6.9##fine\n\nAO8RW 0.0 six##bad", LENGTHS], "source0.*, line 3: "),
-        (
-            "charades",
-            ["AO8RW 0.0 6.9##fine\nNOONE 0.0 6.9##no length", LENGTHS],
-            "source0.*, line 2: .*source1.* NOONE",
-        ),
-        ("charades", ["AO8RW 0.0 6.9##fine", LENGTHS + "LAST,\n"], r"source1.*, line \d: "),
-        ("charades", ["AO8RW nan 6.9##not a time", LENGTHS], "source0.*AO8RW.*not both times"),
-        ("charades", ["AO8RW 0.0 6.9##no time at all", "id,length\nAO8RW,0\n"], "source0.*AO8RW.*duration is 0"),
-        ("activitynet", [{"v_1": {"duration": 3, "timestamps": [[0]], "sentences": ["x"]}}], "source0.*, video v_1: "),
-        ("activitynet", [{"v_1": {"timestamps": [[0, 1]], "sentences": ["x"]}}], "video v_1: .*duration"),
-        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + '\n{"vid": "v"}\n'], "source0.*, line 2: "),
-        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + "\n{\n"], "source0.*, line 2: "),
+        ("charades", ["A 0 6##fine\n\nAO8RW 0.0 six##bad", LENGTHS], "0, line 1", "source1 has no duration of A,"),
+        ("charades", ["AO8RW 0.0 6.9##fine\n\nAO8RW 0.0 six##bad", LENGTHS], "0, line 3", "end is 'six', not a number"),
+        ("charades", ["AO8RW 0.0 6.9 no hashes", LENGTHS], "0, line 1", "it is not ID START END##SENTENCE"),
+        ("charades", ["AO8RW 0.0##one time", LENGTHS], "0, line 1", "it is not ID START END##SENTENCE"),
+        ("charades", [CHARADES, LENGTHS + "LAST,\n"], r"1, line \d", "it has no id with a length"),
+        ("charades", [CHARADES, LENGTHS + "L,,,x\n"], r"1, line \d", "the duration of L is 'x', not a number"),
+        ("charades", [CHARADES, "name,seconds\nAO8RW,33\n"], "1, line 2", "it has no id with a length"),
+        ("charades", ["AO8RW nan 6.9##not a time", LENGTHS], ".*AO8RW.*", "are not both times"),
+        ("charades", ["AO8RW 0.0 6.9##no time", "id,length\nAO8RW,0\n"], ".*AO8RW.*", "the duration is 0"),
+        ("charades", ["[[1, 2],]", LENGTHS], "0", NO_JSON.format(r"column \d")),
+        ("activitynet", [{"v": ENTRY | {"timestamps": [[0]]}}], "0, video v", r"\[0\] is not a start and an end"),
+        ("activitynet", [{"v": ENTRY | {"sentences": []}}], "0, video v", "0 sentences have 1 timestamps"),
+        ("activitynet", [{"v": ENTRY | {"sentences": [None]}}], "0, video v, None", "the sentence is no text"),
+        ("activitynet", [{"v": ENTRY | {"duration": "long"}}], "0, video v", "duration is 'long', not a number"),
+        ("activitynet", [{"v": {"timestamps": [[0, 1]], "sentences": ["x"]}}], "0, video v", "'duration' is missing"),
+        ("activitynet", [{"v": ["x"]}], "0, video v", "a value is of another kind"),
+        ("activitynet", ['{"v":\n  {"duration": 3,}}'], "0", NO_JSON.format(r"line 2, column 1\d")),
+        ("activitynet", [" \n"], "0", "it is empty"),
+        ("activitynet", ["[[]]"], "0, entry 1", "it is not .video, duration, .start, end., sentence."),
+        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + '\n{"vid": "v"}\n'], "0, line 2", "'duration' is missing"),
+        ("qvhighlights", [json.dumps(QVHIGHLIGHTS[0]) + "\n{\n"], "0, line 2", NO_JSON.format("column 2")),
+        ("qvhighlights", ["[1]"], "0, line 1", "it is no JSON object"),
     ],
 )
-def test_a_broken_entry_is_named(tmp_path, kind, files, place):
-    with pytest.raises(DataError, match=place) as caught:
+def test_a_broken_entry_is_named_in_plain_words(tmp_path, kind, files, place, reason):
+    with pytest.raises(DataError, match=rf"source{place}: not {kind} as published \(.*{reason}") as caught:
         converted(tmp_path, kind, *files)
-    assert "mend or delete" in str(caught.value)
+    assert str(caught.value).endswith("mend or delete it, and see --help.")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_file_too_many_is_said(tmp_path):
+    with pytest.raises(DataError, match="charades takes 2 of the 3 files"):
+        converted(tmp_path, "charades", CHARADES, LENGTHS, LENGTHS)
 
 
 @pytest.mark.parametrize(
     ("kind", "files"),
     [
-        ("charades", ["AO8RW 0.0 6.9 no hashes", LENGTHS]),
-        ("charades", ["AO8RW 0.0##one time", LENGTHS]),
-        ("charades", ["AO8RW zero six##words", LENGTHS]),
-        ("charades", ["NOONE 0.0 6.9##no length", LENGTHS]),
-        ("charades", [CHARADES, "name,seconds\nAO8RW,33\n"]),
         ("charades", [CHARADES]),
-        ("charades", [CHARADES, LENGTHS, LENGTHS]),
         ("activitynet", ["not json"]),
         ("activitynet", ["[]"]),
-        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0, 1]], "sentences": []}}]),
-        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0]], "sentences": ["x"]}}]),
-        ("activitynet", [{"v": ["x"]}]),
-        ("activitynet", [{"v": {"duration": 3, "timestamps": [[0, 1]], "sentences": [None]}}]),
-        ("qvhighlights", ["{"]),
-        ("qvhighlights", ["[1]"]),
+        ("activitynet", ["5"]),
     ],
 )
 def test_another_format_is_one_clear_error(tmp_path, kind, files):

@@ -115,9 +115,18 @@ def test_a_wrong_value_names_file_line_and_reason(tmp_path, change, reason):
     assert isinstance(caught.value, GroundingError)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "7", "null", '"text"', '{"video": "a"}', "video,start,end"])
-def test_a_line_that_is_no_moment_names_file_and_line(tmp_path, line):
-    with pytest.raises(DataError, match=r"moments\.jsonl, line 2.*mend or delete"):
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"video": "a",}', r"it is no JSON from column 1\d on: look there for a comma"),
+        ("video,start,end", "it is no JSON from column 1 on"),
+        ("[]", "it is no JSON object"),
+        ("null", "it is no JSON object"),
+        ('{"video": "a", "duration": 3}', "'query' is missing"),
+    ],
+)
+def test_a_line_that_is_no_moment_names_file_line_and_reason(tmp_path, line, reason):
+    with pytest.raises(DataError, match=rf"moments\.jsonl, line 2: {reason}.*mend or delete"):
         read(tmp_path, f"{LINE}\n{line}\n")
 
 
@@ -128,10 +137,11 @@ def test_an_empty_file_is_an_error(tmp_path, text):
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    for path in (tmp_path / "absent", tmp_path, tmp_path / "binary"):
-        with pytest.raises(DataError, match="cannot be read"):
-            list(read_moments(path))
+    (tmp_path / "binary").write_bytes(b"a \xff")
+    reasons = {"absent": "No such file", ".": "Is a directory", "binary": "its byte 2 is no text in UTF-8"}
+    for name, reason in reasons.items():
+        with pytest.raises(DataError, match=rf"cannot be read \({reason}"):
+            list(read_moments(tmp_path / name))
 
 
 def test_a_duration_too_long_for_a_float_is_named(tmp_path):
