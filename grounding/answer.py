@@ -116,7 +116,13 @@ def describe_readers(readers: Collection[str], cut: Iterable[str]) -> str:
 
 
 def build_answer(
-    config: CheckpointConfig, video: EncodedVideo, query: str, match: "Match", row: int, top_k: int
+    config: CheckpointConfig,
+    video: EncodedVideo,
+    query: str,
+    match: "Match",
+    row: int,
+    top_k: int,
+    pictures: "Tensor",
 ) -> Answer:
     """The answer to one query.
 
@@ -127,16 +133,17 @@ def build_answer(
         match: what this query and others score in the video.
         row: which of them this query is.
         top_k: how many segments at most.
+        pictures: (T, D) of unit length, each frame seen alone, among which hard negatives are looked for.
     """
     from torch import from_numpy
 
-    scores, frames = match.scores[row], match.frames  # (T,) and (T, D)
+    scores = match.scores[row]  # (T,)
     curve, segments = find_answer_segments(config, video, match, row, top_k)
     times = from_numpy(video.timestamps)  # (T,)
     hard = [
         frame
         for index, segment in enumerate(segments)
-        for frame in inspect_segment(frames, times, scores, (segment.start, segment.end), index)
+        for frame in inspect_segment(pictures, times, scores, (segment.start, segment.end), index)
     ]
     return Answer(
         query=query,
@@ -187,10 +194,10 @@ def judge_segments(
     return [replace(one, stands_out=bool(mean >= threshold)) for one, mean in zip(segments, means, strict=True)]
 
 
-def measure_segment_similarities(frames: "Tensor", answer: Answer) -> list[np.ndarray]:
-    """For each segment of an answer, the (T,) cosines of `frames` (T, D) with it, see `measure_moment_similarity`."""
+def measure_segment_similarities(pictures: "Tensor", answer: Answer) -> list[np.ndarray]:
+    """For each segment of an answer, the (T,) cosines of `pictures` (T, D) with it, see `measure_moment_similarity`."""
     from torch import from_numpy
 
     times, scores = from_numpy(answer.timestamps), from_numpy(answer.scores).float()  # (T,) each
     bounds = [(segment.start, segment.end) for segment in answer.segments]
-    return [measure_moment_similarity(frames, times, scores, span).numpy() for span in bounds]
+    return [measure_moment_similarity(pictures, times, scores, span).numpy() for span in bounds]

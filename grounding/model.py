@@ -86,6 +86,13 @@ class FrameTower(nn.Module):
             mixed = hold_back(mixed, self.sentence_centers)  # (B, T, D)
         return mixed * mask.unsqueeze(-1)  # (B, T, D)
 
+    def embed_pictures(self, features: Tensor) -> Tensor:
+        """What each frame shows, seen alone, as if it stood still: `features` (T, Dv) give unit-length rows (T, D)."""
+        frames = self.projection(features - self.center if self.centered else features)  # (T, D)
+        if isinstance(self.context, nn.Conv1d):
+            frames = frames * self.context.weight.sum(dim=-1).squeeze(1)  # (T, D)
+        return F.normalize(frames, dim=-1)  # (T, D)
+
 
 class QueryTower(nn.Module):
     """Pools query tokens by learned attention, then projects. Untrained, the pooling is the mean over the tokens."""

@@ -223,8 +223,8 @@ class Predictor:
         if isinstance(queries, str) or not isinstance(queries, Iterable):
             raise QueryError(f"ground_many takes a list of queries, not {describe_type(queries)}: see ground for one.")
         queries, top_k = [check_query(query) for query in queries], check_top_k(top_k)
-        match = self.matcher.match(video, queries)
-        return [build_answer(self.config, video, query, match, row, top_k) for row, query in enumerate(queries)]
+        match, pictures = self.matcher.match(video, queries), self.matcher.embed_pictures(video)
+        return [build_answer(self.config, video, one, match, row, top_k, pictures) for row, one in enumerate(queries)]
 
     def score_frames(self, video: EncodedVideo, query: str) -> np.ndarray:
         """(T,) matching scores alone, for a video that is still growing. Raises as `ground_many` does."""
@@ -234,7 +234,7 @@ class Predictor:
     def measure_similarities(self, video: EncodedVideo, answer: Answer) -> list[np.ndarray]:
         """For each segment of an answer, how much each frame looks like it: (T,) cosines, as in hard_negatives."""
         check_features(self.config, video)
-        return measure_segment_similarities(self.matcher.embed_video(video).cpu(), answer)
+        return measure_segment_similarities(self.matcher.embed_pictures(video), answer)
 
     def measure_clip_similarity(self, video: EncodedVideo, answer: Answer) -> np.ndarray | None:
         """What CLIP itself says of an answer's query, untrained, to be drawn beside the scores.

@@ -29,7 +29,6 @@ class Match:
     """What Q queries score in a video of T frames.
 
     Attributes:
-        frames: (T, D) of unit length, as the grounder embeds them, on the CPU.
         scores: (Q, T) matching scores in [0, 1], on the CPU.
         queries: as the query encoder read them.
         queries_by: the name of that encoder.
@@ -37,7 +36,6 @@ class Match:
         joins: what tells where scenes meet in the video; None where the checkpoint has nothing of its own for it.
     """
 
-    frames: Tensor
     scores: Tensor
     queries: QueryTokens
     queries_by: str
@@ -76,7 +74,7 @@ class Matcher:
         self.loading = RLock()
         self._load, self._unit = load_query_encoder, unit
         self._query_encoder: QueryEncoder | None = None
-        self._recent = RecentFrames()
+        self._recent, self._pictures = RecentFrames(), RecentFrames()
         self._last_read: tuple[tuple, QueryTokens | None] = ((), None)  # replaced as one, as the frames are
 
     @property
@@ -104,6 +102,10 @@ class Matcher:
         tower = self.grounder.frame_tower
         return self._recent.get(video, lambda: embed_frames(tower, video.features, self.device, self._unit))  # (T, D)
 
+    def embed_pictures(self, video: EncodedVideo) -> Tensor:
+        """(T, D) of unit length, each frame seen alone, on the CPU, kept as those of `embed_video` are."""
+        return self._pictures.get(video, lambda: self._or_on_cpu(lambda: self._embed_pictures(video)))  # (T, D)
+
     def match(self, video: EncodedVideo, queries: Sequence[str]) -> Match:
         """Scores every query at every frame. Raises EncoderError."""
         return self._or_on_cpu(lambda: self._match_on_device(video, queries))
@@ -111,6 +113,10 @@ class Matcher:
     def embed_queries(self, queries: Sequence[str]) -> Tensor:
         """(Q, D) of unit length, on the CPU. Raises EncoderError."""
         return self._or_on_cpu(lambda: self._embed_on_device(queries)[-1].cpu())
+
+    @torch.inference_mode()
+    def _embed_pictures(self, video: EncodedVideo) -> Tensor:
+        return embed_pictures(self.grounder.frame_tower, video.features, self.device, self._unit).cpu()  # (T, D)
 
     def _or_on_cpu(self, work: Callable[[], Result]) -> Result:
         try:
@@ -135,7 +141,7 @@ class Matcher:
         elsewhere = None
         if self._background is not None:
             elsewhere = self.grounder.logits(embedded, self._background.to(self.device)).sigmoid().cpu()  # (Q, N)
-        return Match(frames.cpu(), scores.cpu(), read, encoder.name, elsewhere, self.joins)
+        return Match(scores.cpu(), read, encoder.name, elsewhere, self.joins)
 
     def _read(self, encoder: QueryEncoder, queries: tuple[str, ...]) -> QueryTokens:
         """The tokens, kept for the next video in which the same is asked."""
@@ -148,7 +154,7 @@ class Matcher:
     def _move_to_cpu(self) -> None:
         self.device, self.note = torch.device("cpu"), "the GPU has no memory left: queries matched on the CPU"
         self.grounder.to(self.device)
-        self._recent, self._query_encoder = RecentFrames(), None
+        self._recent, self._pictures, self._query_encoder = RecentFrames(), RecentFrames(), None
 
 
 def embed_frames(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
@@ -168,11 +174,21 @@ def embed_frames(tower: FrameTower, features: np.ndarray, device: torch.device, 
     return frames
 
 
+def embed_pictures(tower: FrameTower, features: np.ndarray, device: torch.device, unit: bool = False) -> Tensor:
+    """As `embed_frames`, each frame without those beside it: (T, D)."""
+    starts = range(0, len(features), BLOCK)
+    return torch.cat([tower.embed_pictures(_load_rows(features[i : i + BLOCK], device, unit)) for i in starts])
+
+
+def _load_rows(features: np.ndarray, device: torch.device, unit: bool) -> Tensor:
+    rows = torch.from_numpy(features).to(device, torch.float32)  # (N, Dv)
+    return F.normalize(rows, dim=-1) if unit else rows  # (N, Dv)
+
+
 def _embed_block(tower: FrameTower, features: np.ndarray, first: int, device: torch.device, unit: bool) -> Tensor:
     """Frames from `first` on, up to BLOCK, with as many before and after them as they see: (N, D)."""
     begin = max(first - tower.reach, 0)
-    rows = torch.from_numpy(features[begin : first + BLOCK + tower.reach]).to(device, torch.float32)  # (M, Dv)
-    rows = F.normalize(rows, dim=-1) if unit else rows  # (M, Dv)
+    rows = _load_rows(features[begin : first + BLOCK + tower.reach], device, unit)  # (M, Dv)
     mask = torch.ones(1, len(rows), dtype=torch.bool, device=device)  # (1, M)
     return tower(rows.unsqueeze(0), mask)[0, first - begin :][:BLOCK]  # (N, D)
 

@@ -26,8 +26,8 @@ def video():
 def answer(video, query="the other scene", row=0, config=CONFIG, joins=None):
     frames = torch.from_numpy(video.features).float()  # (T, 2), as if the grounder left them alone
     read = QueryTokens(torch.ones(2, 1, 2), torch.ones(2, 1).bool(), cut=frozenset([1]))
-    match = Match(frames, (0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in", joins=joins)
-    return build_answer(config, video, query, match, row, top_k=2)
+    match = Match((0.1 + 0.8 * frames[:, 1]).expand(2, -1), read, "stand-in", joins=joins)
+    return build_answer(config, video, query, match, row, top_k=2, pictures=frames)
 
 
 def test_segments_are_read_off_the_scores(video):

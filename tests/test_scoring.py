@@ -13,7 +13,7 @@ from grounding.checkpoint import GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.model import FrameTower, Grounder
-from grounding.scoring import Matcher, RecentFrames, embed_frames, measure_cosines, stretch
+from grounding.scoring import Matcher, RecentFrames, embed_frames, embed_pictures, measure_cosines, stretch
 
 CPU = torch.device("cpu")
 
@@ -45,6 +45,16 @@ def test_block_by_block_frames_are_those_of_the_whole(in_blocks, context, blur, 
     made, rows = tower(context, blur, centers), features(count)
     whole = made(torch.from_numpy(rows).float().unsqueeze(0), torch.ones(1, count, dtype=torch.bool))[0]
     assert torch.allclose(embed_frames(made, rows, CPU), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("context", "blur"), [(1, 0.0), (5, 0.0), (3, 1.5)])
+@torch.inference_mode()
+def test_a_frame_seen_alone_is_one_that_stands_still(in_blocks, context, blur):
+    made, rows = tower(context, blur), features(20)
+    seen = embed_pictures(made, rows, CPU)  # (20, D)
+    for place in (0, 9, 19):
+        still = embed_frames(made, np.repeat(rows[place : place + 1], 21, axis=0), CPU)  # (21, D)
+        assert torch.allclose(seen[place], still[10], atol=1e-5)
 
 
 @torch.inference_mode()

@@ -147,7 +147,7 @@ class Judge:
         background = grounder.logits(embedded, self.background[self.owners != name].float()).sigmoid()  # (1, N)
 
         tokens = QueryTokens(embedded[None], torch.ones(1, 1, dtype=torch.bool))
-        match = Match(frames, scores, tokens, "", background, self.predictor.matcher.joins)
+        match = Match(scores, tokens, "", background, self.predictor.matcher.joins)
         curve, (best,) = find_answer_segments(replace(self.predictor.config, stands_out=rule), video, match, 0, 1)
         edges = edges_from_timestamps(video.timestamps, video.duration)  # (T + 1,)
         weights = weigh_frames(edges, best.start, best.end)  # (T,)

@@ -14,16 +14,17 @@ SHOWN = 4  # frames of the segment
 SIDES = {"before": "Before it starts", "after": "After it ends"}
 AT_CUT = 1.5  # steps between two frames
 SEEN = 0.5  # of the time that the model sees around a frame; so near the moment, it is seen together with it
+# Of 80 joined val videos the tenth of the frames inside that look least like their moment are below 0.45, and of the
+# frames up to 9 s outside one in 20 is above 0.49 and one in 100 above 0.66.
 LOOK_ALIKE = 0.5  # similarity to the moment below which a frame looks different
-ALIKE = 0.75  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
+ALIKE = 0.65  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
 PAST_CUT = "just past a cut"
 NOTE = (
-    "Beside each end stands, within every distance, the frame outside that is most like the moment to the model; a "
-    "similarity of 1 is the same, one of 0 or less has nothing in common with it. One that is alike and scores low is "
-    "told apart. One just past a cut is seen together with the moment, so its score tells little. Press a frame to see "
-    "it in the video."
+    "Beside each end stands, within every distance, the frame outside that looks most like the moment to the model. A "
+    "similarity of 1 is the same picture, one of 0 or less has nothing in common with it. A score counts the seconds "
+    "around a frame, too: just past a cut it is that of both sides. Press a frame to see it in the video."
 )
 
 
@@ -56,7 +57,7 @@ def describe_hardest(state: ClipState) -> str:
     shot = describe_shot(state, hardest)
     verdict = judge(hardest.score, moment, shot)
     return (
-        f"What is most like “{query}” to the model, at <b>{format_clock(hardest.timestamp)}</b>, "
+        f"What looks most like “{query}” to the model, at <b>{format_clock(hardest.timestamp)}</b>, "
         f"{abs(hardest.timestamp - edge):.1f} s {place}{shot and f', {shot}'}, {verdict}: it "
         f"scores <b>{hardest.score:.2f}</b>, the moment <b>{moment:.2f}</b> on average."
     )
@@ -73,9 +74,7 @@ def rule_out(state: ClipState, frame: HardNegative) -> str:
     """Why a look-alike is not likely to be mistaken for the moment; "" where it is."""
     if frame.similarity < LOOK_ALIKE:
         return "little like it"
-    if find_better_segment(state, frame) is not None:
-        return "part of a better segment"
-    return f"{PAST_CUT}, where the model sees them together with it" if describe_shot(state, frame) == PAST_CUT else ""
+    return "part of a better segment" if find_better_segment(state, frame) is not None else ""
 
 
 def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:
@@ -86,11 +85,11 @@ def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:
 
 def judge(score: float, moment: float, shot: str = "") -> str:
     """What a look-alike did, by its score, the moment's mean, and what `describe_shot` says."""
-    if score >= CLOSE * moment and shot == SAME_SHOT:
-        return "may well be a part of the moment"
-    if score > moment:
-        return "fooled the model"
-    return "came close to fooling the model" if score >= CLOSE * moment else "was told apart"
+    if score < CLOSE * moment:
+        return "was told apart"
+    if shot:
+        return "may well be a part of the moment" if shot == SAME_SHOT else "is scored together with the moment"
+    return "fooled the model, or shows the same" if score > moment else "came close to fooling the model"
 
 
 def describe_baseline(state: ClipState) -> str:

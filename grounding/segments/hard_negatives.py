@@ -98,7 +98,8 @@ class HardNegative:
     Attributes:
         timestamp: seconds.
         score: matching score of the frame, [0, 1].
-        similarity: cosine of the frame with the segment's prototype, as the grounder sees frames.
+        similarity: cosine of the frame with the segment's prototype, each frame seen alone by the grounder: not
+            together with those beside it, as it is for its score.
         scale: 1 for the nearest ring around the boundary, then 2, 3.
         segment: index of the segment in the answer.
         side: "before" or "after".
@@ -137,7 +138,7 @@ def inspect_segment(
     Near-duplicates are shown, unlike in training: a viewer wants to see just those.
 
     Args:
-        frames: (T, D) unit length, as the grounder embeds them.
+        frames: (T, D) unit length, as the grounder embeds them one by one.
         timestamps: (T,) seconds.
         scores: (T,) matching scores.
         bounds: start and end of the segment, seconds.
