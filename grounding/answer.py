@@ -66,7 +66,8 @@ class Answer:
         """What to say beside a best guess that does not stand out, "" for any other."""
         if self.stands_out is not False:
             return ""
-        english = any(letter in ascii_letters for letter in self.query)
+        letters = [letter for letter in self.query if letter.isalpha()]
+        english = not letters or any(letter in ascii_letters for letter in letters)
         return describe_doubt(self.scores) + ("" if english else " Only English is read.")
 
     def to_dict(self, video: str = "") -> dict[str, Any]:

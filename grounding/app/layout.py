@@ -113,9 +113,13 @@ def add_model() -> tuple[tuple[gr.Radio, gr.Slider], gr.HTML]:
     """The rest of the inputs, which few visitors change, and who answered."""
     with gr.Accordion("Model and number of segments", open=False, elem_id="model"):
         answered = gr.HTML(elem_id="answered", elem_classes="aside")
-        checkpoint = gr.Radio(list_choices(), value=default_checkpoint(), label="Checkpoint", elem_id="checkpoint")
-        missing = describe_missing()
-        gr.HTML(f"<p>{html.escape(missing)}</p>", visible=bool(missing), elem_id="missing", elem_classes="aside")
+        choices = list_choices()
+        checkpoint = gr.Radio(
+            choices, value=default_checkpoint(), label="Model", visible=len(choices) > 1, elem_id="checkpoint"
+        )
+        known = [choices[0][0]] if len(choices) == 1 else []  # what is no choice is only said
+        said = " ".join(filter(None, [*known, describe_missing()]))
+        gr.HTML(f"<p>{html.escape(said)}</p>", visible=bool(said), elem_id="missing", elem_classes="aside")
         top_k = gr.Slider(1, MAX_SEGMENTS, value=5, step=1, precision=0, label="Segments at most", elem_id="top-k")
         return (checkpoint, top_k), answered
 
@@ -125,7 +129,7 @@ def add_lists() -> tuple[Parts, Controls]:
     with gr.Column(visible=False, elem_id="answers") as answers:
         queries = gr.Radio([], label="Queries on this clip", elem_id="queries")
         remove = gr.Button("Remove this query", size="sm", elem_id="remove")
-        segments = gr.Radio([], label="Segments", elem_id="segments")
+        segments = gr.Radio([], label="Segments: press one to play it", elem_id="segments")
         with gr.Row(elem_id="player"):
             play = gr.Button("Play the segment", size="sm", elem_id="play", min_width=120)
             gr.Checkbox(label="Loop", elem_id="loop", container=False, min_width=80)

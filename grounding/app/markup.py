@@ -11,7 +11,7 @@ from grounding.text import UNCERTAIN, describe_skipped, escape_unprintable, form
 
 STOPPED_EARLY = "Stopped. A rough answer from the frames looked at so far; press Find to finish."
 EARLIER = "The answers shown are to earlier queries."
-SAME_CURVE = "Trained without hard-negative mining, this model gives the same curve here."
+SAME_CURVE = "Trained without hard-negative mining, the model would give the same curve here."
 SURE = "Stands out: it fits this sentence better than other videos do."
 MARKS = ("●", "▲", "■", "◆", "▼", "★", "○", "□")  # the curves' markers
 

@@ -13,9 +13,8 @@ from grounding.text import escape_markup, escape_unprintable, format_clock, shor
 # marker, none of which looks like a button that closes or plays something
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080", "#8C564B", "#2FA4C7", "#7A4FB5")
 SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "triangle-down", "star", "circle-open", "square-open")
-# Nearer is darker, and says its number: so that scales differ for anyone, and from every curve
+# Nearer is darker, and says its number, as on the frame below: so that scales differ for anyone, and from every curve
 SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
-SCALE_SYMBOLS = {1: "diamond", 2: "square", 3: "circle"}
 INK = "#222222"
 GREY = "#9A9A9A"  # of what is no query's own
 
@@ -203,7 +202,7 @@ def _add_hard_negatives(figure: go.Figure, hard: Sequence[HardNegative]) -> None
                 name=f"look-alike within {SCALES[scale - 1].radius:g} s",
                 marker={
                     "color": colour,
-                    "symbol": SCALE_SYMBOLS[scale],
+                    "symbol": "circle",
                     "size": 17,
                     "line": {"width": 1.5, "color": INK},
                 },
