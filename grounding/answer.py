@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from grounding.segments.hard_negatives import HardNegative, inspect_segment, mea
 from grounding.segments.scene_changes import find_scene_changes
 from grounding.segments.scene_joins import READING
 from grounding.segments.stand_out import describe_doubt, measure_frame_evidence, weigh_frames
-from grounding.text import round_seconds, shorten
+from grounding.text import describe_language, round_seconds, shorten
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,9 +65,7 @@ class Answer:
         """What to say beside a best guess that does not stand out, "" for any other."""
         if self.stands_out is not False:
             return ""
-        letters = [letter for letter in self.query if letter.isalpha()]
-        english = not letters or any(letter in ascii_letters for letter in letters)
-        return describe_doubt(self.scores) + ("" if english else " Only English is read.")
+        return describe_doubt(self.scores) + describe_language(self.query)
 
     def to_dict(self, video: str = "") -> dict[str, Any]:
         """JSON-ready; `video` is the name to report. Only a video that was skipped in part has the key `skipped`, only

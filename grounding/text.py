@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from string import ascii_letters
 
 from grounding.errors import WriteError
 
@@ -128,6 +129,12 @@ def _open_nowhere(number: int, name: str) -> None:
         os.dup2(null, number)
         os.close(null)
     setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def describe_language(query: str) -> str:
+    """What to say after a doubt where no letter of a query is of English, "" for any other."""
+    letters = [letter for letter in query if letter.isalpha()]
+    return " Only English is read." if letters and not any(letter in ascii_letters for letter in letters) else ""
 
 
 def print_answer(text: str) -> None:

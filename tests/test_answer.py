@@ -79,7 +79,9 @@ def test_joins_are_asked_and_count_for_more_where_frames_follow_each_other_as_th
     assert reading == dataclasses.replace(config.segments, **(READING if fits else {}))
 
 
-@pytest.mark.parametrize(("query", "said"), [("猫の顔", True), ("кошка", True), ("a cat", False), ("a 猫", False)])
+@pytest.mark.parametrize(
+    ("query", "said"), [("猫の顔", True), ("кошка", True), ("a cat", False), ("a 猫", False), ("42 🎉", False)]
+)
 def test_a_doubt_says_that_only_english_is_read_where_no_letter_is_of_it(video, query, said):
     whole = answer(video, query)
     doubtful = dataclasses.replace(whole, segments=[dataclasses.replace(whole.segments[0], stands_out=False)])

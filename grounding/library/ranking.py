@@ -10,6 +10,7 @@ from grounding.checkpoint import check_features
 from grounding.exports.cut_list import Moment
 from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.find import Segment
+from grounding.text import describe_language
 
 if TYPE_CHECKING:
     from grounding.predictor import Predictor
@@ -87,4 +88,5 @@ def ground_moments(predictor: "Predictor", video: EncodedVideo, query: str, marg
 
 def describe_doubt(moments: Sequence[Moment]) -> str:
     """What to say of the moments of a query where none of them stands out, "" for any others."""
-    return NOTHING_STANDS_OUT if moments and all(one.stands_out is False for one in moments) else ""
+    doubtful = moments and all(one.stands_out is False for one in moments)
+    return NOTHING_STANDS_OUT + describe_language(moments[0].query) if doubtful else ""

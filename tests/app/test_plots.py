@@ -84,10 +84,10 @@ def test_hard_negatives_stand_at_their_times_by_scale(answer):
     assert marks == {"look-alike within 1 s": [59.5], "look-alike within 3 s": [82.0]}
 
 
-def test_scales_differ_in_colour_and_in_shape(answer):
+def test_scales_differ_in_colour_and_say_their_number(answer):
     first, second = score_figure(answer).data[1:]
     assert first.marker.color != second.marker.color
-    assert first.marker.symbol != second.marker.symbol
+    assert first.text != second.text
 
 
 def test_axes_hold_the_whole_video_and_every_score(answer):

@@ -64,9 +64,7 @@ def test_a_visitor_is_told_file_names_and_no_folders(tmp_path, kind):
         assets = ElementTree.fromstring(text).iter("asset")
         assert [asset.get("src") or asset.find("media-rep").get("src") for asset in assets] == ["a%20b.mp4"] * 2
     if kind == ".otio":
-        clips = list(otio.adapters.read_from_string(text, "otio_json").find_clips())
-        facts = {"query": "a cat", "score": 0.5, "stands_out": None}
-        assert [dict(clip.metadata["grounding"]) for clip in clips] == [facts] * 2
+        clips = otio.adapters.read_from_string(text, "otio_json").find_clips()
         assert [clip.media_reference.target_url for clip in clips] == ["a%20b.mp4"] * 2
 
 

@@ -60,3 +60,4 @@ def test_doubt_is_said_only_where_no_moment_stands_out():
     doubtful, sure, unknown = (Moment("a", "x", 0, 1, 0.5, stands_out) for stands_out in (False, True, None))
     assert describe_doubt([doubtful, doubtful]) == ranking.NOTHING_STANDS_OUT
     assert describe_doubt([doubtful, sure]) == describe_doubt([unknown]) == describe_doubt([]) == ""
+    assert describe_doubt([Moment("a", "猫", 0, 1, 0.5, False)]).endswith("Only English is read.")
