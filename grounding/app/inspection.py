@@ -180,8 +180,8 @@ def render_card(state: ClipState, time: float, title: str = "", kind: str = "ins
     if result.similarities:
         values.append(("similarity", result.similarities[state.segment][index]))
     rows = "".join(
-        f'<span>{name} {value:z.2f}</span><b class="bar"><i style="width:{max(0, min(100, round(100 * value)))}%"></i>'
-        "</b>"
+        f'<span>{name} {value:z.2f}</span><b class="bar {name}">'
+        f'<i style="width:{max(0, min(100, round(100 * value)))}%"></i></b>'
         for name, value in values
     )
     return (
