@@ -5,13 +5,16 @@ import csv
 import json
 import os
 import tomllib
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
+from zipfile import BadZipFile
 
+import numpy as np
 from safetensors import SafetensorError
 
 from grounding.errors import GroundingError
@@ -63,6 +66,15 @@ def read_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError("it is no JSON object, which stands in braces")
     return value
+
+
+def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """Those arrays of an npz file that have these names. Raises FormatError and OSError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names if name in file}
+    except (ValueError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+        raise FormatError(f"{path} is no npz file of numbers and texts, or a damaged one") from error
 
 
 def read_text(path: str | Path) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from grounding.model import Grounder
-from training.files import DataError
+from training.files import READ_ERRORS, DataError, describe_read_error, read_arrays
 
 PHOTOS = 100
 SAME_PHOTO = 0.95  # cosine from which two photos are taken to be the same
@@ -43,17 +42,17 @@ def read_open_world(sentences: str, more: str) -> OpenWorld:
         DataError: a file cannot be read, or holds something else.
     """
     try:
-        with np.load(sentences, allow_pickle=False) as file, np.load(more, allow_pickle=False) as other:
-            texts, photos, others = (
-                F.normalize(torch.from_numpy(rows).float(), dim=-1)
-                for rows in (file["text"], file["images"], other["images"])
-            )
-            owner = torch.from_numpy(file["image_of"]).long()  # (Q,)
+        file, other = read_arrays(sentences, "text", "images", "image_of"), read_arrays(more, "images")
+        texts, photos, others = (
+            F.normalize(torch.from_numpy(rows).float(), dim=-1)
+            for rows in (file["text"], file["images"], other["images"])
+        )
+        owner = torch.from_numpy(file["image_of"]).long()  # (Q,)
         new = (others @ photos.T).amax(dim=1) < SAME_PHOTO  # (N,)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (*READ_ERRORS, RuntimeError) as error:
         raise DataError(
-            f"{sentences}, {more}: no sentences and photos ({error}): give npz files with text, images and image_of, "
-            "and with images."
+            f"{sentences}, {more}: no sentences and photos ({describe_read_error(error)}): give npz files with text, "
+            "images and image_of, and with images."
         ) from error
     return OpenWorld(texts, torch.cat([photos, others[new]])[:PHOTOS], owner)
 

@@ -22,7 +22,7 @@ from training.batches import QueryBank, Source
 from training.config import TrainConfig
 from training.distributed import ALONE, Team
 from training.features import PublishedFeatures
-from training.files import DataError
+from training.files import READ_ERRORS, DataError, describe_read_error, read_arrays
 from training.sources import encode_queries
 
 TEXT_RIDGE = 10.0  # chosen on Charades videos held out of the training folds, with the weights below
@@ -128,12 +128,13 @@ def read_anchors(path: str | Path) -> tuple[list[str], Tensor]:
     """Texts, and their CLIP embeddings (N, K), from an npz file of `prompts` and `embeddings`, or `sentences` and
     `text`. Raises DataError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = ("prompts", "embeddings") if "prompts" in file else ("sentences", "text")
-            texts, embeddings = file[names[0]].tolist(), torch.from_numpy(file[names[1]]).float()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        file = read_arrays(path, "prompts", "embeddings", "sentences", "text")
+        names = ("prompts", "embeddings") if "prompts" in file else ("sentences", "text")
+        texts, embeddings = file[names[0]].tolist(), torch.from_numpy(file[names[1]]).float()
+    except READ_ERRORS as error:
+        reason = describe_read_error(error)
         raise DataError(
-            f"{path} holds no anchors ({error}): give an npz file of texts and their embeddings."
+            f"{path} holds no anchors ({reason}): give an npz file of texts and their embeddings."
         ) from error
     if embeddings.ndim != 2 or len(texts) != len(embeddings) or not torch.isfinite(embeddings).all():
         raise DataError(f"{path}: {len(texts)} texts need as many rows of finite embeddings, not {embeddings.shape}.")

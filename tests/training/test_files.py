@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from training.files import DataError, check_folder, write_whole
+from training.files import DataError, FormatError, check_folder, read_arrays, write_whole
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path):
@@ -52,3 +53,21 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_a_folder_is_made_and_left_empty(tmp_path):
     check_folder(tmp_path / "new" / "folder")
     assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no npz", "array", "objects", "truncated"])
+def test_what_is_no_npz_file_is_said_in_plain_words(tmp_path, content):
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.array([{}] if content == "objects" else np.zeros(1000)))
+    if content == "array":
+        np.save(path.open("wb"), np.zeros(3))
+    elif content != "objects":
+        path.write_bytes(path.read_bytes()[:2000] if content == "truncated" else content)
+    with pytest.raises(FormatError, match="a.npz is no npz file of numbers and texts, or a damaged one"):
+        read_arrays(path, "a", "b")
+
+
+def test_the_arrays_that_an_npz_file_has_are_read(tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.arange(3), c=np.arange(4))
+    read = read_arrays(tmp_path / "a.npz", "a", "b")
+    assert list(read) == ["a"] and read["a"].tolist() == [0, 1, 2]
