@@ -69,7 +69,7 @@ CLIPS = (
         (
             Shot("coffee", 7, Window(0.3, 0.4, 0.7), Window(0.6, 0.6, 0.7)),
             Shot(SCENE, 5, STILL, STILL, "An animated rabbit stretches in the grass"),
-            Shot("chelsea", 8, Window(0.5, 0.5, 0.9), Window(0.5, 0.5, 0.6), "A close-up of a cat"),
+            Shot("chelsea", 8, Window(0.5, 0.5, 0.9), Window(0.5, 0.5, 0.6), "A tabby cat"),
         ),
     ),
     Clip(
