@@ -245,4 +245,5 @@ def answer_query(predictor: "Predictor", clip: Clip, query: str) -> QueryResult:
         predictor.measure_clip_similarity(clip.video, answer),
         context=predictor.grounder.frame_tower.reach / predictor.config.rate,
         model=describe_model(predictor),
+        missing=clip.missing,
     )

@@ -30,7 +30,7 @@ def draw_results(
     """Matching scores over time, a curve for each query.
 
     Of the active query, the chosen segment is shaded, and its hard negatives are marked; the page's script outlines
-    another one that is pointed at in the list.
+    another one that is pointed at in the list. What was not looked at is grey.
 
     Args:
         results: what to draw.
@@ -49,6 +49,7 @@ def draw_results(
         _add_curve(figure, one, one is active_result, hard, legend)
     if compare and active_result.baseline_differs:
         _add_baseline(figure, active_result)
+    _shade_missing(figure, active_result.missing)
     _add_segment(figure, active_result, chosen)
     _add_hard_negatives(figure, hard)
     best = active_result.answer.segments[chosen]
@@ -72,9 +73,13 @@ def draw_growing(
         hoverinfo="none",
         showlegend=False,
     )
-    for start, end in missing:
-        figure.add_vrect(start, end, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
+    _shade_missing(figure, missing)
     return figure
+
+
+def _shade_missing(figure: go.Figure, spans: Sequence[tuple[float, float]]) -> None:
+    for start, end in spans:
+        figure.add_vrect(start, end, fillcolor="rgba(128,128,128,0.15)", line_width=0, layer="below")
 
 
 def draw_empty() -> go.Figure:

@@ -32,6 +32,7 @@ class QueryResult:
         slot: which colour and marker are its own, 0 to SLOTS - 1.
         model: which checkpoint answered, and why that one.
         full: the answer with all its segments where fewer are shown.
+        missing: spans of seconds that were not looked at but for key frames, where the answer is a rough one.
     """
 
     answer: Answer
@@ -42,6 +43,7 @@ class QueryResult:
     slot: int = 0
     model: str = ""
     full: Answer | None = None
+    missing: tuple[tuple[float, float], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

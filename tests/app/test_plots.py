@@ -90,6 +90,12 @@ def test_scales_differ_in_colour_and_say_their_number(answer):
     assert first.text != second.text
 
 
+def test_what_was_not_looked_at_stays_grey_in_a_rough_answer(answer):
+    figure = draw_results([QueryResult(answer, missing=((20.0, 50.0),))])
+    assert spans(figure) == [(20.0, 50.0), (60.0, 80.0)]
+    assert "128,128,128" in figure.layout.shapes[0].fillcolor
+
+
 def test_axes_hold_the_whole_video_and_every_score(answer):
     figure = score_figure(answer)
     assert tuple(figure.layout.xaxis.range) == (0, 90.0)
