@@ -54,7 +54,7 @@ def rank_windows(
     w the window's share of the video, and more where the window lies between changes.
 
     Args:
-        edges: (T + 1,) seconds, the first 0.
+        edges: (T + 1,) seconds.
         curve: (T,) smoothed scores.
         strength: (T + 1,) changes at the edges.
         taken: (T,) bool, frames that are as if they were cut out of the video; none are by default.

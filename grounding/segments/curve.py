@@ -11,12 +11,14 @@ def edges_from_timestamps(timestamps: np.ndarray, duration: float) -> np.ndarray
     """Where each frame's stretch begins and ends: (T,) seconds give (T + 1,).
 
     Edges lie midway between neighbours. A frame that the next one follows late was held on the screen: its stretch
-    reaches to half a usual step before the next.
+    reaches to half a usual step before the next. Before a first frame that comes later than after a usual step,
+    there was nothing to see.
     """
     gaps = np.diff(timestamps)  # (T - 1,)
     step = usual_step(timestamps)
+    first = timestamps[0] if timestamps[0] > step else 0.0
     before = np.where(gaps > LATE * step, step, gaps) / 2  # (T - 1,)
-    return np.concatenate([[0.0], timestamps[1:] - before, [duration]])  # (T + 1,)
+    return np.concatenate([[first], timestamps[1:] - before, [duration]])  # (T + 1,)
 
 
 def usual_step(timestamps: np.ndarray) -> float:

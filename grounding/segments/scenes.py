@@ -28,7 +28,7 @@ def find_scenes(
     """The pieces beside `best`, in order of time; none overlaps it or another.
 
     Args:
-        edges: (T + 1,) seconds, the first 0.
+        edges: (T + 1,) seconds.
         logits: (T,) log odds of the scores.
         changes: of the picture.
         crossings: (C,) edges where the curve changes its level, see find_crossings.

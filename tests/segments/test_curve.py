@@ -18,6 +18,11 @@ class TestEdgesFromTimestamps:
     def test_lie_midway_and_span_the_video(self):
         assert edges_from_timestamps(np.array([0.0, 1.0, 3.0]), 5.0).tolist() == [0.0, 0.5, 2.0, 5.0]
 
+    def test_begin_with_a_first_frame_that_comes_late(self):
+        assert edges_from_timestamps(np.array([7.0, 7.5, 8.0]), 9.0).tolist() == [7.0, 7.25, 7.75, 9.0]
+        assert edges_from_timestamps(np.array([7.0]), 9.0).tolist() == [7.0, 9.0]
+        assert edges_from_timestamps(np.array([0.5, 1.0, 1.5]), 2.0)[0] == 0.0
+
     def test_of_one_frame_are_the_video(self):
         assert edges_from_timestamps(np.array([0.0]), 0.4).tolist() == [0.0, 0.4]
 
