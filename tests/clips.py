@@ -137,18 +137,22 @@ def flash_and_tone(
     sound: str = "aac",
     encoder: dict[str, str] | None = None,
     sound_from: float = 0.0,
+    picture_from: float = 0.0,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
-    """Red and silent, then blue with a tone from `onset` on; the sound track begins at `sound_from`."""
-    rate = 44100
+    """Red and silent, then blue with a tone from `onset` on; the tracks begin at `sound_from` and `picture_from`."""
+    rate = 48000 if sound == "libopus" else 44100
     times = np.arange(round(rate * sound_from), round(rate * seconds)) / rate
     tone = np.where(times >= onset, 0.5 * np.sin(2 * np.pi * 440 * times), 0.0).astype(np.float32)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options=muxer or {}) as container:
         picture = container.add_stream(codec, rate=fps, options=encoder or {})
         picture.height, picture.width, picture.pix_fmt = 64, 96, "yuv420p"
+        picture.codec_context.time_base = Fraction(1, 100 * fps)
         track = container.add_stream(sound, rate=rate, layout="mono")
-        for index in range(round(seconds * fps)):
-            frame = av.VideoFrame.from_ndarray(plain(RED if index / fps < onset else BLUE), format="rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, fps)
+        for index in range(round((seconds - picture_from) * fps)):
+            time = picture_from + index / fps
+            frame = av.VideoFrame.from_ndarray(plain(RED if time < onset else BLUE), format="rgb24")
+            frame.pts, frame.time_base = round(100 * fps * time), Fraction(1, 100 * fps)
             container.mux(picture.encode(frame))
         container.mux(picture.encode())
         block = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[None]), format="fltp", layout="mono")

@@ -30,7 +30,7 @@ class Moment:
     Attributes:
         video: path of the file.
         query: what was asked.
-        start, end: seconds since the first frame.
+        start, end: seconds.
         score: higher is better.
         stands_out: whether it fits the query better than other videos do; None if not known.
     """
@@ -51,7 +51,8 @@ class Cut:
         moment: what is cut.
         info: of its clip.
         rate: frames a second that are counted, see `timecode_rate`.
-        origin: number of the clip's first frame, by its own timecode.
+        origin: number of the frame at second 0, by the clip's own timecode. Editing programs count from there, too: a
+            clip whose picture comes late begins with its sound and without a picture.
         first, last: numbers of the first frame and of the one after the last, counted from `origin` on.
         drop: whether the clip's timecode is drop-frame.
         placed: number of the timeline's frame where the cut begins, from 0.

@@ -42,6 +42,7 @@ class KeyFrames:
         duration: of the video, seconds, as its container claims.
         rate: frames sampled a second, once all of it is encoded.
         encoder: name of the frame encoder.
+        start: seconds at which the first frame is shown.
     """
 
     timestamps: np.ndarray
@@ -49,6 +50,7 @@ class KeyFrames:
     duration: float
     rate: float
     encoder: str
+    start: float = 0.0
 
     def find(self, timestamp: float) -> np.ndarray | None:
         """(D,), the feature of the key frame at a time; None where there is none."""
@@ -65,7 +67,7 @@ class KeyFrames:
             known: (N,) their times.
         """
         times = np.arange(np.ceil(self.duration * self.rate)) / self.rate  # (T,)
-        times = times[times < self.duration]
+        times = times[(times >= self.start) & (times < self.duration)]
         # Between two neighbours that are encoded there is nothing, and next to others what is sampled is there.
         before = np.searchsorted(known, times)  # (T,)
         numbers = np.concatenate([[-1], places, [np.inf]])  # (N + 2,)
@@ -105,7 +107,8 @@ def encode_key_frames(
 
     Raises VideoError as IsolatedReader does.
     """
-    duration = probe_video(path, check).duration
+    info = probe_video(path, check)
+    start, duration = info.start, info.duration
     if duration is None or duration < SHORT:
         return None
     frames = read_key_frames(path, min(int(duration / APART), MAX_COUNT), check=check)
@@ -114,7 +117,7 @@ def encode_key_frames(
         timestamps += [frame.timestamp for frame in chunk]
         see(chunk)
         features.append(encoder.encode([frame.image for frame in chunk]).numpy().astype(np.float16))  # (B, D)
-    bounds = np.array([0.0, *timestamps, duration])
+    bounds = np.array([start, *timestamps, duration])
     if np.diff(bounds).max() > FAR:
         return None
-    return KeyFrames(np.array(timestamps), np.concatenate(features), duration, rate, encoder.name)
+    return KeyFrames(np.array(timestamps), np.concatenate(features), duration, rate, encoder.name, start)

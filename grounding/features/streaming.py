@@ -87,7 +87,7 @@ class StreamingEncoder:
         if self._whole:
             return []
         places, times = self._rows.places, self._rows.times
-        starts, ends = np.append(0.0, times), np.append(times, self.expected)  # (N + 1,)
+        starts, ends = np.append(self._reader.info.start, times), np.append(times, self.expected)  # (N + 1,)
         apart = np.diff(np.concatenate([[-1], places, [np.inf]])) > 1  # (N + 1,)
         return list(zip(starts[apart].tolist(), ends[apart].tolist(), strict=True))
 

@@ -19,7 +19,7 @@ from grounding.features.encoded_video import EncodedVideo
 from grounding.files import write_whole
 
 SUFFIX = ".safetensors"
-PREPROCESSING = "1"  # raise it by hand when frames are sampled, sized or encoded otherwise: everything is encoded anew
+PREPROCESSING = "2"  # raise it by hand when frames are sampled, sized or encoded otherwise: everything is encoded anew
 
 
 def features_folder(library: Path, encoder: str, rate: float) -> Path:

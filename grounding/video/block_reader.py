@@ -77,7 +77,7 @@ class BlockReader:
 
     def _read_run(self, container: "av.container.InputContainer", plan: SamplingPlan, samples: slice) -> Iterator:
         """The samples of neighbouring blocks; returns whether all of them came as the packets promise."""
-        part = SamplingPlan(plan.stamps[samples], plan.seconds[samples], plan.first)
+        part = SamplingPlan(plan.stamps[samples], plan.seconds[samples], plan.origin)
         wanted, index = dict(part.list_frames()), samples.start
         raw, keys = self._probe.packets.seconds, self._probe.packets.keys
         begin = raw[np.searchsorted(self._probe.packets.stamps, part.stamps[0])]
@@ -93,7 +93,8 @@ class BlockReader:
                 is_on = is_on or (
                     frame.key_frame and seconds is not None and abs(seconds - before[-1]) <= TIME_TOLERANCE
                 )
-                if seconds is None or (is_on and frame.is_corrupt) or seconds > plan.first + times[-1] + TIME_TOLERANCE:
+                is_late = seconds is None or seconds > plan.origin + times[-1] + TIME_TOLERANCE
+                if is_late or (is_on and frame.is_corrupt):
                     return False
                 if is_on and frame.pts == stamp:
                     image = image_from_frame(frame, self._probe.pixel_shape, self._short_side)

@@ -66,7 +66,7 @@ def cut_clip(
 
     Args:
         path: any video that can be grounded.
-        start, end: seconds since the first frame.
+        start, end: seconds.
         out: the file to write, which appears only when it is whole.
         progress: called with a fraction in [0, 1]; an exception that it raises ends the work.
         probe: of the video, where it is there already.

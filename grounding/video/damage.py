@@ -56,7 +56,7 @@ class PatchedFrames:
 def find_skipped(
     probe: Probe, decoded: Sequence[float] | np.ndarray, patched: PatchedFrames | None = None
 ) -> tuple[Span, ...]:
-    """Spans without a sound frame, in seconds since the first frame, that should have one.
+    """Spans of seconds without a sound frame that should have one.
 
     Either frames were patched up, or packets are there whose frames did not come, or no packets but bytes that are
     none, or the file ends early. Without these it is no damage: a recording of a screen has no packets for as long as
@@ -70,8 +70,7 @@ def find_skipped(
     gaps = _find_gaps(probe, decoded, patched)
     if probe.stated_end is None or not len(decoded):
         return gaps
-    first = float(np.min(decoded))
-    return (*gaps, (probe.packets.end - first, probe.stated_end - first))
+    return (*gaps, (probe.packets.end - probe.origin, probe.stated_end - probe.origin))
 
 
 def _find_gaps(
@@ -82,9 +81,10 @@ def _find_gaps(
     if len(expected) < 2 or not len(frames):
         return ()
     # Gaps between two sound frames, before the first and after the last, that are longer than the usual one.
-    step, first = float(np.median(np.diff(expected))), float(frames[0])
+    step, origin = float(np.median(np.diff(expected))), probe.origin
     sound = frames[~(patched or PatchedFrames()).find_spoilt(frames)]  # (S,)
-    stops = np.concatenate([[first - step], sound, [max(expected[-1] + step, frames[-1])]])  # (S + 2,)
+    begin, end = max(expected[0], origin) - step, max(expected[-1] + step, frames[-1])
+    stops = np.concatenate([[begin], sound, [end]])  # (S + 2,)
     wide = np.flatnonzero(np.diff(stops) > MIN_GAP + step)
     gaps: list[Span] = [(float(stops[index]), float(stops[index + 1])) for index in wide]
     # Those without any packet are pauses, unless bytes of the file were lost there.
@@ -92,7 +92,7 @@ def _find_gaps(
         gap for gap in gaps if not ((expected > gap[0] + TIME_TOLERANCE) & (expected < gap[1] - TIME_TOLERANCE)).any()
     ]
     pauses = set(silent) - set(_find_damaged(probe, silent))
-    return tuple((max(start + step - first, 0.0), end - first) for start, end in gaps if (start, end) not in pauses)
+    return tuple((max(start + step - origin, 0.0), end - origin) for start, end in gaps if (start, end) not in pauses)
 
 
 def _find_damaged(probe: Probe, gaps: list[Span]) -> list[Span]:

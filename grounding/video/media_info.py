@@ -28,10 +28,10 @@ class MediaInfo:
 
     Attributes:
         rate: frames a second, exact: 30000/1001 for what is called 29.97. Of a clip of variable rate, the mean.
-        duration: seconds, as the container claims; 0 where it does not say.
+        duration: seconds from where the first track begins; 0 where it is not known.
         width, height: pixels, as shown.
         sound: whether it has any.
-        timecode: that of the first frame, as the camera wrote it, such as "01:00:00;00"; "" where there is none.
+        timecode: that of second 0, as the camera wrote it, such as "01:00:00;00"; "" where there is none.
     """
 
     rate: Fraction

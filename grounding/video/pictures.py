@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 4096  # pixels; pictures six times as long as high reach it, and many of them wait for the encoder
 
+MAX_PIXEL_SHAPE = 8  # width / height of a pixel; more is a damaged header
+
 
 def image_from_frame(frame: "av.VideoFrame", pixel_shape: float = 1.0, short_side: int | None = None) -> np.ndarray:
     """(H, W, 3) uint8 RGB, as a player shows it; what is transparent shows black.
@@ -40,6 +42,12 @@ def image_from_frame(frame: "av.VideoFrame", pixel_shape: float = 1.0, short_sid
 def make_square_size(width: int, height: int, pixel_shape: float) -> tuple[int, int]:
     """Width and height of a picture in square pixels, as players show it: the height stays."""
     return max(1, round(width * pixel_shape)), height
+
+
+def read_pixel_shape(stream: "av.VideoStream") -> float:
+    """Width / height of a stored pixel; 1 where nothing is said, or what cannot be."""
+    shape = float(stream.sample_aspect_ratio or 1)
+    return shape if 1 / MAX_PIXEL_SHAPE <= shape <= MAX_PIXEL_SHAPE else 1.0
 
 
 def is_hdr(frame: "av.VideoFrame") -> bool:

@@ -1,4 +1,8 @@
-"""One look at a file before it is read: which of its tracks is the film, how long that is, and what its packets say."""
+"""One look at a file before it is read: which of its tracks is the film, how long that is, and what its packets say.
+
+Second 0 of all answers is where a player's clock begins: with the first of the tracks. A picture that comes 7 s after
+its sound begins at 7 s.
+"""
 
 import math
 from collections.abc import Callable
@@ -18,17 +22,16 @@ from grounding.video.container import (
     seconds_from_stamp,
 )
 from grounding.video.matroska import is_whole_matroska
-from grounding.video.packets import PacketTable, PictureTrack, make_packet_table
-from grounding.video.pictures import has_alpha, is_hdr, make_square_size, quarter_turns_from_frame
+from grounding.video.packets import MAX_HELD, PacketTable, PictureTrack, make_packet_table
+from grounding.video.pictures import has_alpha, is_hdr, make_square_size, quarter_turns_from_frame, read_pixel_shape
 from grounding.video.stated_end import find_stated_end
 
 if TYPE_CHECKING:
     import av
 
-MAX_LATE_START = (
-    0.1  # seconds; where the first frame comes later on the container's clock, a browser's time is not ours
-)
-MAX_PIXEL_SHAPE = 8  # width / height of a pixel; more is a damaged header
+# Seconds that a picture may come after its sound, and answers still count from its first frame: what codecs put before
+# the sound (AAC up to 0.05, Opus 0.08) or two frames that are reordered. What is more would be seen beside a player.
+MAX_SLIP = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,10 @@ class VideoInfo:
     Attributes:
         width, height: pixels as shown: upright, and square.
         fps: frames a second that the container claims, None where it does not.
-        duration: seconds from the first frame until a player is at the end, None where the packets do not tell.
+        duration: seconds until a player is at the end, None where the packets do not tell.
         codec: name of the picture's decoder.
         plays_everywhere: whether every browser plays the file as it is, on the clock of the answers.
+        start: seconds at which the first frame is shown: 0, but where sound comes before it, or frames that are lost.
     """
 
     width: int
@@ -49,6 +53,7 @@ class VideoInfo:
     duration: float | None
     codec: str
     plays_everywhere: bool
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Probe:
         packets: of the picture track.
         stated_end: raw seconds at which the picture ends as the container says, where the file ends earlier; else None.
         first: raw seconds of the first frame, None where it has no timestamp.
-        start: of the first frame, seconds on the container's own clock, which sound shares.
+        start: of second 0, seconds on the container's own clock, which sound shares.
         pixel_shape: width / height of a stored pixel.
         pixels: ffmpeg's name of the first frame's format.
         alpha_decoder: name of the decoder that does not lose what is transparent, None where the usual one is right.
@@ -91,6 +96,11 @@ class Probe:
     begins_with_key: bool
     quarter_turns: int
     is_plain: bool
+
+    @property
+    def origin(self) -> float:
+        """Raw seconds of second 0."""
+        return (self.first or 0.0) - self.info.start
 
 
 def probe_video(path: str | Path, heartbeat: Callable[[], None] = lambda: None) -> Probe:
@@ -172,12 +182,14 @@ def _describe(
     origin = float((stream.start_time or 0) * stream.time_base)
     has_times = is_whole and container.format.name != "avi"
     packets = make_packet_table(film, has_times, end - origin)
-    first = seconds_from_stamp(stream, frame.pts)
-    shape, alpha = _read_pixel_shape(stream), _find_alpha_decoder(stream)
+    first, lead = seconds_from_stamp(stream, frame.pts), _measure_lead(container, frame)
+    # Of what ends early a player shows the stated length, and a browser may stop at lost frames.
+    is_all_there = stated_end is None and (first or 0.0) <= min(packets.seconds[:1], default=0.0) + MAX_SLIP
+    shape, alpha = read_pixel_shape(stream), _find_alpha_decoder(stream)
     interlaced = frame.interlaced_frame or container.format.name in BROADCAST
     return Probe(
         path=path,
-        info=_make_info(path, container, film, shape, packets.end - (first or 0.0), stated_end is None),
+        info=_make_info(path, container, film, shape, (lead, packets.end - (first or 0.0) + lead), is_all_there),
         container=container.format.name,
         track=stream.index,
         sound=sound.index if sound else None,
@@ -186,7 +198,7 @@ def _describe(
         packets=packets,
         stated_end=stated_end,
         first=first,
-        start=frame.time or 0.0,
+        start=(frame.time or 0.0) - lead,
         pixel_shape=shape,
         pixels=frame.format.name,
         alpha_decoder=alpha,
@@ -196,19 +208,28 @@ def _describe(
     )
 
 
+def _measure_lead(container: "av.container.InputContainer", frame: "av.VideoFrame") -> float:
+    """Seconds from where the container starts, as it states, to the first frame; 0 where that is no lead."""
+    if frame.time is None or container.start_time is None:
+        return 0.0
+    lead = frame.time - container.start_time / 1e6
+    return lead if MAX_SLIP < lead < MAX_HELD else 0.0  # more is a broken clock
+
+
 def _make_info(
     path: Path,
     container: "av.container.InputContainer",
     film: PictureTrack,
     pixel_shape: float,
-    duration: float,
+    span: tuple[float, float],
     is_all_there: bool,
 ) -> VideoInfo:
-    stream, frame, fps = film.stream, film.first, film.stream.average_rate or 0
+    """`span`: seconds at which the first frame is shown, and at which a player is at the end."""
+    stream, frame, fps, (start, duration) = film.stream, film.first, film.stream.average_rate or 0, span
     sounds = {other.codec_context.name for other in container.streams.audio if other.codec_context}
     # A browser has a mind of its own about which of two films it plays, and counts from the container's start.
     is_alone = sum(not other.disposition & other.disposition.attached_pic for other in container.streams.video) == 1
-    is_on_clock = bool(container.duration) and abs(frame.time or 0.0) <= MAX_LATE_START
+    is_on_clock = bool(container.duration) and abs((frame.time or 0.0) - start) <= MAX_SLIP
     codec = stream.codec_context.name
     plays = is_playable(path.suffix, container.format.name, codec, frame.format.name, sounds)
     width, height = make_square_size(frame.width, frame.height, pixel_shape)
@@ -217,14 +238,9 @@ def _make_info(
         fps=float(fps) if 0 < fps < 1000 else None,
         duration=duration if 0 < duration < math.inf else None,
         codec=codec,
-        plays_everywhere=plays and is_alone and is_on_clock and is_all_there,  # else a player shows the stated length
+        plays_everywhere=plays and is_alone and is_on_clock and bool(is_all_there),
+        start=start,
     )
-
-
-def _read_pixel_shape(stream: "av.VideoStream") -> float:
-    """Width / height of a pixel; 1 where nothing is said, or what cannot be."""
-    shape = float(stream.sample_aspect_ratio or 1)
-    return shape if 1 / MAX_PIXEL_SHAPE <= shape <= MAX_PIXEL_SHAPE else 1.0
 
 
 def _find_alpha_decoder(stream: "av.VideoStream") -> str | None:

@@ -1,7 +1,8 @@
 """Frames of a video, sampled by each frame's own timestamp, as a stream.
 
-Times are as a player shows them: seconds since the first frame. Neither the frame rate nor the frame count that a
-container claims is used to place a frame: both are wrong for variable frame rates and live recordings.
+Times are as a player shows them: seconds from where the first track of the file begins, see probe. Neither the frame
+rate nor the frame count that a container claims is used to place a frame: both are wrong for variable frame rates and
+live recordings.
 """
 
 import math
@@ -32,7 +33,7 @@ ASSUMED_FPS = 25.0  # where the file does not say how long a frame is shown
 
 
 class Frame(NamedTuple):
-    """A sampled frame: seconds since the first frame, and (H, W, 3) uint8 RGB, upright and in square pixels.
+    """A sampled frame: seconds, and (H, W, 3) uint8 RGB, upright and in square pixels.
 
     A picture that stands still comes again and again as the very same array.
     """
@@ -42,7 +43,7 @@ class Frame(NamedTuple):
 
 
 class TimedFrame(NamedTuple):
-    """A frame that is on screen from `start` to `end`, seconds since the first frame; `end` is `start` if unknown."""
+    """A frame that is on screen from `start` to `end`, seconds; `end` is `start` if unknown."""
 
     start: float
     end: float
@@ -119,7 +120,7 @@ class FrameReader:
         wanted = dict(plan.list_frames())  # times by timestamp, in order
         frames = PyAVDecoder(self._see).decode(self._probe, self.short_side, wanted.keys())
         for frame, times in zip(frames, wanted.values(), strict=False):
-            if frame.seconds is None or not self._is_on_screen(frame.seconds, plan.first + times[0]):
+            if frame.seconds is None or not self._is_on_screen(frame.seconds, plan.origin + times[0]):
                 return
             yield from self._repeat(frame.get_image(), times)
 
@@ -141,15 +142,15 @@ class FrameReader:
             yield Frame(time, image)
 
     def read_timed(self) -> Iterator[TimedFrame]:
-        """All frames in order, their times increasing from 0. Sets `duration`."""
-        first, last, shortest, backward, seen = None, -math.inf, math.inf, 0, array("d")
+        """All frames in order, their times increasing. Sets `duration`."""
+        origin, last, shortest, backward, seen = None, -math.inf, math.inf, 0, array("d")
         step = 1 / (self.info.fps or ASSUMED_FPS)
         packets = self._probe.packets
         for raw, get_image in self._decode():
-            # A frame without a timestamp follows the last one.
-            first = (raw or 0.0) if first is None else first
-            timestamp = last + step if raw is None else raw - first
-            seen.append(first + timestamp)
+            # The first frame is where the probe says, and one without a timestamp follows the last one.
+            origin = (raw or 0.0) - self.info.start if origin is None else origin
+            timestamp = last + step if raw is None else raw - origin
+            seen.append(origin + timestamp)
             # A player would not show a frame that goes back in time.
             if timestamp <= last:
                 backward += 1
@@ -159,10 +160,10 @@ class FrameReader:
             step = shortest if shortest < math.inf else step
             last, backward = timestamp, 0
             self.duration = timestamp + step
-            end = timestamp + step if raw is None else packets.find_end(raw) - first
+            end = timestamp + step if raw is None else packets.find_end(raw) - origin
             yield TimedFrame(timestamp, end, get_image)
         # The last frame lasts as its packet says, if that is the last packet.
-        if self.duration and len(packets.seconds) and abs(packets.seconds[-1] - first - last) < EARLY_END:
+        if self.duration and len(packets.seconds) and abs(packets.seconds[-1] - origin - last) < EARLY_END:
             self.duration = last + (packets.end - packets.seconds[-1] or step)
         self.skipped = find_skipped(self._probe, seen, self._patched)
 

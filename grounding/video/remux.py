@@ -21,7 +21,7 @@ MAX_DIFFERENCE = 0.1  # seconds that start and length of the copy may differ fro
 
 
 def remux(probe: Probe, out: Path) -> bool:
-    """Copies an h264 video with its AAC or MP3 track to `out`, whose second 0 is the first frame.
+    """Copies an h264 video with its AAC or MP3 track to `out`, whose second 0 is that of the answers.
 
     Returns:
         Whether it was done: False for other codecs, a picture that is turned or has more than 8 bits, a file that
@@ -52,7 +52,8 @@ def _has_same_times(probe: Probe, part: Path) -> bool:
     copy, seconds = probe_video(part), probe.info.duration or math.inf
     with open_container(part) as container:
         claimed = (container.duration or 0) / 1e6
-    differences = (copy.start, (copy.info.duration or 0.0) - seconds, claimed - seconds)
+    late, longer = copy.info.start - probe.info.start, (copy.info.duration or 0.0) - seconds
+    differences = (copy.start, late, longer, claimed - seconds)
     return max(map(abs, differences)) < MAX_DIFFERENCE
 
 

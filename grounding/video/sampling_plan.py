@@ -44,13 +44,13 @@ class SamplingPlan:
 
     Attributes:
         stamps: (T,) timestamp of the frame that each sample shows, in the track's unit, not decreasing.
-        seconds: (T,) the samples' times, seconds since the first frame, increasing.
-        first: raw seconds of the first frame.
+        seconds: (T,) the samples' times, seconds, increasing.
+        origin: raw seconds of second 0.
     """
 
     stamps: np.ndarray
     seconds: np.ndarray
-    first: float
+    origin: float
 
     def list_frames(self) -> Iterator[tuple[int, list[float]]]:
         """Each frame to decode, by its timestamp, with the times at which it is sampled."""
@@ -65,12 +65,12 @@ def make_plan(probe: Probe, rate: float) -> SamplingPlan | None:
     packets = probe.packets
     if probe.info.codec not in CODECS or not packets.is_exact:
         return None
-    grid, first = SamplingGrid(rate), float(packets.seconds[0])
-    starts = packets.seconds - first  # (N,)
-    ends = np.append(starts[1:], packets.end - first)  # (N,)
+    grid, origin = SamplingGrid(rate), probe.origin
+    starts = packets.seconds - origin  # (N,)
+    ends = np.append(starts[1:], packets.end - origin)  # (N,)
     stamps, seconds = array("q"), array("d")  # no list of all frames, which would take 30 MB for two hours
     for stamp, start, end in zip(*map(memoryview, (packets.stamps, starts, ends)), strict=True):
         times = grid.take(start, end)
         stamps.extend([stamp] * len(times))
         seconds.extend(times)
-    return SamplingPlan(np.array(stamps), np.array(seconds), first)  # (T,) each
+    return SamplingPlan(np.array(stamps), np.array(seconds), origin)  # (T,) each

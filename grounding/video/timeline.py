@@ -20,7 +20,7 @@ TimedFrames = Iterator[tuple[float, "av.VideoFrame"]]
 
 
 def read_frames_from(probe: Probe, start: float = 0.0) -> TimedFrames:
-    """Frames with their seconds since the first frame, as FrameReader counts; the first is not after `start`.
+    """Frames with their seconds, as FrameReader counts; the first is not after `start`, unless it is the film's.
 
     Seeks where the container can, and otherwise decodes from the beginning. Raises VideoError.
     """
@@ -38,9 +38,9 @@ def _read_from_key_frame(probe: Probe, early: float) -> TimedFrames:
     """All frames from the key frame before `early` seconds on."""
     with open_container(probe.path) as container:
         frames = decode_frames(probe, container)
-        if early and probe.first is not None and seek(probe, container, probe.first + early):
+        if early and probe.first is not None and seek(probe, container, probe.origin + early):
             frames = dropwhile(lambda frame: not frame[1].key_frame, frames)
-        yield from drop_backward(frames, probe.first or 0.0, 1 / (probe.info.fps or 25.0))
+        yield from drop_backward(frames, probe.origin, 1 / (probe.info.fps or 25.0))
 
 
 def read_key_frames(probe: Probe, count: int) -> TimedFrames:
@@ -62,7 +62,7 @@ def read_key_frames(probe: Probe, count: int) -> TimedFrames:
             found = decode_key_frame(probe, container)
             if found and found[0] is not None and found[0] > last:
                 last = found[0]
-                yield found[0] - first, found[1]
+                yield found[0] - probe.origin, found[1]
 
 
 def seek(probe: Probe, container: "av.container.InputContainer", raw_seconds: float) -> bool:

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 import av
+import numpy as np
 
 from grounding.errors import VideoError
 from grounding.files import write_whole
@@ -67,7 +68,7 @@ def transcode(
     Args:
         probe: of any video that can be grounded.
         out: the mp4 to write.
-        start, end: seconds since the first frame.
+        start, end: seconds.
         quality: how the picture is encoded.
         progress: called with the seconds written, frame by frame; with 0 while those before `start` are decoded.
 
@@ -97,11 +98,12 @@ def _write(
 ) -> None:
     first, written = next(frames, None), 0.0
     if first is None:
-        raise VideoError(f"{probe.path.name!r} has no frame at {bounds[0]:.2f} s: choose an earlier time.")
+        raise VideoError(f"{probe.path.name!r} has no frame at {bounds[0]:.2f} s: choose another time.")
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         picture = PictureTrack(output, first.frame, probe.pixel_shape, quality)
         sound = SoundTrack(probe, output, probe.start + bounds[0], probe.start + bounds[1])
-        for shown in chain([first], frames):
+        before = [ShownFrame(0.0, first.start, _make_black(first.frame))] if first.start else []
+        for shown in chain(before, [first], frames):
             sound.write_until(shown.start)
             picture.write(shown)
             written = shown.end
@@ -109,6 +111,11 @@ def _write(
                 progress(written)
         picture.finish()
         sound.finish(written)
+
+
+def _make_black(frame: "av.VideoFrame") -> "av.VideoFrame":
+    """What is on the screen before the first frame, so that the picture begins with the sound; as large as `frame`."""
+    return av.VideoFrame.from_ndarray(np.zeros((frame.height, frame.width, 3), np.uint8), format="rgb24")
 
 
 def check_encoder() -> None:

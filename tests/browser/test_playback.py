@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grounding.video.clips import cut_clip, make_preview
-from tests.clips import frames_at, plain, write_video
+from tests.clips import flash_and_tone, frames_at, plain, write_video
 
 HEVC = {"x265-params": "log-level=none"}
 FRAMES = [plain((2 * index, 240 - 2 * index, 40)) for index in range(110)]  # 11 s; every frame has its own colour
@@ -75,6 +75,16 @@ def test_a_preview_shows_at_a_time_what_features_saw_then(chromium, tmp_path, na
     source = write_video(tmp_path / name, FRAMES, **SOURCES[name])
     copy = make_preview(source, tmp_path / "own")
     assert np.abs(shown(chromium, copy, TIMES) - seen(source, TIMES)).max() < 4.5  # the next frame but one is 4 away
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "mpeg4.mkv", "a.webm"])
+def test_a_picture_that_comes_later_than_its_sound_is_shown_at_the_time_of_the_answers(chromium, tmp_path, name):
+    codecs = {"a.webm": ("libvpx", "libopus"), "mpeg4.mkv": ("mpeg4", "aac")}.get(name, ("libx264", "aac"))
+    source = flash_and_tone(tmp_path / name, 6.0, 9.0, codec=codecs[0], sound=codecs[1], picture_from=4.0)
+    times = [4.25, 5.75, 6.25, 8.75]
+    colours = shown(chromium, make_preview(source, tmp_path / "own"), times)
+    assert np.abs(colours - seen(source, times)).max() < 12
+    assert [colour.argmax() for colour in colours] == [0, 0, 2, 2]  # red, then blue
 
 
 def test_a_cut_begins_with_the_frame_at_its_start(chromium, tmp_path):

@@ -1,6 +1,7 @@
 """A rough look at a whole video by its key frames."""
 
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,10 @@ def test_each_time_gets_the_nearest_key_frame(some):
     assert times.tolist() == list(range(8))
     assert features[:, 0].tolist() == [1, 1, 1, 2, 2, 2, 3, 3]
     assert some.video().duration == 8.0
+
+
+def test_nothing_stands_for_what_comes_before_the_first_frame(some):
+    assert replace(some, start=3.5).fill()[0].tolist() == [4, 5, 6, 7]
 
 
 def test_what_is_encoded_is_left_out(some):

@@ -84,7 +84,7 @@ def test_features_of_another_preprocessing_are_refused_and_those_of_another_devi
     path = feature_file(tmp_path, video)
     write_features(path, encoded, KEY, describe_source(video))
     assert is_current(path, video, KEY._replace(made_by="newer libraries on another device"))
-    monkeypatch.setattr(feature_files, "PREPROCESSING", "2")
+    monkeypatch.setattr(feature_files, "PREPROCESSING", "another")
     assert not is_current(path, video, KEY)
     with pytest.raises(FeaturesError, match="other preprocessing"):
         read_features(path, KEY)
@@ -96,7 +96,7 @@ def test_preprocessing_is_raised_where_features_change(predictor):
     frame = np.stack([x % 256, y * 2, (x * y) % 256], axis=-1).astype(np.uint8)
     feature = predictor.frame_encoder.encode([frame])[0].numpy()
     mixed = np.random.default_rng(0).normal(size=(8, len(feature))).astype(np.float32) @ feature
-    assert feature_files.PREPROCESSING == "1"
+    assert feature_files.PREPROCESSING == "2"
     assert mixed == pytest.approx(PINNED, abs=0.05)  # OpenVINO and torch differ by 0.02
 
 

@@ -107,8 +107,8 @@ def test_a_file_that_is_replaced_while_it_is_encoded_is_encoded_again(tmp_path, 
 
 
 def test_features_of_an_older_preprocessing_are_made_again(library, folder, predictor, monkeypatch):
-    monkeypatch.setattr(feature_files, "PREPROCESSING", "2")
-    monkeypatch.setattr(module, "PREPROCESSING", "2")
+    monkeypatch.setattr(feature_files, "PREPROCESSING", "another")
+    monkeypatch.setattr(module, "PREPROCESSING", "another")
     grown, grow = [], predictor.grow_video
     monkeypatch.setattr(predictor, "grow_video", lambda path: grown.append(path) or grow(path))
     add_all(library, folder / "cat.mp4")

@@ -86,9 +86,9 @@ def through_predictor() -> Trial:
 
 
 def check_times(times: np.ndarray, duration: float) -> None:
-    """Raises AssertionError unless times (T,) begin at 0, increase and end before `duration`."""
+    """Raises AssertionError unless times (T,) begin at 0 or later, increase and end before `duration`."""
     assert len(times), "no frames and no message"
-    assert np.isfinite(times).all() and times[0] == 0 and (np.diff(times) > 0).all(), f"times {times.tolist()}"
+    assert np.isfinite(times).all() and times[0] >= 0 and (np.diff(times) > 0).all(), f"times {times.tolist()}"
     assert times[-1] < duration < np.inf, f"frames up to {times[-1]} s of {duration} s"
 
 

@@ -38,6 +38,6 @@ def test_only_one_clear_line_counts(tmp_path, error, fine):
 
 
 def test_times_of_no_use_are_noticed():
-    for times, duration in (([], 1), ([1, 2], 3), ([0, 0], 1), ([0, 1], 1), ([0], float("inf"))):
+    for times, duration in (([], 1), ([-1, 2], 3), ([0, 0], 1), ([0, 1], 1), ([0], float("inf"))):
         with pytest.raises(AssertionError):
             fuzz.check_times(fuzz.np.array(times, float), duration)

@@ -8,7 +8,7 @@ from grounding.video.container import open_container
 from grounding.video.damage import PatchedFrames, _is_unread, find_skipped
 from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
-from tests.clips import RED, colours, leave_one_way, plain, write_video
+from tests.clips import RED, colours, leave_one_way, noisy, plain, write_video
 from tests.trust.matrix import broken, written
 
 EVERY = [index / 10 for index in range(60)]
@@ -42,7 +42,7 @@ def test_a_recording_that_pauses_is_whole(tmp_path):
         (without(1.0, 1.4), ()),  # hides no sample
         (without(1.0, 2.0), ((1.0, 2.0),)),
         (without(1.0, 2.0)[:30], ((1.0, 2.0), (4.0, 6.0))),  # the end too
-        (without(0.0, 2.0), ()),  # times count from the first frame that is shown
+        (without(0.0, 2.0), ((0.0, 2.0),)),
         ([], ()),
     ],
 )
@@ -113,6 +113,23 @@ def test_bytes_in_no_packet_are_damage(other, damaged):
 
 
 STILL = [index / 10 for index in range(20)] + [8 + index / 10 for index in range(20)]  # 6 s without a frame
+
+
+@pytest.mark.parametrize("reader", ["planned", "opencv", "pyav"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_beginning_that_is_lost_is_told_and_the_rest_stays_at_its_time(tmp_path, monkeypatch, suffix, reader):
+    leave_one_way(monkeypatch, reader)
+    path = write_video(tmp_path / f"a.{suffix}", noisy(60), encoder={"g": "20", "bf": "0", "sc_threshold": "0"})
+    with open_container(path) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place, size in packets[:20]:
+        data[place + 5 : place + size] = bytes(size - 5)
+    path.write_bytes(data)
+    frames = FrameReader(path, rate=2.0)
+    assert [frame.timestamp for frame in frames] == pytest.approx(np.arange(2, 6, 0.5))
+    assert frames.skipped == (pytest.approx((0.0, 2.0)),) and frames.duration == pytest.approx(6.0)
+    assert not frames.info.plays_everywhere
 
 
 @pytest.mark.parametrize(
