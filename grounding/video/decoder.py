@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from grounding.video.packets import TIME_TOLERANCE
 from grounding.video.probe import Probe
 
 
@@ -18,6 +19,13 @@ class DecodedFrame(NamedTuple):
 
     seconds: float | None
     get_image: Callable[[], np.ndarray]
+
+
+def begins_before_clock(probe: Probe) -> bool:
+    """Whether frames without a timestamp come before second 0, as where a Matroska file was cut with negative times;
+    no player shows them."""
+    seconds = probe.packets.seconds
+    return probe.first is None and len(seconds) > 0 and seconds[0] <= TIME_TOLERANCE
 
 
 class Decoder(Protocol):

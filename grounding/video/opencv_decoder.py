@@ -7,17 +7,18 @@ import cv2
 import numpy as np
 
 from grounding.video.container import OPEN_OPTIONS, get_limits, make_undecodable_error
-from grounding.video.decoder import DecodedFrame
+from grounding.video.decoder import DecodedFrame, begins_before_clock
 from grounding.video.pictures import shrink
 from grounding.video.probe import Probe
 
 
 class OpenCVDecoder:
     """See Decoder. It takes the first picture track, knows nothing of pixels that are not square, transparent or of
-    high range, and from 4.13 on returns interlaced frames black or stale and says that all is well."""
+    high range, gives a first frame without a timestamp that of 0, and from 4.13 on returns interlaced frames black or
+    stale and says that all is well."""
 
     def can_decode(self, probe: Probe) -> bool:
-        return probe.is_first and probe.is_plain
+        return probe.is_first and probe.is_plain and not begins_before_clock(probe)
 
     def decode(self, probe: Probe, short_side: int) -> Iterator[DecodedFrame]:
         _silence_logs()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from grounding.video.container import forgive_damage, get_limits, open_container, seconds_from_stamp
-from grounding.video.decoder import DecodedFrame
+from grounding.video.decoder import DecodedFrame, begins_before_clock
 from grounding.video.limits import count_cores
 from grounding.video.pictures import image_from_frame
 from grounding.video.probe import Probe
@@ -52,14 +52,18 @@ class PyAVDecoder:
 def decode_frames(probe: Probe, container: "av.container.InputContainer", wanted: Set[int] | None = None) -> Frames:
     """Frames of the film from where the container is; one broken packet does not end them.
 
-    With `wanted` the decoder may leave out others that no frame is predicted from.
+    With `wanted` the decoder may leave out others that no frame is predicted from. Frames before second 0 are left out.
     """
     stream, decoder = _open_decoder(probe, container)
+    is_early = begins_before_clock(probe)
     with forgive_damage():  # the file itself breaks off: what was read before counts
         for packet in container.demux(stream):
             if wanted is not None:
                 decoder.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
-            yield from _decode_packet(probe, stream, decoder, packet)
+            for seconds, frame in _decode_packet(probe, stream, decoder, packet):
+                is_early = is_early and seconds is None
+                if not is_early:
+                    yield seconds, frame
 
 
 def decode_key_frame(

@@ -10,7 +10,9 @@ from grounding.video.container import open_container
 from grounding.video.opencv_decoder import OpenCVDecoder
 from grounding.video.probe import probe_video
 from grounding.video.pyav_decoder import PyAVDecoder, decode_frames
-from tests.clips import BLUE, GREEN, RED, colours, plain, turned, write_video
+from grounding.video.reader import FrameReader
+from grounding.video.timeline import read_frames_from
+from tests.clips import BLUE, GREEN, RED, colours, leave_one_way, plain, turned, write_video
 
 both = pytest.mark.parametrize("decoder", [PyAVDecoder(), OpenCVDecoder()], ids=["pyav", "opencv"])
 
@@ -117,3 +119,16 @@ def test_a_small_film_leaves_one_of_two_cores_to_the_encoder(tmp_path, monkeypat
     with open_container(probe.path) as container:
         assert len(list(decode_frames(probe, container))) == 2
         assert (container.streams.video[0].codec_context.thread_count == 1) == alone
+
+
+@pytest.mark.parametrize("reader", ["planned", "opencv", "pyav"])
+def test_frames_before_the_clock_begins_are_left_out(tmp_path, monkeypatch, reader):
+    leave_one_way(monkeypatch, reader)
+    frames = [plain(colour) for colour in (RED, GREEN, BLUE) for _ in range(20)]
+    muxer = {"output_ts_offset": "-3", "avoid_negative_ts": "disabled"}  # as a cut without encoding leaves it
+    path = write_video(tmp_path / "a.mkv", frames, encoder={"bf": "0"}, muxer=muxer)
+    samples = list(FrameReader(path, rate=2.0))
+    assert [sample.timestamp for sample in samples] == pytest.approx(np.arange(0, 3, 0.5))
+    shown = [GREEN] * 2 + [BLUE] * 4
+    assert all(is_near(sample.image, colour) for sample, colour in zip(samples, shown, strict=True))
+    assert [time for time, _ in read_frames_from(probe_video(path))] == pytest.approx(np.arange(0, 3, 0.1))
