@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Seconds that a picture may come after its sound, and answers still count from its first frame: what codecs put before
 # the sound (AAC up to 0.05, Opus 0.08) or two frames that are reordered. What is more would be seen beside a player.
-MAX_SLIP = 0.1
+SHORT_LEAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _describe(
     packets = make_packet_table(film, has_times, end - origin)
     first, lead = seconds_from_stamp(stream, frame.pts), _measure_lead(container, frame)
     # Of what ends early a player shows the stated length, and a browser may stop at lost frames.
-    is_all_there = stated_end is None and (first or 0.0) <= min(packets.seconds[:1], default=0.0) + MAX_SLIP
+    is_all_there = stated_end is None and (first or 0.0) <= min(packets.seconds[:1], default=0.0) + SHORT_LEAD
     shape, alpha = read_pixel_shape(stream), _find_alpha_decoder(stream)
     interlaced = frame.interlaced_frame or container.format.name in BROADCAST
     return Probe(
@@ -213,7 +213,7 @@ def _measure_lead(container: "av.container.InputContainer", frame: "av.VideoFram
     if frame.time is None or container.start_time is None:
         return 0.0
     lead = frame.time - container.start_time / 1e6
-    return lead if MAX_SLIP < lead < MAX_HELD else 0.0  # more is a broken clock
+    return lead if SHORT_LEAD < lead < MAX_HELD else 0.0  # more is a broken clock
 
 
 def _make_info(
@@ -229,7 +229,7 @@ def _make_info(
     sounds = {other.codec_context.name for other in container.streams.audio if other.codec_context}
     # A browser has a mind of its own about which of two films it plays, and counts from the container's start.
     is_alone = sum(not other.disposition & other.disposition.attached_pic for other in container.streams.video) == 1
-    is_on_clock = bool(container.duration) and abs((frame.time or 0.0) - start) <= MAX_SLIP
+    is_on_clock = bool(container.duration) and abs((frame.time or 0.0) - start) <= SHORT_LEAD
     codec = stream.codec_context.name
     plays = is_playable(path.suffix, container.format.name, codec, frame.format.name, sounds)
     width, height = make_square_size(frame.width, frame.height, pixel_shape)

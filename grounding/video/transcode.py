@@ -7,7 +7,7 @@ came 30 to 450 ms early where ours are exact, and a worker's limits do not reach
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from grounding.errors import VideoError
 from grounding.files import write_whole
 from grounding.video.audio import SoundTrack
 from grounding.video.pictures import has_alpha, image_from_frame, is_hdr, make_square_size, quarter_turns_from_frame
-from grounding.video.probe import Probe
+from grounding.video.probe import SHORT_LEAD, Probe
 from grounding.video.timeline import TimedFrames, read_frames_from
 
 TICKS = 90_000  # a second; divides every usual frame rate
@@ -102,8 +102,7 @@ def _write(
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         picture = PictureTrack(output, first.frame, probe.pixel_shape, quality)
         sound = SoundTrack(probe, output, probe.start + bounds[0], probe.start + bounds[1])
-        before = [ShownFrame(0.0, first.start, _make_black(first.frame))] if first.start else []
-        for shown in chain(before, [first], frames):
+        for shown in chain(_begin_at_once(first), frames):
             sound.write_until(shown.start)
             picture.write(shown)
             written = shown.end
@@ -113,9 +112,12 @@ def _write(
         sound.finish(written)
 
 
-def _make_black(frame: "av.VideoFrame") -> "av.VideoFrame":
-    """What is on the screen before the first frame, so that the picture begins with the sound; as large as `frame`."""
-    return av.VideoFrame.from_ndarray(np.zeros((frame.height, frame.width, 3), np.uint8), format="rgb24")
+def _begin_at_once(first: ShownFrame) -> list[ShownFrame]:
+    """The first frame, and black before it where it comes late, so that the picture begins with the sound."""
+    if first.start <= SHORT_LEAD:
+        return [replace(first, start=0.0)]
+    black = np.zeros((first.frame.height, first.frame.width, 3), np.uint8)
+    return [ShownFrame(0.0, first.start, av.VideoFrame.from_ndarray(black, format="rgb24")), first]
 
 
 def check_encoder() -> None:

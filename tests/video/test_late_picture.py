@@ -77,6 +77,13 @@ def test_a_preview_has_picture_and_sound_where_the_file_has_them(tmp_path, name)
     assert info.plays_everywhere and info.duration == pytest.approx(8.0, abs=0.15)
 
 
+def test_a_cut_from_the_first_frame_on_is_not_black(tmp_path):
+    path = late(tmp_path, "a.mkv")
+    start = round(probe_video(path).info.start - 0.005, 2)
+    [first, *_] = all_frames(cut_clip(path, start, 5.0, tmp_path / "cut.mp4"))
+    assert first[0] == 0 and first[1].mean(axis=(0, 1)) == pytest.approx(RED, abs=12)
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.mp4"])
 @pytest.mark.parametrize("start", [4.0, 1.0])  # where there is a picture, and two seconds before
 def test_a_cut_has_them_too(tmp_path, name, start):
