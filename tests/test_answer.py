@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from grounding import answer as answers
-from grounding.answer import build_answer, describe_reading
+from grounding.answer import build_answer, describe_reading, judge_segments
 from grounding.checkpoint import CheckpointConfig, GrounderConfig
 from grounding.encoders.queries import QueryTokens
 from grounding.features.encoded_video import EncodedVideo
 from grounding.scoring import Match
 from grounding.segments.config import SegmentConfig
+from grounding.segments.find import Segment
 from grounding.segments.scene_joins import READING, JoinDetector
 
 CONFIG = CheckpointConfig("plain", "toy", GrounderConfig(frame_width=2, width=2))
@@ -42,6 +43,12 @@ def test_hard_negatives_lie_outside_their_segment_on_both_sides(video):
     for frame in found.hard_negatives:
         segment = found.segments[frame.segment]
         assert not segment.start <= frame.timestamp < segment.end
+
+
+def test_a_segment_after_the_best_stands_out_where_it_comes_near_it():
+    segments = [Segment(start, start + 1.0, score) for start, score in ((0.0, 0.4), (1.0, 0.31), (2.0, 0.29))]
+    judged = judge_segments(segments, np.arange(4.0), np.ones(3), threshold=0.5)
+    assert [one.stands_out for one in judged] == [True, True, False]
 
 
 def test_an_answer_says_what_it_is_of(video):

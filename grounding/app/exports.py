@@ -17,18 +17,26 @@ from grounding.files import make_safe_name, write_whole
 from grounding.isolation.client import cut_clip, read_media_info
 from grounding.isolation.worker_pool import Check
 from grounding.segments.find import Segment
-from grounding.video.clips import name_cut
+from grounding.text import UNCERTAIN
 
 SEGMENT_COLUMNS = ("video", "checkpoint", "query", "rank", "start", "end", "score", "stands_out")
 SCORE_COLUMNS = ("video", "checkpoint", "query", "timestamp", "score")
+QUERY_LETTERS = 40  # of a query that the name of a file holds
 
 
 def cut_segment(
-    clip: str, segment: Segment, folder: Path, progress: Progress | None = None, check: Check | None = None
+    clip: str,
+    query: str,
+    segment: Segment,
+    folder: Path,
+    progress: Progress | None = None,
+    check: Check | None = None,
 ) -> Path:
-    """A new mp4 in `folder` with a segment of a clip. Raises VideoError, see `cut_clip`, and what `check` raises."""
+    """A new mp4 in `folder` with a query's segment of a clip. Raises VideoError, see `cut_clip`, and what `check`
+    raises."""
     report = progress or (lambda fraction, message: None)
-    out = folder / name_cut(clip, segment.start, segment.end)
+    doubt = f"_{UNCERTAIN}" if segment.stands_out is False else ""
+    out = folder / f"{name_files(clip, query)}_{segment.start:.1f}-{segment.end:.1f}s{doubt}.mp4"
     told = "Cutting the segment"
     return cut_clip(clip, segment.start, segment.end, out, lambda fraction: report(fraction, told), check)
 
@@ -72,9 +80,15 @@ def write_editor_files(folder: Path, answer: Answer, clip: str, check: Check | N
         Moment(name, answer.query, each.start, each.end, each.score, each.stands_out) for each in answer.segments
     ]
     kinds = [kind for kind in KINDS if kind != ".otio" or find_spec("opentimelineio")]
-    out = [folder / f"{make_safe_name(clip)}_segments{kind}" for kind in kinds if kind != ".csv"]
-    out.append(folder / f"{make_safe_name(clip)}_timecodes.csv")
+    stem = name_files(clip, answer.query)
+    out = [folder / f"{stem}_segments{kind}" for kind in kinds if kind != ".csv"]
+    out.append(folder / f"{stem}_timecodes.csv")
     return [write_moments(path, moments, lambda video: info) for path in out]
+
+
+def name_files(clip: str, query: str) -> str:
+    """How the names of the files of one query begin: with those of the clip and of the query."""
+    return f"{make_safe_name(clip)}_{make_safe_name(query.replace('/', ' ') + '.')[:QUERY_LETTERS].strip('_-')}"
 
 
 def json_from_answers(answers: Sequence[Answer], video: str = "") -> str:

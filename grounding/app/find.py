@@ -83,7 +83,8 @@ class Search:
             # Behind none but the visitor's own last job, which says itself how it stands.
             yield PageUpdate(progress=render_turn(others)) if others else PageUpdate()
         opening = render_progress("Loading the model and opening the clip")
-        message = self._earlier_answer  # in the place of what ended the last job
+        # In the place of what ended the last job.
+        message = render_answer(self.before, at_work=True) if self._same_clip else ""
         yield PageUpdate(progress=opening, message=message, memory=self.memory)
         predictor, clip, self.drawn = load_predictor(checkpoint), None, time.monotonic()
         try:

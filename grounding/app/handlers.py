@@ -106,7 +106,10 @@ def export_segment(
     """The chosen segment as a file."""
 
     def cut(folder: Path, check: Check) -> list[Path]:
-        return [cut_segment(state.clip, state.chosen, folder, lambda share, text: progress(share, desc=text), check)]
+        def tell(share: float, text: str) -> None:
+            progress(share, desc=text)
+
+        return [cut_segment(state.clip, state.result.answer.query, state.chosen, folder, tell, check)]
 
     return make_files(state, request, cut)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from grounding.app.plots import SCALE_COLOURS
+from grounding.app.plots import SCALE_COLOURS, SCALE_MARKS, describe_distance
 from grounding.app.state import ClipState
-from grounding.segments.hard_negatives import SCALES, HardNegative
+from grounding.segments.hard_negatives import HardNegative
 from grounding.text import escape_unprintable, format_clock, shorten
 
 SHOWN = 4  # frames of the segment
@@ -20,11 +20,12 @@ LOOK_ALIKE = 0.5  # similarity to the moment below which a frame looks different
 ALIKE = 0.65  # similarity to the moment from which a frame that no cut divides from it belongs to its shot
 CLOSE = 0.75  # of the moment's score: what reaches it nearly fooled the model
 SAME_SHOT = "in the same shot"
-PAST_CUT = "just past a cut"
+ACROSS_CUT = "just across a cut"
+JUMP = 0.4  # of the similarity from one frame to the next: to the model that is a cut, though pictures may look alike
 NOTE = (
-    "Beside each end stands, within every distance, the frame outside that looks most like the moment to the model. A "
+    "Beside each end stands, for every distance, the frame outside that looks most like the moment to the model. A "
     "similarity of 1 is the same picture, one of 0 or less has nothing in common with it. A score counts the seconds "
-    "around a frame, too: just past a cut it is that of both sides. Press a frame to see it in the video."
+    "around a frame, too: near a cut it is that of both sides. Press a frame to see it in the video."
 )
 
 
@@ -50,8 +51,10 @@ def describe_hardest(state: ClipState) -> str:
         return f"Whether “{query}” happens here is uncertain, so the frames beside it are shown without a verdict."
     hardest, moment = find_hardest(state), mean_inside(state, state.result.answer.scores)
     if hardest is None:
-        reasons = " or ".join(sorted({rule_out(state, frame) for frame in state.hard_negatives}, key=len))
-        return f"Nothing here is likely to be mistaken for “{query}”: these frames are {reasons}."
+        reasons = " or ".join(sorted({rule_out(state, frame) for frame in state.hard_negatives}))
+        high = any(frame.score >= CLOSE * moment for frame in state.hard_negatives)
+        why = " Where they score high, it is for the seconds around them." if high else ""
+        return f"Nothing here is likely to be mistaken for “{query}”: these frames {reasons}.{why}"
     edge = state.chosen.start if hardest.side == "before" else state.chosen.end
     place = "before the moment starts" if hardest.side == "before" else "after the moment ends"
     shot = describe_shot(state, hardest)
@@ -73,8 +76,8 @@ def find_hardest(state: ClipState) -> HardNegative | None:
 def rule_out(state: ClipState, frame: HardNegative) -> str:
     """Why a look-alike is not likely to be mistaken for the moment; "" where it is."""
     if frame.similarity < LOOK_ALIKE:
-        return "little like it"
-    return "part of a better segment" if find_better_segment(state, frame) is not None else ""
+        return "look different"
+    return "are part of a better segment" if find_better_segment(state, frame) is not None else ""
 
 
 def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:
@@ -138,20 +141,29 @@ def describe_frame(state: ClipState, frame: HardNegative) -> list[str]:
     better = find_better_segment(state, frame)
     if better is not None:
         return [f"in segment {better + 1}"]
-    higher = state.chosen.stands_out is not False and frame.score > mean_inside(state, state.result.answer.scores)
+    alike = state.chosen.stands_out is not False and frame.similarity >= LOOK_ALIKE
+    higher = alike and frame.score > mean_inside(state, state.result.answer.scores)
     return [*filter(None, [describe_shot(state, frame)]), *(["higher than the moment's mean"] if higher else [])]
 
 
 def describe_shot(state: ClipState, frame: HardNegative) -> str:
     """Whether a look-alike belongs to the moment's shot, or is its neighbour at a cut; "" for neither."""
     first, last = sorted((frame.timestamp, find_just_inside(state, frame.side)))
-    cuts = [cut for cut in state.thumbnails.cuts if first < cut <= last]
+    cuts = [cut for cut in find_cuts(state) if first < cut <= last]
     step = np.diff(state.result.answer.timestamps).min(initial=np.inf)
     if not cuts:
         # A cut between two grey textures goes unseen, so only what looks alike is called the same.
         looked = state.thumbnails.timestamps and not state.result.answer.rough  # between key frames there may be cuts
         return SAME_SHOT if looked and frame.similarity >= ALIKE else ""
-    return PAST_CUT if last - first <= max(AT_CUT * step, SEEN * state.result.context) else ""
+    return ACROSS_CUT if last - first <= max(AT_CUT * step, SEEN * state.result.context) else ""
+
+
+def find_cuts(state: ClipState) -> set[float]:
+    """Seconds of the frames with which another shot begins, by the pictures or by the model."""
+    if not state.result.similarities:
+        return set(state.thumbnails.cuts)
+    jumps = np.abs(np.diff(state.result.similarities[state.segment])) > JUMP  # (T - 1,)
+    return {*state.thumbnails.cuts, *state.result.answer.timestamps[1:][jumps].tolist()}
 
 
 def render_side(state: ClipState, name: str, hardest: HardNegative | None = None) -> str:
@@ -165,8 +177,8 @@ def render_side(state: ClipState, name: str, hardest: HardNegative | None = None
 
 def render_hard_card(state: ClipState, frame: HardNegative, hardest: HardNegative | None) -> str:
     """A boundary frame, with its scale as it is marked on the curve."""
-    colour, radius = SCALE_COLOURS[frame.scale], SCALES[frame.scale - 1].radius
-    title = f'<b class="scale" style="background:{colour}">{frame.scale}</b> within {radius:g} s'
+    mark = f'<b class="scale" style="background:{SCALE_COLOURS[frame.scale]}">{SCALE_MARKS[frame.scale]}</b>'
+    title = f"{mark} {describe_distance(frame.scale)}"
     notes = "".join(f"<em>{note}</em>" for note in describe_frame(state, frame))
     return render_card(state, frame.timestamp, title, "hardest" if frame == hardest else "hard", notes)
 

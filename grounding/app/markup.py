@@ -23,15 +23,15 @@ def render_error(error: GroundingError, kept: bool = False) -> str:
     return f'<p class="problem" role="alert">{html.escape(str(error))}{note}</p>'
 
 
-def render_answer(state: ClipState) -> str:
-    """What was found: the chosen segment of the active query."""
+def render_answer(state: ClipState, at_work: bool = False) -> str:
+    """What was found: the chosen segment of the active query. `at_work`: a rough answer is being finished."""
     answer, segment = state.result.answer, state.chosen
     place = f" · segment {state.segment + 1} of {len(answer.segments)}" if state.segment else ""
     said = describe_segment_doubt(state)
     sure = f"<small>{SURE}</small>" if segment.stands_out else ""
     doubt = f"<small class='doubt'>{html.escape(said)}</small>" if said else sure
     warning = f"<small>{describe_skipped(answer.skipped, answer.duration)}</small>" if answer.skipped else ""
-    rough = f"<small class='rough'>{STOPPED_EARLY}</small>" if answer.rough else ""
+    rough = f"<small class='rough'>{STOPPED_EARLY}</small>" if answer.rough and not at_work else ""
     guess = "Best guess: " if said and not state.segment else ""
     return (
         f'<p class="done" role="status" tabindex="-1">'

@@ -13,8 +13,9 @@ from grounding.text import escape_markup, escape_unprintable, format_clock, shor
 # marker, none of which looks like a button that closes or plays something
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080", "#8C564B", "#2FA4C7", "#7A4FB5")
 SYMBOLS = ("circle", "triangle-up", "square", "star-diamond", "triangle-down", "star", "circle-open", "square-open")
-# Nearer is darker, and says its number, as on the frame below: so that scales differ for anyone, and from every curve
+# Nearer is darker, and has its letter, as the frame below has: so that scales differ for anyone, and from segments
 SCALE_COLOURS = {1: "#F0B400", 2: "#F7D774", 3: "#FFF3CC"}
+SCALE_MARKS = {1: "a", 2: "b", 3: "c"}
 INK = "#222222"
 GREY = "#9A9A9A"  # of what is no query's own
 
@@ -128,7 +129,7 @@ def _add_curve(
 ) -> None:
     """A curve; at each frame it carries the words that the page shows at the pointer."""
     answer = result.answer
-    notes = {frame.timestamp: f" · scale {frame.scale}, similarity {frame.similarity:.2f}" for frame in hard if active}
+    notes = {frame.timestamp: f" · {describe_mark(frame)}" for frame in hard if active}
     few = len(answer.timestamps) < 3
     figure.add_scatter(
         x=answer.timestamps,
@@ -142,6 +143,17 @@ def _add_curve(
         hoverinfo="none",
         showlegend=legend,
     )
+
+
+def describe_distance(scale: int) -> str:
+    """How far from a segment's end a frame of that scale lies."""
+    nearer, radius = ([0.0, *(one.radius for one in SCALES)][place] for place in (scale - 1, scale))
+    return f"{nearer:g} to {radius:g} s away" if nearer else f"within {radius:g} s"
+
+
+def describe_mark(frame: HardNegative) -> str:
+    """The words at the pointer for a frame that is marked."""
+    return f"{SCALE_MARKS[frame.scale]}: {describe_distance(frame.scale)}, similarity {frame.similarity:.2f}"
 
 
 def _add_baseline(figure: go.Figure, result: QueryResult) -> None:
@@ -181,7 +193,7 @@ def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
     )
     late = segment.start > 0.6 * result.answer.duration  # a label from the start on would run out of the plot
     figure.add_annotation(
-        text=f"{chosen + 1}: {format_clock(segment.start)} to {format_clock(segment.end)}",
+        text=f"{chosen + 1}: {format_clock(segment.start)} to {format_clock(segment.end)}{' · uncertain' * doubtful}",
         x=segment.end if late else segment.start,
         xanchor="right" if late else "left",
         y=1,
@@ -201,10 +213,10 @@ def _add_hard_negatives(figure: go.Figure, hard: Sequence[HardNegative]) -> None
                 x=[frame.timestamp for frame in frames],
                 y=[frame.score for frame in frames],
                 mode="markers+text",
-                text=str(scale),
+                text=SCALE_MARKS[scale],
                 textfont={"size": 10, "color": INK},
                 cliponaxis=False,  # the first frame stands on the axis
-                name=f"look-alike within {SCALES[scale - 1].radius:g} s",
+                name=f"just outside: {describe_distance(scale)}",
                 marker={
                     "color": colour,
                     "symbol": "circle",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grounding.errors import VideoError
-from grounding.files import make_preview_name, make_safe_name
+from grounding.files import make_preview_name
 from grounding.video.probe import Probe, probe_video
 from grounding.video.remux import remux
 from grounding.video.transcode import Quality, transcode
@@ -79,8 +79,3 @@ def cut_clip(
     report = progress or (lambda fraction: None)
     probe = probe or probe_video(path)
     return transcode(probe, Path(out), start, end, progress=lambda done: report(min(done / (end - start), 1.0)))
-
-
-def name_cut(path: str | Path, start: float, end: float) -> str:
-    """File name for a cut, such as clip_12.5-17.0s.mp4."""
-    return f"{make_safe_name(path)}_{start:.1f}-{end:.1f}s.mp4"

@@ -105,8 +105,8 @@ def test_the_results_are_written_as_utf_8_under_the_clips_name(answers, tmp_path
 def test_a_segment_comes_as_a_file_of_its_length(tmp_path):
     reports = []
     clip = str(colours(tmp_path / "a.mp4"))
-    path = cut_segment(clip, Segment(1.0, 2.5, 0.7), tmp_path, lambda *report: reports.append(report))
-    assert path == tmp_path / "a_1.0-2.5s.mp4"
+    path = cut_segment(clip, "man/woman?", Segment(1.0, 2.5, 0.7), tmp_path, lambda *report: reports.append(report))
+    assert path == tmp_path / "a_man_woman_1.0-2.5s.mp4"
     reader = FrameReader(path, 1.0)
     list(reader)
     assert reader.duration == pytest.approx(1.5, abs=0.05)

@@ -167,7 +167,7 @@ def taken_away(state, made):
 def test_files_to_take_away(own, scenes):
     made = dataclasses.replace(make_state("a cat", "a dog"), clip=str(scenes))
     cut = taken_away(made, handlers.export_segment(made, quiet))
-    assert (own / "scenes_2.0-4.0s.mp4").stat().st_size > 0
+    assert (own / "scenes_a_dog_2.0-4.0s.mp4").stat().st_size > 0
     assert cut.files.visible
     both = taken_away(cut.state, handlers.export_results(cut.state))
     assert [Path(path).suffix for path in both.state.files] == [".mp4", ".json", ".csv", ".csv", ".html"]
@@ -204,11 +204,11 @@ def test_segments_go_to_an_editor_under_the_clips_own_name(own, scenes):
     state = dataclasses.replace(make_state("a cat"), clip=str(scenes))
     made = taken_away(state, handlers.export_for_editor(state))
     files = {path.name: path.read_text(encoding="utf-8") for path in own.iterdir()}
-    assert set(files) >= {f"scenes_segments{kind}" for kind in (".edl", ".fcpxml", ".srt", ".vtt")} | {
-        "scenes_timecodes.csv"
+    assert set(files) >= {f"scenes_a_cat_segments{kind}" for kind in (".edl", ".fcpxml", ".srt", ".vtt")} | {
+        "scenes_a_cat_timecodes.csv"
     }
     assert made.files.visible and len(made.state.files) == len(files)
-    assert "scenes.mp4" in files["scenes_segments.edl"] and "a cat" in files["scenes_segments.srt"]
+    assert "scenes.mp4" in files["scenes_a_cat_segments.edl"] and "a cat" in files["scenes_a_cat_segments.srt"]
     assert not any(str(scenes.parent) in text for text in files.values())
 
 

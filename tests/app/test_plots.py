@@ -81,7 +81,7 @@ def test_another_segment_can_be_chosen(answer):
 
 def test_hard_negatives_stand_at_their_times_by_scale(answer):
     marks = {trace.name: list(trace.x) for trace in score_figure(answer).data[1:]}
-    assert marks == {"look-alike within 1 s": [59.5], "look-alike within 3 s": [82.0]}
+    assert marks == {"just outside: within 1 s": [59.5], "just outside: 1 to 3 s away": [82.0]}
 
 
 def test_scales_differ_in_colour_and_say_their_number(answer):
@@ -106,7 +106,7 @@ def test_axes_hold_the_whole_video_and_every_score(answer):
 def test_the_curve_tells_the_time_at_the_pointer_and_what_is_marked_there(answer):
     curve = score_figure(answer).data[0]
     assert curve.customdata[131] == "1:05.5"
-    assert curve.customdata[119] == "0:59.5 · scale 1, similarity 0.90"
+    assert curve.customdata[119] == "0:59.5 · a: within 1 s, similarity 0.90"
 
 
 def test_each_query_has_a_colour_and_a_marker_and_the_active_one_is_on_top(answer):

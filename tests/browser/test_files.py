@@ -38,7 +38,7 @@ def away(shared_tab, scenes):
 def test_the_segment_as_mp4_is_as_long_as_the_segment(away):
     start, end = span(away.locator("#segments label").first.inner_text())
     ((name, path),) = download(away, "Segment as mp4").items()
-    assert name == f"scenes_{start:.1f}-{end:.1f}s.mp4"
+    assert name == f"scenes_a_cup_of_coffee_{start:.1f}-{end:.1f}s.mp4"
     with av.open(str(path)) as container:
         assert container.duration / 1e6 == pytest.approx(end - start, abs=0.2)
 
@@ -48,7 +48,7 @@ def test_the_results_of_all_queries_as_tables_json_and_a_page(away):
     away.get_by_role("button", name="Results as JSON, CSV, HTML").click()
     expect(away.locator("#files a[download]")).to_have_count(5)  # beside what was made before
     files = download(away, "Results as JSON, CSV, HTML")
-    assert sorted(re.sub(r".*_(?=\D)|scenes_[\d.-]+", "", name) for name in files) == [
+    assert sorted(re.sub(r".*_(?=\D)|coffee_[\d.-]+", "", name) for name in files) == [
         "plot.html",
         "results.json",
         "s.mp4",

@@ -19,12 +19,12 @@ def rocket(shared_tab, scenes):
 def test_boundary_frames_stand_beside_the_frame_just_inside(rocket):
     frames = rocket.locator("#frames")
     expect(frames.get_by_text("just inside")).to_have_count(2)
-    expect(frames).to_contain_text("likely to be mistaken for “a rocket”: these frames are little like it")
+    expect(frames).to_contain_text("likely to be mistaken for “a rocket”: these frames look different")
     values = re.compile(r"within \d s.*score \d\.\d\d.*similarity -?\d\.\d\d")
     expect(frames.locator(".frame.hard").first).to_contain_text(values)
     drawn = frames.locator(".frame img").first.evaluate("image => image.naturalWidth")
     assert drawn > 100
-    expect(rocket.locator("#plot .legendtext", has_text="look-alike within 1 s")).to_be_visible()
+    expect(rocket.locator("#plot .legendtext", has_text="just outside: within 1 s")).to_be_visible()
 
 
 def test_a_press_on_a_frame_moves_the_video_there(rocket):

@@ -7,14 +7,13 @@ import json
 
 import pytest
 
-from grounding.app.exports import csv_from_segments, html_from_figure, json_from_answers
+from grounding.app.exports import csv_from_segments, html_from_figure, json_from_answers, name_files
 from grounding.app.inspection import render_inspection
 from grounding.app.markup import label_query, render_answer, render_error
 from grounding.app.plots import draw_results
 from grounding.errors import QueryError, VideoError
 from grounding.exports.table import FORMULA
 from grounding.validation import check_query
-from grounding.video.clips import name_cut
 from tests.states import make_answer, make_state
 from tests.trust.texts import NAMES, QUERIES
 
@@ -58,7 +57,7 @@ def test_the_plot_as_html_holds_no_markup_of_a_visitor():
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_name_becomes_a_plain_one_for_files_that_are_handed_out(name):
-    made = name_cut(name.replace("\x00", "") or "x", 1.0, 2.0)
+    made = name_files(name.replace("\x00", "") or "x", name)
     assert made.isascii() and made.isprintable() and not set(made) & set("/\\<>:\"'|?*;&`$% ")
     assert not made.startswith(("-", "."))
     assert len(made) < 100

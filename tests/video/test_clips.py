@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grounding.errors import VideoError
-from grounding.video.clips import QUALITY, make_preview, name_cut
+from grounding.video.clips import QUALITY, make_preview
 from grounding.video.probe import probe_video
 from grounding.video.reader import FrameReader
 from tests.clips import BAD_KINDS, BLUE, GREEN, RED, bad_file, flash_and_tone, frames_at, heard, plain, write_video
@@ -125,15 +125,3 @@ def test_progress_rises_to_one_and_may_end_the_work(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         make_preview(source, tmp_path / "other", stop)
     assert not os.listdir(tmp_path / "other")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("my clip.avi", "my_clip_1.5-2.0s.mp4"),
-        ("../../etc/x;y$.mp4", "x_y_1.5-2.0s.mp4"),
-        ("映画.mp4", "clip_1.5-2.0s.mp4"),
-    ],
-)
-def test_a_cuts_name_is_safe_anywhere(name, expected):
-    assert name_cut(name, 1.5, 2.0) == expected
