@@ -1,4 +1,4 @@
-"""The trial of load, small: three programs, three seconds."""
+"""The trial of load, small: two programs, a second."""
 
 from tests.trust import load
 from tests.trust.report import all_survived
@@ -9,7 +9,7 @@ MEASURED = ("the app's memory afterwards", "the work of one who left mid-way")  
 def test_a_few_programs_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(load, "SCENES", load.SCENES[:2])
     monkeypatch.setenv("GRADIO_HEARTBEAT_INTERVAL", "0.2")  # who has left is noticed at one of Gradio's heartbeats
-    plan = load.Plan(clients=3, seconds=3.0, warm_up=0.0, leave_every=0, minutes=60.0, long=300)
+    plan = load.Plan(clients=2, seconds=1.0, warm_up=0.0, leave_every=0, minutes=60.0, long=300)
     rows = load.trial(tmp_path, plan)
     failed = [row for row in rows if row.what not in MEASURED and not all_survived([row])]
     assert not failed
