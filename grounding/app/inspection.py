@@ -88,10 +88,12 @@ def find_better_segment(state: ClipState, frame: HardNegative) -> int | None:
 
 def judge(score: float, moment: float, shot: str = "") -> str:
     """What a look-alike did, by its score, the moment's mean, and what `describe_shot` says."""
+    if shot == SAME_SHOT:
+        return "may well be a part of the moment"
     if score < CLOSE * moment:
         return "was told apart"
     if shot:
-        return "may well be a part of the moment" if shot == SAME_SHOT else "is scored together with the moment"
+        return "is scored together with the moment"
     return "fooled the model, or shows the same" if score > moment else "came close to fooling the model"
 
 

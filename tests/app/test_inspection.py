@@ -113,11 +113,7 @@ def test_the_verdict_follows_the_scores():
         "came close to fooling the model",
         "was told apart",
     ]
-    assert [judge(score, 0.8, "in the same shot") for score in (0.9, 0.7, 0.2)] == [
-        "may well be a part of the moment",
-        "may well be a part of the moment",
-        "was told apart",
-    ]
+    assert {judge(score, 0.8, "in the same shot") for score in (0.9, 0.7, 0.2)} == {"may well be a part of the moment"}
     assert [judge(score, 0.8, "just across a cut") for score in (0.9, 0.7, 0.2)] == [
         "is scored together with the moment",
         "is scored together with the moment",
