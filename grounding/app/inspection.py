@@ -31,11 +31,12 @@ NOTE = (
 
 def render_inspection(state: ClipState) -> str:
     """The whole view as HTML. Every frame is a button that carries its time, for the page's script to move there."""
+    hardest = find_hardest(state)
     parts = [
         "<h2>Just outside the segment</h2>",
         f"<p>{describe_hardest(state)}</p>",
         *([f"<p>{describe_baseline(state)}</p>"] if is_compared(state) else []),
-        *(render_side(state, name, find_hardest(state)) for name in SIDES),
+        *(render_side(state, name, hardest) for name in SIDES),
         *([f'<p class="note">{NOTE}</p>'] if state.hard_negatives else []),
         f"<h3>Inside the segment</h3>{render_strip(render_card(state, time) for time in choose_inside(state))}",
     ]

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from grounding.app.state import QueryResult
 from grounding.features.encoded_video import EncodedVideo
 from grounding.segments.hard_negatives import SCALES, HardNegative
-from grounding.text import escape_markup, escape_unprintable, format_clock, shorten
+from grounding.text import UNCERTAIN, escape_markup, escape_unprintable, format_clock, shorten
 
 # The first four are from Okabe and Ito's palette, which people with any colour vision can tell apart; each has a
 # marker, none of which looks like a button that closes or plays something
@@ -147,7 +147,7 @@ def _add_curve(
 
 def describe_distance(scale: int) -> str:
     """How far from a segment's end a frame of that scale lies."""
-    nearer, radius = ([0.0, *(one.radius for one in SCALES)][place] for place in (scale - 1, scale))
+    nearer, radius = [0.0, *(one.radius for one in SCALES)][scale - 1 : scale + 1]
     return f"{nearer:g} to {radius:g} s away" if nearer else f"within {radius:g} s"
 
 
@@ -191,9 +191,10 @@ def _add_segment(figure: go.Figure, result: QueryResult, chosen: int) -> None:
         layer="below",
         line={"color": colour, "width": 1, "dash": "dot"} if doubtful else {"color": colour, "width": 2},
     )
+    mark = f" · {UNCERTAIN}" if doubtful else ""
     late = segment.start > 0.6 * result.answer.duration  # a label from the start on would run out of the plot
     figure.add_annotation(
-        text=f"{chosen + 1}: {format_clock(segment.start)} to {format_clock(segment.end)}{' · uncertain' * doubtful}",
+        text=f"{chosen + 1}: {format_clock(segment.start)} to {format_clock(segment.end)}{mark}",
         x=segment.end if late else segment.start,
         xanchor="right" if late else "left",
         y=1,

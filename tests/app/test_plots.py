@@ -58,11 +58,13 @@ def test_the_chosen_segment_alone_is_drawn_with_its_times(answer):
     assert set(notes(figure)) == {"1: 1:00.0 to 1:20.0"}
 
 
-def test_a_segment_that_does_not_stand_out_is_paler(answer):
+def test_a_segment_that_does_not_stand_out_is_paler_and_says_so(answer):
     first, second = answer.segments
     segments = [dataclasses.replace(first, stands_out=True), dataclasses.replace(second, stands_out=False)]
     mixed = dataclasses.replace(answer, segments=segments)
-    sure, doubtful = (score_figure(mixed, chosen=chosen).layout.shapes[0] for chosen in (0, 1))
+    figures = [score_figure(mixed, chosen=chosen) for chosen in (0, 1)]
+    sure, doubtful = (figure.layout.shapes[0] for figure in figures)
+    assert [*map(list, map(notes, figures))] == [["1: 1:00.0 to 1:20.0"], ["2: 0:10.0 to 0:20.0 · uncertain"]]
     assert doubtful.opacity < sure.opacity / 2 and doubtful.line.dash == "dot"
 
 

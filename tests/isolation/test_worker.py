@@ -83,13 +83,13 @@ def test_a_job_that_takes_too_much_memory_says_so(tmp_path):
         (BlockingIOError(11, "no thread"), {"end": "memory"}),
         (RuntimeError("can't start new thread"), {"end": "memory"}),
         (RuntimeError("broken"), {"end": "failed", "why": "RuntimeError", "log": "RuntimeError: broken"}),
-        (KeyError("/home/secret"), {"end": "failed", "why": "KeyError", "log": "KeyError: '/home/secret'"}),
+        (KeyError("/private/secret"), {"end": "failed", "why": "KeyError", "log": "KeyError: '/private/secret'"}),
         (
-            OSError(5, "input/output error", "/home/secret"),
+            OSError(5, "input/output error", "/private/secret"),
             {
                 "end": "failed",
                 "why": "input/output error",
-                "log": "OSError: [Errno 5] input/output error: '/home/secret'",
+                "log": "OSError: [Errno 5] input/output error: '/private/secret'",
             },
         ),
     ],

@@ -39,7 +39,7 @@
     player.addEventListener("seeked", () => repaint(player, seconds), { once: true });
   }
 
-  // Chromium may show the frame from before a move of a paused video until it moves again: measured, one time in three.
+  // Chromium may show the frame from before a move of a paused video until it moves again: about one time in three.
   function repaint(player, seconds) {
     if (player.paused && Math.abs(player.currentTime - seconds) < 0.01) player.currentTime = seconds + 0.001;
   }
